@@ -53,8 +53,10 @@ from mainspring.service.actor import Actor, OperationContext, operation_context
 from mainspring.service.runs import run, run_start, signal
 from mainspring.service.runs.question import answer as answer_question
 from mainspring.service.triggers import event
+from mainspring.store.commands.results import StartAnswer
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read.operation_reads import OperationReads
+from mainspring.store.read.rollouts import read_version_in_force
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -105,17 +107,14 @@ class RunStarter(ABC):
             if signature is None
             else roundtrip_call(signature, args, kwargs, target.name, limit=app.sealing.limit)[0]
         )
-        started = await app.do(
-            partial(
-                run_start.start,
-                clock=app.clock,
-                definition=target.definition,
-                data=data,
-                options=options,
-                sealing=app.sealing,
-            ),
-            creates_store=True,
-        )
+
+        def start(store: ProcessStore, *, act: OperationContext) -> StartAnswer:
+            in_force = app.registry.choose_version(target, partial(read_version_in_force, store.reader))
+            return run_start.start(
+                store, app.clock, in_force.definition, data, act=act, options=options, sealing=app.sealing
+            )
+
+        started = await app.do(start, creates_store=True)
         return Handle(app, started.run, signature, created=started.created)
 
 
@@ -272,7 +271,7 @@ class App(RunStarter, StartsWithOptions[Starter]):
                 hint="Write instead: async with app.running(): await (await app.start(...)).result()",
             )
 
-        if isinstance(automation, Automation) and automation.name not in self.registry.automations:
+        if isinstance(automation, Automation) and automation.name not in self.registry.names:
             for declared in list_declarations_of_file(automation):
                 self.registry.add(declared)
 
@@ -430,9 +429,7 @@ def _warn_of_random_hash_seed(registry: Registry) -> None:
     """Warn if a workflow of the registry may drift because the next process has another hash seed."""
     if _WARNED_WORKFLOWS or not has_random_hash_seed():
         return
-    name = next(
-        (automation.name for automation in registry.automations.values() if isinstance(automation, Workflow)), None
-    )
+    name = next((automation.name for automation in registry if isinstance(automation, Workflow)), None)
     if name is not None:
         _WARNED_WORKFLOWS.add(name)
         _LOG.warning(

@@ -126,6 +126,23 @@ _FLAGS: Final = {
     ),
     "delete": CommandEntry("mainspring.cli.flags.operations:delete", "delete a flag: code gets its own default"),
 }
+_ROLLOUT = {
+    "start": CommandEntry(
+        "mainspring.cli.rollouts.operations:start",
+        "divide the new runs of an automation between its version in force and another one",
+    ),
+    "status": CommandEntry(
+        "mainspring.cli.rollouts.status:status", "list rollouts, or show the last one of an automation"
+    ),
+    "pause": CommandEntry("mainspring.cli.rollouts.operations:pause", "hold a rollout at its step: the share stays"),
+    "resume": CommandEntry(
+        "mainspring.cli.rollouts.operations:resume", "continue a paused rollout; the time of its step begins again"
+    ),
+    "abort": CommandEntry(
+        "mainspring.cli.rollouts.operations:abort", "end a rollout: all new runs get the old version at once"
+    ),
+    "finish": CommandEntry("mainspring.cli.rollouts.operations:finish", "end a rollout: the new version is in force"),
+}
 _EFFECTS: Final = {
     "list": CommandEntry(
         "mainspring.cli.effects.effect_list:list_command", "list effects, those that changed last first"
@@ -258,6 +275,7 @@ COMMAND_TREE: Final[CommandTree] = {
     "locks": GroupEntry("list and break locks", _LOCKS),
     "targets": GroupEntry("list and reset the limits of hosts that HTTP actions call", _TARGETS),
     "flags": GroupEntry("list, change, kill and delete flags", _FLAGS),
+    "rollout": GroupEntry("bring a new version into force, step by step", _ROLLOUT),
     "effects": GroupEntry("list effects of `once`, and decide on those in doubt", _EFFECTS),
     "secrets": GroupEntry("store, list, rotate and check secrets", _SECRETS),
     "notify": GroupEntry("test channels, list routes and notifications", _NOTIFY),

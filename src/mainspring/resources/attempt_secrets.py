@@ -9,8 +9,8 @@ from mainspring.domain.secrets.errors import SecretNotAllowedError
 from mainspring.domain.secrets.secret_use import SecretRead, SecretUse
 from mainspring.resources.secret_store import SecretStore
 
-AllowList = Callable[[str], frozenset[str] | None]
-"""Returns the names that an automation lists in its option secrets=; None if it has no such option."""
+AllowList = Callable[[str, int], frozenset[str] | None]
+"""Returns the names that a version of an automation lists in its option secrets=; None if it has no such option."""
 
 
 class AttemptSecrets:
@@ -22,14 +22,14 @@ class AttemptSecrets:
         self._actor = actor
         self._is_listed_only = is_listed_only
 
-    def read(self, name: str, automation: str, *, instead_of: str | None = None) -> SecretRead:
-        """Return a secret for an automation. Any thread may call it.
+    def read(self, name: str, automation: str, version: int = 1, *, instead_of: str | None = None) -> SecretRead:
+        """Return a secret for a version of an automation. Any thread may call it.
 
         Raises:
             SecretNotAllowedError: the automation may not read it.
             UnknownSecretError, SecretProviderError, ConfigError: it cannot be read.
         """
-        allowed = self._allow_list(automation)
+        allowed = self._allow_list(automation, version)
         if name not in allowed if allowed is not None else self._is_listed_only:
             raise SecretNotAllowedError(name, automation, allowed)
         return self._store.read(name, instead_of=instead_of)

@@ -16,6 +16,7 @@ from mainspring.store.commands.results import Refused
 
 _MISSING_HINTS = {
     "not_found": "Check the name or id in the list.",
+    "no_version": "Start a worker with the code of that version; `mainspring auto show NAME` lists the known ones.",
     "no_trigger": "It is no longer declared; `mainspring triggers list` lists triggers.",
     "no_such_step": "`mainspring runs show RUN` lists the steps of the run.",
     "no_such_question": "`mainspring runs show RUN` lists the open questions of the run.",
@@ -48,6 +49,11 @@ _CONFLICT_HINTS = {
     "last_admin": "Make another person an admin first: otherwise no one could manage people.",
     "somebody_else": "An admin can remove the person with that name.",
     "over": "`mainspring open` prints a new one.",
+    "in_force": "There is nothing to do: new runs get it.",
+    "no_worker": "Start a worker with that version in its code: `mainspring up`; `mainspring workers list` lists workers.",
+    "rollout_active": "Finish or abort it first: `mainspring rollout finish NAME`, `mainspring rollout abort NAME`.",
+    "same_code": "Deploy another version, or try this code again: `mainspring rollout start NAME --to VERSION --again`.",
+    "stale": "`mainspring rollout status NAME` shows its state now.",
     "not_alive": "There is nothing to do: that process ended.",
 }
 _NO_RUN = re.compile(r"(bulk operation|incident) (\S+)")

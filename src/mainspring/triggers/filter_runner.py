@@ -178,7 +178,7 @@ class FilterRunner:
         return found
 
     def _is_loaded_here(self, trigger: str) -> bool:
-        return split_trigger_name(trigger)[0] in self._registry.automations
+        return split_trigger_name(trigger)[0] in self._registry.names
 
     def _serve(self, found: Any) -> None:
         self._reading = False
@@ -287,7 +287,9 @@ class FilterRunner:
         self, known: CachedTrigger, row: WaitingDelivery, event: EventData
     ) -> DecideDelivery | UnreadableDelivery:
         """Call the filter and return the decision; UnreadableDelivery = its run cannot be sealed now."""
-        fn = self._registry.get(known.definition.name).filter_of(split_trigger_name(known.name)[1])
+        fn = self._registry.get(known.definition.name, known.definition.version).filter_of(
+            split_trigger_name(known.name)[1]
+        )
         state, note = call_filter(fn, event)
         if state is not None:
             return DecideDelivery(trigger=known.name, delivery=row.id, state=state, note=note)

@@ -85,14 +85,15 @@ def find_unserved(
 
 def _find_missing(group: ReadyRunGroup, workers: Sequence[SessionView]) -> tuple[str, str] | None:
     """Return what no worker has, and the command that adds it; None if a worker takes the group."""
-    of_version = [worker for worker in workers if worker.automations[group.automation] == group.version]
+    of_version = [worker for worker in workers if group.version in worker.automations[group.automation]]
     of_queue = [worker for worker in of_version if worker.queues is None or group.queue in worker.queues]
     of_tag = [worker for worker in of_version if group.tag in ("", *worker.tags)]
     if any(worker in of_tag for worker in of_queue):
         return None
     if not of_version:
         known = ", ".join(
-            str(version) for version in sorted({worker.automations[group.automation] for worker in workers})
+            str(version)
+            for version in sorted({version for worker in workers for version in worker.automations[group.automation]})
         )
         fix = "Start a worker with the code of that version: mainspring up"
         return f"no running worker has version {group.version} of it (they have {known})", fix

@@ -186,9 +186,8 @@ class WorkerRuntime:
         self.worker.start()
         if self._schedules:
             off_loop = self.worker.off_loop
-            automations = self.registry.automations
             self._scheduler = Scheduler(
-                self.loop, self.store, reads, self.clock, self.sealing, off_loop, only=automations
+                self.loop, self.store, reads, self.clock, self.sealing, off_loop, only=self.registry
             )
             self._scheduler.start()
             parts = (self.store, self.clock, self.sealing, off_loop, self._brokers, self._secrets)
@@ -221,8 +220,8 @@ class WorkerRuntime:
         is_listed_only = self._settings.secrets_listed_only
         return AttemptSecrets(self._secrets, self._find_allow_list, actor, is_listed_only=is_listed_only)
 
-    def _find_allow_list(self, automation: str) -> frozenset[str] | None:
-        known = self.registry.automations.get(automation)
+    def _find_allow_list(self, automation: str, version: int) -> frozenset[str] | None:
+        known = self.registry.find(automation, version)
         names = None if known is None else known.definition.option("secrets")
         return None if names is None else frozenset(names)
 

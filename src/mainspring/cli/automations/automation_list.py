@@ -82,8 +82,7 @@ def find_automations(
         if not quiet:
             _print_problems(invocation, registry.problems)
         known = {
-            automation.name: KnownAutomation(automation.name, complete_definition(automation), None, None)
-            for automation in registry
+            name: KnownAutomation(name, complete_definition(registry.get(name)), None, None) for name in registry.names
         } | known
     return [known[name] for name in sorted(known)]
 

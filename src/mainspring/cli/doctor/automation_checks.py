@@ -52,12 +52,12 @@ def check_loading(invocation: Invocation) -> Iterator[CheckResult]:
         for problem in missing_parts
         if problem.what not in local_texts
     ]
-    names = [automation.name for automation in registry]
+    names = sorted(registry.names)
     faults += _check_announced(invocation, names)
     known = {*names, *(view.name for view in invocation.rows_if_made(automations))}
     fix = "Write the name of an automation or a pattern that matches one, or remove the table."
     faults += [CheckResult("loading", "problem", line, fix) for line in find_unknown_names(invocation, known)]
-    yield from faults or [make_ok_result("loading", f"{format_count(len(registry.automations), 'automation')} loaded")]
+    yield from faults or [make_ok_result("loading", f"{format_count(len(registry.names), 'automation')} loaded")]
     yield from (make_ok_result("loading", f"hint: {hint}") for hint in dict.fromkeys(registry.hints))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -65,7 +66,9 @@ def run_command(
     seconds = _read_seconds(given["timeout"])  # before anything starts, like all that can be refused
     invocation.refuse_mistyped_store()
     registry = invocation.registry(modules)
-    automation = _find_automation(invocation, registry, name)
+    automation = registry.choose_version(
+        _find_automation(invocation, registry, name), partial(_find_version_in_force, invocation)
+    )
     if is_help_requested:
         return _print_automation_help(invocation, automation)
     data = _read_input(automation, arguments, invocation.sealing.limit)
@@ -110,6 +113,12 @@ def _find_automation(invocation: Invocation, registry: "Registry", name: str) ->
                 f"{name} is defined in {file}, which is not loaded here", hint=f"Add -m {file}"
             ) from None
         raise
+
+
+def _find_version_in_force(invocation: Invocation, name: str) -> int | None:
+    from mainspring.store.read.rollouts import read_version_in_force
+
+    return invocation.read_if_made(lambda reader: read_version_in_force(reader, name), None)
 
 
 def _read_announced(invocation: Invocation, name: str) -> "list[AutomationView]":
@@ -266,7 +275,7 @@ def _has_live_worker(invocation: Invocation, automation: "Automation", options: 
     return any(
         session.role in ("worker", "app")
         and session.state == SessionState.ALIVE
-        and session.automations.get(definition.name) == definition.version
+        and definition.version in session.automations.get(definition.name, ())
         and (session.queues is None or queue in session.queues)
         and (tag is None or tag in session.tags)
         for session in invocation.rows_if_made(lambda reader: sessions(reader, limit=1_000))

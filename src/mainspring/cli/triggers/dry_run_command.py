@@ -50,7 +50,7 @@ def find_loaded_trigger(registry: "Registry", name: str) -> "tuple[Automation, s
     """Return the automation and the end of the trigger's name. Raises UnknownNameError, ConflictError."""
     known = {
         f"{automation.name}/{end}": (automation, end)
-        for automation in registry
+        for automation in map(registry.get, registry.names)
         for end in automation.definition.triggers
     }
     return known[find_trigger_name(known, name)]

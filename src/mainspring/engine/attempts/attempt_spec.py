@@ -34,5 +34,6 @@ class AttemptSpec(msgspec.Struct, kw_only=True):
     checkpoint: bytes | None = None
     slot_at: int | None = None
     automation: str = ""
+    version: int = 1
     payload_max: int = DEFAULT_LIMIT
     is_first: bool = False

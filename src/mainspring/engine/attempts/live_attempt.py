@@ -440,7 +440,7 @@ class LiveAttempt:
         if secrets is None:
             raise ConfigError("this worker has no secrets", hint="Start it through ms.App or mainspring up.")
         try:
-            read = secrets.read(name, spec.automation, instead_of=instead_of)
+            read = secrets.read(name, spec.automation, spec.version, instead_of=instead_of)
         except SecretNotAllowedError as error:
             if name not in self._refused_secrets:
                 self._refused_secrets |= {name}

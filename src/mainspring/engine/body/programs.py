@@ -80,7 +80,7 @@ def build_program(run: ClaimedRun, registry: Registry, data: bytes, payload_max:
     """
     if run.kind == STEP_RUN:
         return _step_program(run, data, payload_max)
-    automation = registry.get(run.automation)
+    automation = registry.get(run.automation, run.version)
     options = automation.definition.options
     if automation.definition.kind is DefinitionKind.WORKFLOW:
         return _workflow_program(run, registry, automation, data, payload_max)
@@ -313,7 +313,7 @@ def build_undo_program(run: ClaimedRun, registry: Registry, data: bytes, payload
     Raises:
         UnknownNameError: no automation of that name is loaded here.
     """
-    automation = registry.get(run.automation)
+    automation = registry.get(run.automation, run.version)
     requested: Sequence[Request] = ()
     if not run.crashes:
         with contextlib.suppress(MainspringError):  # its input does not fit the current code

@@ -58,24 +58,27 @@ def build_announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN
                 definition.fingerprint,
                 msgspec.json.encode(definition.to_data()),
                 names[0] if names else None,
+                is_candidate=automation.is_candidate,
             )
         )
         triggers.extend(
-            build_trigger_row(definition.name, end, trigger) for end, trigger in definition.triggers.items()
+            build_trigger_row(definition.name, end, trigger, definition.version)
+            for end, trigger in definition.triggers.items()
         )
         if definition.schedules:
             schedules.extend(_build_schedule_rows(automation, registry, now_at, sealing))
     fingerprints = [
-        f"{row.name}\x1f{row.version}\x1f{row.fingerprint}".encode() for row in sorted(rows, key=lambda row: row.name)
+        f"{row.name}\x1f{row.version}\x1f{row.fingerprint}".encode()
+        for row in sorted(rows, key=lambda row: (row.name, row.version))
     ]
     return AnnounceDefinitions(hash_parts(*fingerprints), tuple(rows), tuple(schedules), tuple(triggers))
 
 
-def build_trigger_row(automation: str, end: str, trigger: Trigger) -> TriggerRow:
+def build_trigger_row(automation: str, end: str, trigger: Trigger, version: int = 1) -> TriggerRow:
     """Return the stored row of a trigger; `end` = the part of its name after the automation's."""
     encoded = msgspec.json.encode(trigger, order="deterministic")
     path = getattr(trigger.source, "path", None)
-    return TriggerRow(f"{automation}/{end}", automation, trigger.kind, encoded, path, trigger.source.topics())
+    return TriggerRow(f"{automation}/{end}", automation, trigger.kind, encoded, path, trigger.source.topics(), version)
 
 
 def _build_schedule_rows(
@@ -110,6 +113,7 @@ def _build_schedule_rows(
             schedule.key,
             input,
             _current_slot(schedule, now_at) if definition.option("misfire") != "none" else None,
+            definition.version,
         )
         for number, schedule in enumerate(definition.schedules, start=1)
     ]
@@ -175,7 +179,7 @@ def _list_missing(
 ) -> Iterator[tuple[AutomationView, _DefinitionPlace]]:
     """Yield the automations of the store that are not in the registry, with their places."""
     for automation in known:
-        if automation.retired_at is None and automation.definition and automation.name not in registry.automations:
+        if automation.retired_at is None and automation.definition and automation.name not in registry.names:
             yield automation, msgspec.json.decode(automation.definition, type=_DefinitionPlace)
 
 

@@ -60,6 +60,16 @@ class Automation:
         return self._draft.name
 
     @property
+    def version(self) -> int:
+        """The version of its code."""
+        return self._draft.version
+
+    @property
+    def is_candidate(self) -> bool:
+        """Whether this version takes force only by a rollout."""
+        return bool(self._draft.option("rollout"))
+
+    @property
     def was(self) -> list[str]:
         """Its former names."""
         return list(self._draft.option("was"))

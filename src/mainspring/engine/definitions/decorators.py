@@ -63,6 +63,8 @@ class AutomationOptions(TypedDict, total=False):
     priority: int
     partition: str
     version: int
+    rollout: bool
+    rollout_by: str
     tag: str
     timeout: SpanInput
     deadline: SpanInput

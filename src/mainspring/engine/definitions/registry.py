@@ -1,12 +1,13 @@
 """The registry: the automations of this process by name, and the problems that disabled others.
 
 A declaration adds its automation to the current registry: that of the enclosing `with`, otherwise that of the process.
-Invariant: one name, one automation. While files are loaded a second one becomes a problem and the first stays;
-elsewhere it is an error. A second declaration at the same place (a module loaded twice) replaces the first.
+Invariant: one name and version, one automation; at most one version of a name is no candidate (`rollout=True`). While
+files are loaded a second one becomes a problem and the first stays; elsewhere it is an error. A second declaration at the
+same place (a module loaded twice) replaces the first.
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from pathlib import Path
@@ -42,6 +43,8 @@ class Registry:
 
     def __init__(self) -> None:
         self.automations: dict[str, Automation] = {}
+        self.candidates: dict[tuple[str, int], Automation] = {}
+        """Versions that only a rollout brings into force, by name and version."""
         self.problems: list[LoadProblem] = []
         self.hints: list[str] = []
         """Valid declarations that may surprise their author; the process that loads them reports each once."""
@@ -64,7 +67,12 @@ class Registry:
         _current.set(self)
 
     def __iter__(self) -> Iterator[Automation]:
-        return iter(list(self.automations.values()))
+        return iter([*self.automations.values(), *self.candidates.values()])
+
+    @property
+    def names(self) -> set[str]:
+        """The names of all automations."""
+        return {*self.automations, *(name for name, _ in self.candidates)}
 
     def add(self, automation: A) -> A:
         """Add an automation and return it; for a broken one add its problem. Interactive code replaces its earlier declaration.
@@ -76,27 +84,74 @@ class Registry:
         if automation.error is not None:
             self._report(describe_declaration_error(automation.where, automation.name, automation.error))
             return automation
-        known = self.automations.get(automation.name)
+        known = self._find_rival(automation)
         is_redefined = known is not None and not self.is_loading and known.is_typed_in and automation.is_typed_in
         if known is None or is_redefined or known.is_again(automation):
-            self.automations[automation.name] = automation
+            self._put(automation)
         elif known is not automation:
             self._refuse(
                 automation.where,
                 f"two automations have the name {automation.name!r}: at {known.where} and at {automation.where}",
-                "Give one of them another name with name=..., or remove it.",
+                "Give one of them another name with name=..., or remove it. A new version of the same one beside it: "
+                f"version={max(known.version, automation.version) + 1}, rollout=True.",
             )
         return automation
 
-    def get(self, name: str) -> Automation:
-        """Return the automation of this name.
+    def _find_rival(self, automation: Automation) -> Automation | None:
+        """Return the automation in whose place this one would be, or that has its version."""
+        name, version = automation.name, automation.version
+        known = self.automations.get(name)
+        candidate = self.candidates.get((name, version))
+        if automation.is_candidate:
+            return candidate or (known if known is not None and known.version == version else None)
+        return known or candidate
+
+    def _put(self, automation: Automation) -> None:
+        """Add an automation in place of the same declaration, which may have had another version."""
+        for known in self:
+            if known.name == automation.name and known.is_again(automation):
+                self._remove(known)
+        if automation.is_candidate:
+            self.candidates[automation.name, automation.version] = automation
+        else:
+            self.automations[automation.name] = automation
+
+    def _remove(self, automation: Automation) -> None:
+        if self.automations.get(automation.name) is automation:
+            del self.automations[automation.name]
+        if self.candidates.get((automation.name, automation.version)) is automation:
+            del self.candidates[automation.name, automation.version]
+
+    def get(self, name: str, version: int | None = None) -> Automation:
+        """Return the automation of this name, in this version if it is here; else the one without rollout=True, else the newest.
 
         Raises:
             UnknownNameError: no automation has this name; shows the nearest.
         """
-        if name not in self.automations:
-            raise UnknownNameError("automation", name, self.automations)
-        return self.automations[name]
+        found = self.find(name, version)
+        if found is None:
+            raise UnknownNameError("automation", name, sorted(self.names))
+        return found
+
+    def find(self, name: str, version: int | None = None) -> Automation | None:
+        """Return the automation as `get` does; None = no automation has this name."""
+        if version is not None and (found := self.candidates.get((name, version))):
+            return found
+        versions = [known for known in self.candidates if known[0] == name]
+        return self.automations.get(name) or (self.candidates[max(versions)] if versions else None)
+
+    def choose_version(self, automation: Automation, find_in_force: Callable[[str], int | None]) -> Automation:
+        """Return the version in force of an automation, if it is here; its options count for starts.
+
+        `find_in_force` returns the version in force of a name. It is called only if there is a candidate of this name.
+        """
+        if not any(name == automation.name for name, _ in self.candidates):
+            return automation
+        return self.find(automation.name, find_in_force(automation.name)) or automation
+
+    def __contains__(self, name: object) -> bool:
+        """Whether an automation has this name, in any version."""
+        return name in self.automations or any(name == known for known, _ in self.candidates)
 
     @classmethod
     def load(cls, targets: Iterable[str | Path], base_dir: str | Path = ".") -> Self:
@@ -116,7 +171,7 @@ class Registry:
             try:
                 _ = automation.definition
             except MainspringError as error:
-                del self.automations[automation.name]
+                self._remove(automation)
                 fix = error.hint or "Fix this declaration."
                 self.problems.append(
                     LoadProblem(where=automation.where, what=error.message, how=fix, automation=automation.name)
@@ -140,11 +195,11 @@ class Registry:
                     f"{own.what}\n{automation.definition.kind} {automation.name!r} at {automation.where} uses it"
                 )
                 self._report(msgspec.structs.replace(own, what=description, automation=automation.name))
-                self.automations.pop(automation.name, None)
+                self._remove(automation)
 
     def _load_one(self, target: LoadTarget) -> None:
         """Load one file or module; if it fails, none of its automations stays."""
-        before = dict(self.automations)
+        before = dict(self.automations), dict(self.candidates)
         if target.file is not None and target.file.suffix == ".toml":
             scripts, problems = load_scripts(target.file)
             self.problems.extend(problems)
@@ -159,7 +214,7 @@ class Registry:
             if is_interrupt(error):
                 raise
             # After any error of users' code the other targets still load.
-            self.automations = before
+            self.automations, self.candidates = before
             _declarations_by_file.pop(target.text, None)
             self.problems.append(describe_import_error(target, error))
             return
@@ -203,12 +258,11 @@ class Registry:
                 problem = ""
                 if old == automation.name:
                     problem = f"{old!r} has its own name in was="
-                elif old in self.automations:
+                elif old in self.names:
                     problem = (
-                        f"{automation.name!r} has {old!r} in was=, but {old!r} still exists at "
-                        f"{self.automations[old].where}"
+                        f"{automation.name!r} has {old!r} in was=, but {old!r} still exists at {self.get(old).where}"
                     )
-                elif successors.setdefault(old, automation) is not automation:
+                elif successors.setdefault(old, automation).name != automation.name:
                     problem = f"{automation.name!r} and {successors[old].name!r} both have {old!r} in was="
                 if problem:
                     yield LoadProblem(
@@ -232,8 +286,7 @@ class Registry:
 
     def withdraw(self, automation: Automation, error: MainspringError) -> None:
         """Remove an automation whose declaration is invalid, and record the problem."""
-        if self.automations.get(automation.name) is automation:
-            del self.automations[automation.name]
+        self._remove(automation)
         automation.error = automation.error or error
         self.add(automation)
 

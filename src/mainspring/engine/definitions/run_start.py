@@ -83,6 +83,8 @@ def build_start_command(
         awaited=options.awaited,
         healthy=rule,
         item=item,
+        rollout_key=_hash_rollout_key(definition, arguments, at, run, slot),
+        is_candidate=definition.option("rollout"),
     )
 
 
@@ -130,6 +132,19 @@ def _is_as_scheduled(definition: Definition, arguments: dict[str, Any]) -> bool:
         name in known and "default" in known[name] and known[name]["default"] == value
         for name, value in arguments.items()
     )
+
+
+def _hash_rollout_key(
+    definition: Definition, arguments: dict[str, Any], at: int, run: str, slot: SlotLink | None
+) -> str | None:
+    """Return the hash of the key that decides on the version; None = the store takes the run key, else the id of the run."""
+    template = definition.option("rollout_by")
+    if template is None or _is_of_schedule(slot):
+        return None
+    from mainspring.domain.rollouts.rollout import PER_RUN, hash_rollout_key  # noqa: PLC0415 - few automations have it
+
+    key = run if template == PER_RUN else _expand_template(definition, "rollout_by", template, arguments, at)
+    return hash_rollout_key(definition.name, key) if key else None
 
 
 def _choose_routing(definition: Definition, options: StartOptions) -> dict[str, Any]:

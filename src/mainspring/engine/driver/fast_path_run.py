@@ -103,6 +103,7 @@ class FastPathRun:
             timeout=call.plan.timeout,
             slot_at=run.slot_at,
             automation=run.automation,
+            version=run.version,
             payload_max=self._host.payload_max,
             is_first=True,
         )

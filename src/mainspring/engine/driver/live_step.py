@@ -92,6 +92,7 @@ class LiveStep:
             checkpoint=checkpoint.value if checkpoint is not None else None,
             slot_at=run.slot_at,
             automation=run.automation,
+            version=run.version,
             payload_max=payload_max,
             is_first=self.attempt == 1 and run.fresh,
         )

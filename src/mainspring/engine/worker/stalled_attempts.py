@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from mainspring.domain.clock import Clock
 from mainspring.domain.duration import parse_duration, to_milliseconds
 from mainspring.engine.attempts.stacks import MAX_FRAMES
-from mainspring.engine.definitions.automation import Automation
+from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.driver.driver import Driver
 from mainspring.engine.driver.live_step import LiveStep
 from mainspring.engine.worker.run_services import ignore_answer
@@ -42,13 +42,13 @@ class StalledAttempts:
         store: Store,
         clock: Clock,
         drivers: Mapping[str, Driver],
-        automations: Mapping[str, Automation],
+        registry: Registry,
         stalled_ms: int,
     ) -> None:
         self._store = store
         self._clock = clock
         self._drivers = drivers
-        self._automations = automations
+        self._registry = registry
         self._stalled_ms = stalled_ms
         self._checked_at = self._receives_since_at = clock.now()
         self._known: dict[_AttemptKey, bool] = {}
@@ -74,16 +74,16 @@ class StalledAttempts:
         found: dict[_AttemptKey, LiveStep] = {}
         for run, driver in self._drivers.items():
             steps = driver.steps.endless()
-            limit_ms = self._limit_ms(driver.run.automation) if steps else None
+            limit_ms = self._limit_ms(driver.run.automation, driver.run.version) if steps else None
             if limit_ms is not None:
                 for step in steps:
                     if now - self._since_at(step) >= limit_ms:
                         found[run, driver.claim, step.request.ident, step.attempt] = step
         return found
 
-    def _limit_ms(self, name: str) -> int | None:
+    def _limit_ms(self, name: str, version: int) -> int | None:
         """Return how long attempts of an automation may be silent; None = without limit."""
-        automation = self._automations.get(name)
+        automation = self._registry.find(name, version)
         stated = None if automation is None else automation.definition.option("stalled")
         if stated is None:
             return self._stalled_ms

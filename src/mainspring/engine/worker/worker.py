@@ -99,7 +99,7 @@ class Worker(RunServices):
             clock=clock,
             secrets=secrets,
         )
-        self.stalled = StalledAttempts(store, clock, self.drivers, registry.automations, self.settings.stalled_ms)
+        self.stalled = StalledAttempts(store, clock, self.drivers, registry, self.settings.stalled_ms)
         self._suspended = SuspendedRunCache(self.settings.max_suspended, self.settings.park_bytes)
         self.claimer = RunClaimer(self)
         self._round: asyncio.TimerHandle | None = None

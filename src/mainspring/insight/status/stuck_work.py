@@ -209,4 +209,4 @@ def describe_low_space(free: int | None) -> Iterator[str]:
 
 def _can_take(worker: SessionView, group: ReadyGroup) -> bool:
     serves = worker.queues is None or group.queue in worker.queues
-    return serves and worker.automations.get(group.automation) == group.version and group.tag in ("", *worker.tags)
+    return serves and group.version in worker.automations.get(group.automation, ()) and group.tag in ("", *worker.tags)

@@ -41,7 +41,9 @@ def provider():
 def started(provider):
     """An attempt, and the uses that it reports."""
     uses, loop = [], asyncio.new_event_loop()
-    secrets = AttemptSecrets(SecretStore([ProviderEntry(provider, is_local=True)]), lambda _: None, "worker")
+    secrets = AttemptSecrets(
+        SecretStore([ProviderEntry(provider, is_local=True)]), lambda _name, _version: None, "worker"
+    )
 
     def on_report(spec, kind, report):
         if isinstance(report, SecretUsesReport):

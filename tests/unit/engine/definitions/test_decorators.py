@@ -30,6 +30,7 @@ SAMPLES = {
     "tz": "Europe/Berlin",
     "priority": 1,
     "version": 2,
+    "rollout": True,
     "partition": "a",
     "key": "k",
     "retry": 3,

@@ -50,10 +50,11 @@ class World:
         self.sent: list[Any] = []
         self.broken = False
         steps = SimpleNamespace(endless=lambda: self.steps)
-        drivers: Any = {"r": SimpleNamespace(claim=3, steps=steps, run=SimpleNamespace(automation="a"))}
+        drivers: Any = {"r": SimpleNamespace(claim=3, steps=steps, run=SimpleNamespace(automation="a", version=1))}
         self.automations: dict[str, Any] = {}
         store: Any = self
-        self.stalled = StalledAttempts(store, self.clock, drivers, self.automations, STALLED)
+        registry: Any = SimpleNamespace(find=lambda name, _version: self.automations.get(name))
+        self.stalled = StalledAttempts(store, self.clock, drivers, registry, STALLED)
 
     def submit(self, command: Any, on_done: Any) -> None:
         self.sent.append(command)

@@ -1,0 +1,1 @@
+"""Commands on rollouts: start, status, pause, resume, abort, finish."""

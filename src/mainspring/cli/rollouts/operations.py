@@ -1,0 +1,145 @@
+"""Operations on a rollout: `mainspring rollout start|pause|resume|abort|finish`."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from mainspring.cli import params
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.cli.short_lists import require_known_name
+from mainspring.domain.rollouts.rollout import InFlightPolicy
+from mainspring.domain.rollouts.rollout_steps import DEFAULT_STEPS
+from mainspring.domain.states import RolloutMove
+
+if TYPE_CHECKING:
+    from mainspring.insight.rollouts.rollout_view import RolloutView
+
+
+@command("start", "divide the new runs of an automation between its version in force and another one")
+@click.argument("name", type=params.AUTOMATION)
+@click.option(
+    "--to", "version", type=click.IntRange(1), required=True, metavar="VERSION", help="the version to roll out"
+)
+@click.option(
+    "--steps", metavar="PERCENT,...", default=DEFAULT_STEPS, show_default=True, help="shares that grow to 100%"
+)
+@click.option("--hold", metavar="SPAN", default="30m", show_default=True, help="time of each step")
+@click.option(
+    "--age", metavar="SPAN", help="age at which a run counts (default: 95 % of the old version's runs end by then)"
+)
+@click.option(
+    "--margin", metavar="PERCENT", default="5%", show_default=True, help="how much more often a worse version fails"
+)
+@click.option(
+    "--in-flight",
+    type=click.Choice([policy.value for policy in InFlightPolicy]),
+    default=InFlightPolicy.FINISH.value,
+    show_default=True,
+    help="unfinished runs of the new version after an abort: finish them, or stop (cancel) them",
+)
+@click.option("--again", is_flag=True, help="also if the same code was aborted or rolled back before")
+@pass_invocation
+def start(
+    invocation: Invocation,
+    name: str,
+    version: int,
+    steps: str,
+    hold: str,
+    age: str | None,
+    margin: str,
+    in_flight: str,
+    again: bool,  # noqa: FBT001 - a flag of the command line
+) -> None:
+    """Each run is assigned by its key when it starts, and keeps its version. A key keeps its version while the share grows.
+
+    A running worker must have the version: declare it with version=N, rollout=True beside the old one.
+    """
+    from mainspring.domain.duration import parse_duration, to_milliseconds
+    from mainspring.domain.flags.flag_text import parse_share
+    from mainspring.domain.rollouts.rollout_steps import parse_steps
+    from mainspring.service.rollout import RolloutPlan, start_rollout
+
+    plan = RolloutPlan(
+        parse_steps(steps),
+        to_milliseconds(parse_duration(hold)),
+        InFlightPolicy(in_flight),
+        None if age is None else to_milliseconds(parse_duration(age)),
+        parse_share(margin),
+        again=again,
+    )
+    start_rollout(
+        invocation.store, invocation.reader, _require_name(invocation, name), version, plan, act=invocation.act
+    )
+    _report(invocation, name)
+
+
+@command("pause", "hold a rollout at its step: the share stays")
+@click.argument("name", type=params.AUTOMATION)
+@pass_invocation
+def pause(invocation: Invocation, name: str) -> None:
+    """New runs are still divided. The guard still rolls back a version that is worse."""
+    _move(invocation, name, RolloutMove.PAUSE)
+
+
+@command("resume", "continue a paused rollout; the time of its step begins again")
+@click.argument("name", type=params.AUTOMATION)
+@pass_invocation
+def resume(invocation: Invocation, name: str) -> None:
+    """The next step follows when the time of this one is over, and the new version is not worse."""
+    _move(invocation, name, RolloutMove.RESUME)
+
+
+@command("abort", "end a rollout: all new runs get the old version at once")
+@click.argument("name", type=params.AUTOMATION)
+@pass_invocation
+def abort(invocation: Invocation, name: str) -> None:
+    """Needs no confirmation. Unfinished runs of the new version continue, or are cancelled, as --in-flight of the start says."""
+    _move(invocation, name, RolloutMove.ABORT)
+
+
+@command("finish", "end a rollout: the new version is in force")
+@click.argument("name", type=params.AUTOMATION)
+@pass_invocation
+def finish(invocation: Invocation, name: str) -> None:
+    """Schedule, triggers, monitors and options of the new version count from then on. Skips the steps that are left. Needs -y."""
+    invocation.confirm(f"Bring the new version of {name} into force")
+    _move(invocation, name, RolloutMove.FINISH)
+
+
+def _move(invocation: Invocation, name: str, move: RolloutMove) -> None:
+    from mainspring.service.rollout import end_or_move_rollout
+
+    automation = _require_name(invocation, name)
+    bulk = end_or_move_rollout(
+        invocation.store, invocation.reads, invocation.reader, automation, move, act=invocation.act
+    )
+    _report(invocation, name, bulk)
+
+
+def _report(invocation: Invocation, name: str, bulk: str | None = None) -> None:
+    from mainspring.insight.rollouts.rollout_view import read_rollout_views
+
+    (view,) = read_rollout_views(invocation.reader, invocation.clock.now(), invocation.zone, name, limit=1)
+    invocation.output.document(view, lambda: print_view(invocation, view))
+    if bulk is not None:
+        invocation.output.hint(f"The runs of version {view.new_version} are cancelled: mainspring bulk show {bulk}")
+
+
+def print_view(invocation: Invocation, view: "RolloutView") -> None:
+    """Print the sentence, both sides and what comes next."""
+    from mainspring.insight.text.formatting import escape_line, format_count, format_span
+
+    output = invocation.output
+    output.line(escape_line(view.sentence, 1_000))
+    for side in view.sides:
+        counted = ", ".join(f"{number:,} {outcome.replace('_', ' ')}" for outcome, number in side.outcomes.items())
+        output.line(
+            f"  version {side.version}: {format_count(f'{side.assigned:,}', 'run')} in this step; {counted or 'none counts yet'}"
+        )
+    output.line(f"  a run counts {format_span(view.age_ms)} after its start, by what it is then")
+    output.line(f"Next: {escape_line(view.next, 500)}")
+
+
+def _require_name(invocation: Invocation, name: str) -> str:
+    return require_known_name("automation", name, params.read_automation_names(invocation.reader))

@@ -1,0 +1,117 @@
+"""View of a rollout: its state, both sides, and what happens next. Pure but for the reads."""
+
+import msgspec
+
+from mainspring.domain.flags.flag_text import format_share, to_percent
+from mainspring.domain.rollouts.rollout import Rollout
+from mainspring.domain.states import RolloutState
+from mainspring.insight.text.formatting import format_moment, shell_word
+from mainspring.store.base import StoreReader
+from mainspring.store.read import rollouts
+
+
+class RolloutSide(msgspec.Struct, frozen=True):
+    """One version in the step that counts: the runs that were assigned, and those of them that count by their outcome."""
+
+    version: int
+    assigned: int
+    outcomes: dict[str, int]
+
+
+class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
+    """A rollout. `percent` = the share of the keys that get the new version, `step` counts from 1. Instants are ms UTC."""
+
+    id: int
+    automation: str
+    state: RolloutState
+    old_version: int
+    new_version: int
+    percent: float
+    step: int
+    steps: list[float]
+    hold_ms: int
+    age_ms: int
+    margin_percent: float
+    in_flight: str
+    started_at: int
+    step_at: int
+    ended_at: int | None
+    reason: str | None
+    unfinished: int
+    """Unfinished runs of the new version."""
+    sides: list[RolloutSide]
+    sentence: str
+    next: str
+
+
+def read_rollout_views(
+    reader: StoreReader, now: int, zone: str, automation: str | None = None, *, active: bool = False, limit: int = 100
+) -> list[RolloutView]:
+    """Return rollouts, newest first."""
+    found = rollouts.list_rollouts(reader, automation, active=active, limit=limit)
+    return [make_rollout_view(reader, rollout, now, zone) for rollout in found]
+
+
+def make_rollout_view(reader: StoreReader, rollout: Rollout, now: int, zone: str) -> RolloutView:
+    """Return the view of a rollout."""
+    r = rollout
+    sides = {version: RolloutSide(version, 0, {}) for version in (r.old_version, r.new_version)}
+    for count in rollouts.count_rollout_runs(reader, r.id):
+        if count.step == r.step:
+            side = sides[count.version]
+            outcomes = side.outcomes if count.outcome is None else {**side.outcomes, count.outcome: count.number}
+            sides[count.version] = RolloutSide(count.version, side.assigned + count.number, outcomes)
+    return RolloutView(
+        id=r.id,
+        automation=r.automation,
+        state=r.state,
+        old_version=r.old_version,
+        new_version=r.new_version,
+        percent=to_percent(r.share),
+        step=r.step + 1,
+        steps=[to_percent(step) for step in r.steps],
+        hold_ms=r.hold_ms,
+        age_ms=r.age_ms,
+        margin_percent=to_percent(r.margin),
+        in_flight=r.in_flight,
+        started_at=r.started_at,
+        step_at=r.step_at,
+        ended_at=r.ended_at,
+        reason=r.reason,
+        unfinished=rollouts.count_unfinished_runs(reader, r.automation, r.new_version),
+        sides=list(sides.values()),
+        sentence=_describe(r, now, zone),
+        next=_describe_next(r, now, zone),
+    )
+
+
+def _describe(r: Rollout, now: int, zone: str) -> str:
+    reason = f" because {r.reason}" if r.reason else ""
+    if r.is_active:
+        place = f"step {r.step + 1} of {len(r.steps)}, since {format_moment(r.step_at, now, zone)}"
+        return (
+            f"The rollout of {r.automation} is {r.state}{reason}: version {r.new_version} gets {format_share(r.share)} of the "
+            f"keys, version {r.old_version} the others ({place})."
+        )
+    when = "" if r.ended_at is None else f" since {format_moment(r.ended_at, now, zone)}"
+    in_force = f"version {r.new_version} is in force"
+    if r.state is not RolloutState.FINISHED:
+        in_force = f"version {r.new_version} takes no new run"
+    return f"The rollout of {r.automation} to version {r.new_version} is {r.state.replace('_', ' ')}{when}{reason}: {in_force}."
+
+
+def _describe_next(r: Rollout, now: int, zone: str) -> str:
+    name = shell_word(r.automation)
+    if r.state is RolloutState.PAUSED:
+        return f"Nothing until a person continues it: mainspring rollout resume {name}"
+    if r.state in (RolloutState.ABORTED, RolloutState.ROLLED_BACK):
+        return f"Deploy a new version, then: mainspring rollout start {name} --to {r.new_version + 1}"
+    if not r.is_active:
+        return "Nothing."
+    is_last = r.step + 1 == len(r.steps)
+    at = r.step_at + r.hold_ms
+    when = f"at {format_moment(at, now, zone)}" if at > now else "in a moment"
+    if is_last:
+        return f"Version {r.new_version} takes force {when}. To end it before: mainspring rollout abort {name}"
+    condition = f"if version {r.new_version} is shown to be not worse"
+    return f"{format_share(r.steps[r.step + 1])} of the keys {when}, {condition}."
