@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from mainspring.store.postgres.check import expected_indexes
+from mainspring.store.postgres.migrate import created_names
 from tests.acceptance.one_project import ROOT, Project
 from tests.postgres_server import PostgresServer
 
@@ -154,7 +154,7 @@ def test_check_reports_what_is_wrong_on_a_server(project: Project, postgres: Pos
     """An index that is gone, a run that is marked wrongly, and a row of the audit log that was changed."""
     project.start("order")
     schema = schema_of(project)
-    assert len(expected_indexes()) > 20
+    assert len(created_names("index")) > 20
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as raw:
         raw.execute(f"set search_path to {schema}")
         raw.execute("drop index runs_due")

@@ -102,6 +102,7 @@ class Experiment:
     world: World
     scenario: Scenario
     kills: list[str]
+    """`place:kill@n` = at the n-th time that a life passes the place, `place:kill change` = at the first group with this change."""
     before: Callable[["Experiment"], object] = lambda experiment: None
     """What happens before the client starts the run."""
     folder: Path = field(init=False)
@@ -186,19 +187,23 @@ class Experiment:
 
     def life(self, number: int, order: str) -> Life:
         """Return what one worker is to do."""
+        failpoint, _, change = order.partition(" ")
         return Life(
             folder=str(self.folder),
             store=self.url,
             experiment=self.folder.name,
             effects=self.world.effects.path,
             number=number,
-            failpoint=order,
+            failpoint=failpoint,
+            change=change,
             max_suspended=self.scenario.max_suspended,
         )
 
     @staticmethod
     def _reached(process: Process, order: str) -> bool:
-        """Tell whether the ordered kill was reached: then the process is dying."""
+        """Tell whether the ordered kill was reached: then the process is dying, or will at the commit of its group."""
+        if process.life.change:
+            return any(process.life.change in group for group in process.written())
         place, _, count = order.partition(":kill@")
         return process.passed(place) >= int(count)
 

@@ -48,6 +48,8 @@ class Life(msgspec.Struct, kw_only=True):
     effects: str
     number: int = 1
     failpoint: str = ""
+    change: str = ""
+    """If set, the failpoint counts only while a group with this change is on its way to the store."""
     max_suspended: int = 2_000
     suspend_after_ms: int = 10
     concurrency: int = 64
@@ -97,8 +99,9 @@ def live(life: Life, registry: Registry) -> None:
     faulthandler.register(signal.SIGUSR2)  # a test that waits in vain asks where it stands
     os.environ |= {SOCKET: life.effects, EXPERIMENT: life.experiment, LIFE: str(life.number), HOLD: life.hold}
     os.environ["CRASH_FOLDER"] = life.folder
-    failpoints.install(_counting(life, failpoints.parse(life.failpoint)))
-    _note_groups(life)
+    group: list[str] = []
+    failpoints.install(_counting(life, failpoints.parse(life.failpoint), group))
+    _note_groups(life, group)
     if life.unfenced:
         take_the_fence_down()
     if life.blind or life.unfenced:
@@ -192,8 +195,8 @@ class ShiftedClock(SystemClock):
         return super().now() + self._ahead_ms
 
 
-def _counting(life: Life, order: Callable[[str], None]) -> Callable[[str], None]:
-    """Return a hook that notes each commit point before it does what is ordered."""
+def _counting(life: Life, order: Callable[[str], None], group: list[str]) -> Callable[[str], None]:
+    """Return a hook that notes each commit point before it does what is ordered. `group` = what the current group changes."""
     hits = os.open(life.hits, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     tries = 0
@@ -202,7 +205,8 @@ def _counting(life: Life, order: Callable[[str], None]) -> Callable[[str], None]
         nonlocal tries
         if place in LETTERS:
             os.write(hits, LETTERS[place])
-        order(place)
+        if not life.change or life.change in group:
+            order(place)
         if place == "commit.before":
             tries += 1
             if life.busy[0] <= tries <= life.busy[1]:
@@ -211,16 +215,14 @@ def _counting(life: Life, order: Callable[[str], None]) -> Callable[[str], None]
     return hook
 
 
-def _note_groups(life: Life) -> None:
-    """Note what each group changes before it goes to the store."""
+def _note_groups(life: Life, group: list[str]) -> None:
+    """Note what each group changes before it goes to the store, in a file and in `group`."""
     groups = os.open(life.groups, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     original = Committer._commit_group
 
     def until_known(self: Committer) -> Any:
-        os.write(
-            groups,
-            json.dumps([_in_words(command) for command, _ in self._group if _is_of_a_run(command)]).encode() + b"\n",
-        )
+        group[:] = [_in_words(command) for command, _ in self._group if _is_of_a_run(command)]
+        os.write(groups, json.dumps(group).encode() + b"\n")
         return original(self)
 
     Committer._commit_group = until_known  # type: ignore[method-assign]

@@ -1,7 +1,5 @@
 """Check of a whole schema: read its indexes and all rows, and return the violated rules."""
 
-import re
-
 import psycopg
 
 from mainspring.store.audit_chain import first_break
@@ -9,10 +7,9 @@ from mainspring.store.maintenance.integrity import CHAIN, RULES, IntegrityFindin
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.connection import UNHURRIED, connect, refuse_unsafe
 from mainspring.store.postgres.error_table import translate
-from mainspring.store.postgres.migrate import migrations
+from mainspring.store.postgres.migrate import created_names
 from mainspring.store.postgres.texts import TEXTS
 
-_INDEX = re.compile(r"(create(?: unique)?|drop) index (?:if (?:not )?exists )?(\w+)", re.IGNORECASE)
 _INDEXES = """
 select relname, indisvalid and indisready and indislive
 from pg_index join pg_class on pg_class.oid = indexrelid
@@ -36,7 +33,7 @@ def check(address: Address) -> list[IntegrityFinding]:
         indexes: dict[str, str] = dict(connection.execute(_INDEXES).fetchall())
         if invalid := sorted(name for name, is_valid in indexes.items() if not is_valid):
             findings.append(IntegrityFinding("an index is not valid: rebuild it with REINDEX", tuple(invalid)))
-        if missing := sorted(expected_indexes() - indexes.keys()):
+        if missing := sorted(created_names("index") - indexes.keys()):
             findings.append(IntegrityFinding("an index is missing", tuple(missing)))
         for query, rule in RULES.items():
             if rows := connection.execute(TEXTS[query]).fetchall():
@@ -49,15 +46,3 @@ def check(address: Address) -> list[IntegrityFinding]:
     finally:
         connection.close()
     return findings
-
-
-def expected_indexes() -> set[str]:
-    """Return the names of the indexes that the migrations create."""
-    names: set[str] = set()
-    for _, _, text in migrations():
-        for verb, name in _INDEX.findall(text):
-            if verb.lower() == "drop":
-                names.discard(name)
-            else:
-                names.add(name)
-    return names

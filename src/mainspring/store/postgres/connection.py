@@ -14,10 +14,10 @@ from psycopg.adapt import Dumper
 from psycopg.types.numeric import Int8Dumper
 
 from mainspring.domain.errors import MainspringError, StoreError, StoreUnavailableError
-from mainspring.store.base import PermissionDeniedError, ServerLoginError, StoreBrokenError, UnsafeServerError
+from mainspring.store.base import ServerLoginError, UnsafeServerError
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.arrays import register
-from mainspring.store.postgres.error_table import GRANT, translate
+from mainspring.store.postgres.error_table import translate
 from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.transaction import Row
 
@@ -247,23 +247,4 @@ def _error_of_login(fault: psycopg.Error, address: Address) -> MainspringError:
         )
     return translate(fault, address.location) or StoreUnavailableError(
         f"the database is unreachable\nat {address.location}: {text}"
-    )
-
-
-def explain_fault(fault: Exception, address: Address) -> MainspringError | None:
-    """Return the error of error_table.translate, but do not report a table as missing because its schema is hidden."""
-    error = translate(fault, address.location)
-    if not isinstance(error, StoreBrokenError):
-        return error
-    try:
-        with connect(address) as connection:
-            is_hidden = connection.execute(TEXTS["is_schema_hidden"], (address.schema,)).fetchone() == (True,)
-    except (psycopg.Error, MainspringError) as unreachable:
-        reason = unreachable.message if isinstance(unreachable, MainspringError) else str(unreachable)
-        return StoreUnavailableError(reason)
-    if not is_hidden:
-        return error
-    return PermissionDeniedError(
-        f"this database role may not do that\nat {address.location}: permission denied for schema {address.schema}",
-        hint=GRANT,
     )

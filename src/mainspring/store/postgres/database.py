@@ -32,7 +32,6 @@ from mainspring.store.postgres.connection import (
     ServerConnection,
     ServerTimeoutError,
     connect,
-    explain_fault,
     is_pooled,
     refuse_unsafe,
     refuse_waiting_for_standby,
@@ -42,6 +41,7 @@ from mainspring.store.postgres.host_marks import HostMarks
 from mainspring.store.postgres.lease import Lease
 from mainspring.store.postgres.locking import list_known_reads, lock_group, terminate_blocking_clients
 from mainspring.store.postgres.migrate import migrate, migrations
+from mainspring.store.postgres.schema_check import explain_fault
 from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.postgres.transaction import PostgresTransaction, run
 from mainspring.store.store_clock import StoreClock

@@ -10,6 +10,7 @@ import functools
 import re
 from math import inf
 from pathlib import Path
+from typing import Literal
 
 import psycopg
 from psycopg import sql
@@ -29,6 +30,19 @@ _PARTS = re.compile(r"\$\$.*?\$\$|--[^\n]*|'(?:[^']|'')*'|;", re.DOTALL)
 def migrations() -> list[Migration]:
     """Return the migrations of this version, in order; read once per process."""
     return load_migrations(Path(__file__).parent / "migrations")
+
+
+def created_names(kind: Literal["index", "table"]) -> set[str]:
+    """Return the names of the indexes or tables that the migrations create."""
+    pattern = re.compile(rf"(create(?: unique)?|drop) {kind} (?:if (?:not )?exists )?(\w+)", re.IGNORECASE)
+    names: set[str] = set()
+    for _, _, text in migrations():
+        for verb, name in pattern.findall(text):
+            if verb.lower() == "drop":
+                names.discard(name)
+            else:
+                names.add(name)
+    return names
 
 
 def statements(text: str) -> list[str]:

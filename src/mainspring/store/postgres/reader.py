@@ -20,8 +20,9 @@ from mainspring.domain.integrity.store_finding import StoreFinding
 from mainspring.store.base import Snapshot
 from mainspring.store.commit_mark import find_lost_commits, make_finding
 from mainspring.store.postgres.address import Address
-from mainspring.store.postgres.connection import POOLED, ServerConnection, explain_fault, is_pooled, prepare
+from mainspring.store.postgres.connection import POOLED, ServerConnection, is_pooled, prepare
 from mainspring.store.postgres.host_marks import HostMarks
+from mainspring.store.postgres.schema_check import explain_fault
 from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.postgres.transaction import run
 from mainspring.store.schema.row import first_value

@@ -1,13 +1,14 @@
-"""Check of the schema version of a server's store, for programs that only read."""
+"""Check of the schema of a server's store: its version, for programs that only read, and its tables after a fault."""
 
 import psycopg
 
-from mainspring.domain.errors import NoStoreError
+from mainspring.domain.errors import MainspringError, NoStoreError, StoreUnavailableError
+from mainspring.store.base import PermissionDeniedError, StoreBrokenError
 from mainspring.store.maintenance.move_marker import error_of_move
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.connection import connect
-from mainspring.store.postgres.error_table import translate
-from mainspring.store.postgres.migrate import migrations, version_of, versions_of
+from mainspring.store.postgres.error_table import GRANT, translate
+from mainspring.store.postgres.migrate import created_names, migrations, version_of, versions_of
 from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.schema_version import require_current_version
 
@@ -49,3 +50,26 @@ def require_schema_version(address: Address) -> None:
     require_current_version(number, first, migrations(), address.location)
     if (moved := error_of_move(marks, address.location)) is not None:
         raise moved
+
+
+def explain_fault(fault: Exception, address: Address) -> MainspringError | None:
+    """Return the error of error_table.translate, but report a table as missing only if it is.
+
+    PostgreSQL also reports a table as missing if the role may not see its schema. The grant may be back by now, so only
+    the tables themselves show which of both it was.
+    """
+    error = translate(fault, address.location)
+    if not isinstance(error, StoreBrokenError):
+        return error
+    try:
+        with connect(address) as connection:
+            rows = connection.execute(TEXTS["list_tables_of_schema"], (address.schema,)).fetchall()
+    except (psycopg.Error, MainspringError) as unreachable:
+        reason = unreachable.message if isinstance(unreachable, MainspringError) else str(unreachable)
+        return StoreUnavailableError(reason)
+    if created_names("table") - {str(name) for (name,) in rows}:
+        return error
+    return PermissionDeniedError(
+        f"this database role may not do that\nat {address.location}: permission denied for schema {address.schema}",
+        hint=GRANT,
+    )

@@ -1,1 +1,0 @@
-select not has_schema_privilege(oid, 'usage') from pg_namespace where nspname = ?
