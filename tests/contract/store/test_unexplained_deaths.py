@@ -62,6 +62,31 @@ def test_unexplained_death_with_two_runs_on_probation_counts_for_none(store, new
     assert store.reader.read("count_probation_deaths", (since,)) == [(1,)]
 
 
+def test_death_on_probation_that_a_supervisor_saw_is_not_counted_as_unexplained(store, new_process):
+    """Neither is the death of a probation process without a run: no run can be its cause."""
+    run = store.start().run
+    for _ in range(UNEXPLAINED_LIMIT):
+        die(store, new_process, run)
+    since = store.clock.now() - 1
+    die(store, new_process, run, role="probation", crashed=True)
+    store.do(DeclareSessionDead(new_process().open("probation").session))
+    assert store.reader.read("count_probation_deaths", (since,)) == [(0,)]
+
+
+def test_probation_run_is_unclaimed_until_its_death_is_declared(store, new_process):
+    """A new supervisor can start no process for it before."""
+    run = store.start().run
+    for _ in range(UNEXPLAINED_LIMIT):
+        die(store, new_process, run)
+    assert store.reader.read("count_unclaimed_probation_runs") == [(1,)]
+    probation = new_process().open("probation")
+    probation.announce("a", "b")
+    assert probation.claim(probation=True).runs
+    assert store.reader.read("count_unclaimed_probation_runs") == [(0,)]
+    store.do(DeclareSessionDead(probation.session))
+    assert store.reader.read("count_unclaimed_probation_runs") == [(1,)]
+
+
 def test_progress_clears_unexplained_deaths(store, new_process):
     """A run that gets on is not what kills its workers: only deaths since its last outcome count."""
     run = store.start().run

@@ -1,1 +1,1 @@
-select count(*) from sessions where role = 'probation' and state = {{dead}} and ended_at > ?
+select count(distinct session) from worker_losses where role = 'probation' and noticed in {{unexplained_losses}} and found_at > ?
