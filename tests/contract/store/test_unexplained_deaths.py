@@ -35,7 +35,7 @@ def test_third_unexplained_death_puts_a_run_on_probation(store, new_process, los
 
 
 def test_third_unexplained_death_on_probation_quarantines_the_run(store, new_process):
-    """It was alone there each time. A retry by a person starts with a clean record."""
+    """It was alone there each time, and explains these deaths. A retry by a person starts with a clean record."""
     run = store.start().run
     for _ in range(UNEXPLAINED_LIMIT):
         die(store, new_process, run)
@@ -43,6 +43,7 @@ def test_third_unexplained_death_on_probation_quarantines_the_run(store, new_pro
         assert store.run(run).state == RunState.QUEUED
         die(store, new_process, run, role="probation")
         assert store.run(run).crashes == crashes
+        assert store.reader.read("count_probation_deaths", (0,)) == [(crashes % CRASH_LIMIT,)]
     view = store.run(run)
     assert (view.state, view.reason) == (RunState.NEEDS_ATTENTION, FailureReason.CRASHES_WORKER)
     assert view.failure.headline == "crashes worker: it died with its supervisor"
