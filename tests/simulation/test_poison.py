@@ -213,7 +213,7 @@ def test_random_kills_quarantine_at_most_three_innocent_runs(tmp_path):
 
 @pytest.mark.parametrize("interval_ms", [500, 1_500, 5_000, 9_000, 15_000, 40_000, 100_000])
 def test_kills_of_everything_count_against_a_run_at_most_once(tmp_path, interval_ms):
-    """Everything dies again and again at a constant interval that is too short for a step: each run waits on probation, none is blamed twice."""
+    """Everything dies again and again at a constant interval that is too short for a step."""
     fleet = Fleet(tmp_path, interval_ms)
     fleet.step_ms = 2 * interval_ms
     fleet.start(4)
