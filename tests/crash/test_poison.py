@@ -68,6 +68,7 @@ def test_only_poison_is_quarantined(supervised: Supervised, method: str, experim
     assert supervised.stop() == 0
 
 
+@pytest.mark.timeout(360)  # the later supervisors wait 40 s before they start a probation process
 def test_run_that_kills_its_supervisor_too_is_quarantined(supervised: Supervised) -> None:
     """No supervisor survives that could blame it. After a few restarts it needs attention, and all other runs end."""
     poison = supervised.client.start("poison", b'{"method":"tree"}', "poison")
@@ -77,7 +78,7 @@ def test_run_that_kills_its_supervisor_too_is_quarantined(supervised: Supervised
         starts += 1
         assert starts <= UNEXPLAINED_LIMIT + CRASH_LIMIT + 3, supervised.describe()
         supervised.start()
-        supervised.until(lambda: not supervised.is_running or not supervised.unfinished())
+        supervised.until(lambda: not supervised.is_running or not supervised.unfinished(), 120)
         if supervised.unfinished():
             supervised.kill_all()
     assert supervised.states() == {("steady", RunState.SUCCEEDED): 20, ("poison", RunState.NEEDS_ATTENTION): 1}
@@ -107,7 +108,7 @@ def test_killing_everything_quarantines_nothing(supervised: Supervised) -> None:
             supervised.kill(supervised.supervisor, *supervised.workers())
         supervised.until(lambda: not children_of(supervised), 5)
     supervised.start()
-    supervised.until(lambda: not supervised.unfinished())
+    supervised.until(lambda: not supervised.unfinished(), 120)  # it may wait 32 s before it starts a probation process
     assert supervised.states() == {("steady", RunState.SUCCEEDED): 300, ("offspring", RunState.SUCCEEDED): 4}
     assert supervised.client.rows("select id from runs where crashes > 0 or probation > 0") == []
     assert supervised.doubled() == []

@@ -7,7 +7,17 @@ import os
 import random
 from pathlib import Path
 
-from mainspring.domain.processes.crash_blame import PROBATION_MS, CrashHistory, assign_blame, next_probation_ms
+import pytest
+
+from mainspring.domain.processes.crash_blame import (
+    PROBATION_MS,
+    REMEMBERED_LOSSES_MS,
+    CrashHistory,
+    assign_blame,
+    first_probation_ms,
+    next_probation_ms,
+    probation_wait_ms,
+)
 from mainspring.domain.states import FailureReason
 from mainspring.store.commands.results import NumberAnswer
 from mainspring.store.commands.runs import ReopenRun
@@ -48,6 +58,8 @@ class Fleet:
         self.survive_ms = PROBATION_MS
         self.deaths = 0
         self.record = CrashHistory()
+        self.probation_from = 0
+        self.step_ms = 500
 
     def _process(self, role: str) -> SqliteProcess:
         process = SqliteProcess(self._path, self.clock)
@@ -68,7 +80,8 @@ class Fleet:
         self.clock.forward(TICK_MS)
         has_probation_runs = self.observer.reader.read("count_probation_runs")[0][0]
         for role in ("worker", "probation"):
-            if role not in self.lives and (role == "worker" or has_probation_runs):
+            is_probation_due = has_probation_runs and self.clock.now() >= self.probation_from
+            if role not in self.lives and (role == "worker" or is_probation_due):
                 self.lives[role] = self._process(role), {}
         for role in list(self.lives):
             self._work(role)
@@ -79,7 +92,7 @@ class Fleet:
         for run, life in list(claimed_runs.items()):
             if role == "probation" and now - life.loaded_at >= self.survive_ms:
                 self._clear(process, life, progressed=False)
-            if now - life.step_at < 500:
+            if now - life.step_at < self.step_ms:
                 continue
             if run in self.poison:
                 self.end(role, self.poison[run], by=run)
@@ -133,6 +146,18 @@ class Fleet:
             assert isinstance(answer, NumberAnswer)
         process.close()
 
+    def end_all(self) -> None:
+        """End each process together with the supervisor, and start another supervisor."""
+        for process, _ in self.lives.values():
+            process.close()
+            self.observer.do(DeclareSessionDead(process.session))
+        self.lives.clear()
+        self.record = CrashHistory()
+        now = self.clock.now()
+        deaths = self.observer.reader.read("count_probation_deaths", (now - REMEMBERED_LOSSES_MS,))[0][0]
+        self.survive_ms = first_probation_ms(deaths)
+        self.probation_from = now + probation_wait_ms(deaths)
+
     def quarantined(self) -> list[str]:
         text = "select id, reason from runs where state = 'needs_attention' order by seq"
         rows = self.observer.reader.read_text(text)
@@ -183,4 +208,26 @@ def test_random_kills_quarantine_at_most_three_innocent_runs(tmp_path):
     while not fleet.is_over():
         fleet.tick()
     assert len(innocent) <= 3
+    fleet.close()
+
+
+@pytest.mark.parametrize("interval_ms", [500, 1_500, 5_000, 9_000, 15_000, 40_000, 100_000])
+def test_kills_of_everything_count_against_a_run_at_most_once(tmp_path, interval_ms):
+    """Everything dies again and again at a constant interval that is too short for a step."""
+    fleet = Fleet(tmp_path, interval_ms)
+    fleet.step_ms = 2 * interval_ms
+    fleet.start(4)
+    for _ in range(20):
+        for _ in range(interval_ms // TICK_MS):
+            fleet.tick()
+        fleet.end_all()
+    assert fleet.observer.reader.read_text("select 1 from runs where crashes > 1") == []
+    assert fleet.quarantined() == []
+    fleet.step_ms = 500
+    for _ in range(10_000):
+        fleet.tick()
+        if fleet.is_over():
+            break
+    assert fleet.is_over()
+    assert fleet.quarantined() == []
     fleet.close()

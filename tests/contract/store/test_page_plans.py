@@ -46,6 +46,7 @@ _PARAMS = {
     "list_runs_of_incident": ("i", "[]", 50),
     "list_moves_since": (0, 100),
     "count_probation_runs": (),
+    "count_unclaimed_probation_runs": (),
     "count_stopped_without_incident": (100, None),
     "count_undecided_failures": (100, None),
     "count_failed_since": (0, 100),
@@ -102,7 +103,8 @@ def test_reads_of_pages_go_by_an_index_on_a_server(postgres):
 
 def check_few_by_their_index(plans):
     """What is few is read along its own index: runs on probation, errors of runs that need a person, acts of one actor, verb or subject."""
-    assert "runs_probation" in "\n".join(plans.of("count_probation_runs"))
+    for name in ("count_probation_runs", "count_unclaimed_probation_runs"):
+        assert "runs_probation" in "\n".join(plans.of(name))
     plan = "\n".join(plans.of("count_stopped_without_incident", _PARAMS["count_stopped_without_incident"]))
     assert "runs_state" in plan, plan
     for key in ("actor", "verb", "subject"):

@@ -35,7 +35,7 @@ def test_third_unexplained_death_puts_a_run_on_probation(store, new_process, los
 
 
 def test_third_unexplained_death_on_probation_quarantines_the_run(store, new_process):
-    """It was alone there each time. A retry by a person starts with a clean record."""
+    """It was alone there each time, and explains these deaths. A retry by a person starts with a clean record."""
     run = store.start().run
     for _ in range(UNEXPLAINED_LIMIT):
         die(store, new_process, run)
@@ -43,6 +43,7 @@ def test_third_unexplained_death_on_probation_quarantines_the_run(store, new_pro
         assert store.run(run).state == RunState.QUEUED
         die(store, new_process, run, role="probation")
         assert store.run(run).crashes == crashes
+        assert store.reader.read("count_probation_deaths", (0,)) == [(crashes % CRASH_LIMIT,)]
     view = store.run(run)
     assert (view.state, view.reason) == (RunState.NEEDS_ATTENTION, FailureReason.CRASHES_WORKER)
     assert view.failure.headline == "crashes worker: it died with its supervisor"
@@ -60,6 +61,31 @@ def test_unexplained_death_with_two_runs_on_probation_counts_for_none(store, new
     assert [store.run(run).crashes for run in runs] == [0, 0]
     assert store.ids(probation=True) == runs
     assert store.reader.read("count_probation_deaths", (since,)) == [(1,)]
+
+
+def test_death_on_probation_that_a_supervisor_saw_is_not_counted_as_unexplained(store, new_process):
+    """Neither is the death of a probation process without a run: no run can be its cause."""
+    run = store.start().run
+    for _ in range(UNEXPLAINED_LIMIT):
+        die(store, new_process, run)
+    since = store.clock.now() - 1
+    die(store, new_process, run, role="probation", crashed=True)
+    store.do(DeclareSessionDead(new_process().open("probation").session))
+    assert store.reader.read("count_probation_deaths", (since,)) == [(0,)]
+
+
+def test_probation_run_is_unclaimed_until_its_death_is_declared(store, new_process):
+    """A new supervisor can start no process for it before."""
+    run = store.start().run
+    for _ in range(UNEXPLAINED_LIMIT):
+        die(store, new_process, run)
+    assert store.reader.read("count_unclaimed_probation_runs") == [(1,)]
+    probation = new_process().open("probation")
+    probation.announce("a", "b")
+    assert probation.claim(probation=True).runs
+    assert store.reader.read("count_unclaimed_probation_runs") == [(0,)]
+    store.do(DeclareSessionDead(probation.session))
+    assert store.reader.read("count_unclaimed_probation_runs") == [(1,)]
 
 
 def test_progress_clears_unexplained_deaths(store, new_process):

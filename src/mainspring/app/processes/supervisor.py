@@ -113,7 +113,7 @@ class Supervisor:
             # A process that lost its session is not replaced before the store reported the reason, which may be since this turn began.
             if post.is_open and not (post.is_lost and (record.is_busy or post.pid in record.quarantined)):
                 self._start(post)
-        if probation is not None and probation.is_open and record.has_probation_runs and not record.is_busy:
+        if probation is not None and probation.is_open and record.is_probation_due and not record.is_busy:
             probation.handover = msgspec.structs.replace(
                 probation.handover, survive_ms=record.survive_ms, crash_limit=record.deaths.limit(time.monotonic())
             )

@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from math import inf
 
+from mainspring.app.processes.managed_process import PROBATION_ROLE
 from mainspring.app.project import Project
 from mainspring.app.stores.store_factory import make_store
 from mainspring.app.workers.dead_sessions import declare_session_dead
@@ -23,6 +24,7 @@ from mainspring.domain.processes.crash_blame import (
     assign_blame,
     first_probation_ms,
     next_probation_ms,
+    probation_wait_ms,
 )
 from mainspring.domain.states import SessionState
 from mainspring.store.base import OUTAGES, StoreBrokenError
@@ -72,8 +74,11 @@ class SupervisorSession:
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mainspring-record", daemon=True)
-        self.has_probation_runs = False
-        """Whether runs that shared a crash wait for a probation process."""
+        self._probation_seen_at: float | None = None
+        """When runs were first found that wait for a probation process."""
+        self._wait_ms = 0
+        self.is_probation_due = False
+        """Whether runs that shared a crash wait for a probation process, and the time to start it has come."""
         self.quarantined: frozenset[int] = frozenset()
         """Process numbers on this host that a person quarantined."""
         self.survive_ms = PROBATION_MS
@@ -149,8 +154,6 @@ class SupervisorSession:
             raise
         if self._since is None:
             self._since = session
-            since = store.clock.now() - REMEMBERED_LOSSES_MS
-            self.survive_ms = first_probation_ms(store.reader.read("count_probation_deaths", (since,))[0][0])
         self._store = store
 
     def _on_fatal(self, error: BaseException) -> None:
@@ -197,11 +200,32 @@ class SupervisorSession:
         if now >= self._beat_due_at:
             self._beat_due_at = inf  # until it is answered: an unreachable store must not delay the rest
             store.submit(self._usage.beat(), self._note_beat)
-        self.has_probation_runs = bool(store.reader.read("count_probation_runs")[0][0])
+        has_probation_runs = bool(store.reader.read("count_unclaimed_probation_runs")[0][0])
+        self.is_probation_due = has_probation_runs and self._has_waited(store, now)
         rows = store.reader.read("list_quarantined_sessions", (self._since, host_identity()))
         self.quarantined = frozenset(int(row[0]) for row in rows)
         for death in due_deaths:  # last: until then readers know that more is to come
             self._died.remove(death)
+
+    def _has_waited(self, store: ProcessStore, now: float) -> bool:
+        """Return whether the wait for a probation process has passed since runs were first found that need one."""
+        assert self._since is not None
+        if self._probation_seen_at is None:
+            self._probation_seen_at = now
+        # First the dead sessions: one that is declared dead between the two reads is counted twice, not missed.
+        dead_sessions = find_dead(store.reader)
+        deaths = sum(found.role == PROBATION_ROLE and found.session < self._since for found in dead_sessions)
+        since = store.clock.now() - REMEMBERED_LOSSES_MS
+        deaths += store.reader.read("count_probation_deaths", (since,))[0][0]
+        self.survive_ms = max(self.survive_ms, first_probation_ms(deaths))
+        waited_ms = (now - self._probation_seen_at) * 1_000
+        wait_ms, self._wait_ms = self._wait_ms, probation_wait_ms(deaths)
+        if wait_ms < self._wait_ms and waited_ms < self._wait_ms:
+            _LOG.warning(
+                "%d probation processes died with their supervisor within an hour: this one starts the next after %d s",
+                *(deaths, self._wait_ms // 1_000),
+            )
+        return waited_ms >= self._wait_ms
 
     def _note_beat(self, _answer: object) -> None:
         self._beat_due_at = time.monotonic() + _HEARTBEAT_INTERVAL_S

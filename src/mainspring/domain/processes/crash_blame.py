@@ -11,7 +11,7 @@ SHUTDOWN_WINDOW_S = 2.0
 CRASH_LIMIT = 3
 """Deaths on probation, one after the other and without progress between them, that set a run apart."""
 REMEMBERED_LOSSES_MS = 3_600_000
-"""A new supervisor asks the store for the deaths of probation processes in this time."""
+"""A supervisor reads from the store the deaths of probation processes in this time that no supervisor saw."""
 _REMEMBERED_S = 600.0
 _DEATHS_PER_EXTRA_CRASH = 3
 _MAX_EXTRA_CRASHES = 7
@@ -74,6 +74,15 @@ def first_probation_ms(unexplained: int) -> int:
     for _ in range(unexplained):
         survive_ms = next_probation_ms(survive_ms, CrashBlame())
     return survive_ms
+
+
+def probation_wait_ms(unexplained: int) -> int:
+    """Return how long a new supervisor waits, after so many such deaths, before it starts a probation process.
+
+    Kills from outside then come while only the other workers run. The wait ends later than the watch of the supervisor before: kills at a
+    constant interval count against a run at most once.
+    """
+    return first_probation_ms(unexplained) if unexplained else 0
 
 
 def next_probation_ms(survive_ms: int, blame: CrashBlame) -> int:

@@ -45,7 +45,7 @@ def test_worker_that_ends_while_it_loads_is_reported_and_started_with_a_pause(tm
 class LateRecord:
     """A record whose thread learns of the quarantine in the middle of a turn of the supervisor."""
 
-    has_probation_runs = False
+    is_probation_due = False
 
     def __init__(self) -> None:
         self.quarantined: frozenset[int] = frozenset()

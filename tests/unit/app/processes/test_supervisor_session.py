@@ -9,6 +9,7 @@ import pytest
 from mainspring.app.processes import supervisor_session
 from mainspring.app.processes.supervisor_session import SupervisorSession
 from mainspring.app.project import Project
+from mainspring.domain.processes.worker_loss import UNEXPLAINED_LIMIT
 from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow
 from mainspring.store.commands.runs import ClaimRuns, StartRun
 from mainspring.store.commands.sessions import DeclareSessionDead
@@ -93,3 +94,37 @@ def test_death_within_two_seconds_of_a_stop_is_no_runs_fault(tmp_path: Path, *, 
         assert record._store.reader.read_text("select state from runs") == [("queued",)]
     finally:
         record.close()
+
+
+@pytest.mark.parametrize("deaths", [0, 1, 2])
+def test_new_supervisor_waits_before_it_starts_a_probation_process(tmp_path: Path, deaths: int) -> None:
+    """The wait grows with the probation processes that died unseen, also if the last death is not declared yet."""
+    config = tmp_path / "mainspring.toml"
+    config.write_text(f'[store]\nurl = "{tmp_path}/state.db"\n')
+    project = Project.find(config=config)
+    other = project.open_store()
+    for name in ("r_1", "r_2"):
+        other.apply(StartRun(name, automation="a", kind="task", version=1, input=b"[]", codec="json", trigger="test"))
+    for number in range(UNEXPLAINED_LIMIT + deaths):
+        is_probation = number >= UNEXPLAINED_LIMIT
+        process = project.open_store()
+        session = process.open_session("probation" if is_probation else "worker")
+        process.apply(AnnounceDefinitions("code", (AutomationRow("a", "task", 1, "code", b"{}"),), ()))
+        process.apply(ClaimRuns(f"c_{number}", 1 if is_probation else 2, probation=is_probation))
+        process.close(drain=False)
+        if number != UNEXPLAINED_LIMIT + 1:
+            other.apply(DeclareSessionDead(session))
+    record = SupervisorSession(project, ("worker",))
+    record._open_store()
+    wait_s = (0, 8, 32)[deaths]
+    try:
+        record._run_round()
+        assert record.is_probation_due == (not deaths)
+        assert record.survive_ms == (wait_s or 2) * 1_000
+        assert record._probation_seen_at is not None
+        record._probation_seen_at -= wait_s
+        record._run_round()
+        assert record.is_probation_due
+    finally:
+        record.close()
+        other.close()

@@ -3,11 +3,13 @@
 import pytest
 
 from mainspring.domain.processes.crash_blame import (
+    CRASH_LIMIT,
     PROBATION_MS,
     CrashBlame,
     assign_blame,
     first_probation_ms,
     next_probation_ms,
+    probation_wait_ms,
 )
 
 SIBLINGS = {
@@ -47,3 +49,16 @@ def test_crash_on_probation_counts_for_the_run_that_was_by_itself(claimed_runs, 
 def test_new_supervisor_watches_longer_after_unexplained_deaths(unexplained, survive_s):
     """It has not seen them; the store has them on record."""
     assert first_probation_ms(unexplained) == survive_s * 1_000
+
+
+@pytest.mark.parametrize(("unexplained", "wait_s"), [(0, 0), (1, 8), (2, 32), (9, 600)])
+def test_new_supervisor_waits_longer_after_unexplained_deaths(unexplained, wait_s):
+    """Without such a death it starts a probation process at once."""
+    assert probation_wait_ms(unexplained) == wait_s * 1_000
+
+
+def test_kills_at_a_constant_interval_count_against_a_run_once():
+    """The times at which a death counts do not overlap from one supervisor to the next."""
+    for unexplained in range(1, CRASH_LIMIT):
+        last_counted_ms = probation_wait_ms(unexplained - 1) + first_probation_ms(unexplained - 1)
+        assert probation_wait_ms(unexplained) >= last_counted_ms

@@ -1,0 +1,2 @@
+select count(*) from runs indexed by runs_probation
+where probation = 1 and session is null and finished_at is null and state <> {{needs_attention}}
