@@ -1,0 +1,86 @@
+"""Settings of a rollout's guard: its metrics, and the error that each of them may make. Pure.
+
+A rollout has one error budget: a version that changes nothing is rolled back with a probability of at most 1 %, over all
+metrics and steps, however often the evidence is evaluated. Half of it is for failures, and the other metrics share the
+rest equally. Each step starts with new evidence and has an equal part of each.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+import msgspec
+
+from mainspring.domain.errors import OptionError
+
+ERROR_BUDGET = 0.01
+"""The probability of a rollback of a version that is not worse, for a whole rollout."""
+FAILED_PART = 0.5
+"""The part of the budget that failures have."""
+MISSED_ERROR = 0.05
+"""The probability of "not worse" in a step, for a version that is worse by the margin or more.
+
+It is not divided among the steps: a version reaches all runs only if each step says "not worse"."""
+DEFAULT_MARGIN = 0.05
+
+FAILED = "failed"
+NOT_ENDED = "not_ended"
+DURATION = "duration"
+MARGIN_METRICS = frozenset({FAILED, NOT_ENDED})
+"""The metrics in which a version must be "not worse"."""
+QUANTILES = 50, 95
+"""The percentiles of the old version with which each number is compared."""
+
+
+class WorseDirection(StrEnum):
+    """The direction in which a number gets worse."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+
+
+class WatchedMeasure(msgspec.Struct, frozen=True):
+    """A number of `ms.measure` that the guard compares, because a person named it."""
+
+    name: str
+    worse: WorseDirection = WorseDirection.HIGHER
+
+    @property
+    def metric(self) -> str:
+        """The start of the names of its metrics."""
+        return f"measure.{self.name}"
+
+
+class GuardSettings(msgspec.Struct, frozen=True):
+    """Settings that a rollout fixes at its start. `steps` = the number of steps with two sides."""
+
+    steps: int
+    margin: float = DEFAULT_MARGIN
+    watched: tuple[WatchedMeasure, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise OptionError(
+                f"a rollout needs a step with two sides (got {self.steps})", hint="For example: --steps 5%,25%,100%"
+            )
+        if not 0 < self.margin < 1:
+            raise OptionError(
+                f"a margin is above 0 and below 1 (got {self.margin})", hint="For 5 points: margin=0.05, --margin 5"
+            )
+
+
+def name_quantiles(number: str) -> list[str]:
+    """Return the metrics of a number."""
+    return [f"{number}.p{percent}" for percent in QUANTILES]
+
+
+def list_metrics(watched: Sequence[WatchedMeasure]) -> list[str]:
+    """Return the names of all metrics."""
+    numbers = [DURATION, *(measure.metric for measure in watched)]
+    return [FAILED, NOT_ENDED, *(metric for number in numbers for metric in name_quantiles(number))]
+
+
+def allot_budget(settings: GuardSettings) -> dict[str, float]:
+    """Return the error that each metric may make in one step."""
+    metrics = list_metrics(settings.watched)
+    rest = (1 - FAILED_PART) / (len(metrics) - 1)
+    return {metric: ERROR_BUDGET / settings.steps * (FAILED_PART if metric == FAILED else rest) for metric in metrics}

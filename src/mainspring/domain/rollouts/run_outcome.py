@@ -1,0 +1,75 @@
+"""Outcome of a run at a fixed age: what a rollout counts of it. Pure.
+
+Each run is read at the same age after its start, whatever it did. So runs count in the order of their starts, and
+there are never more failures in the count only because failures end sooner than successes.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+
+import msgspec
+
+from mainspring.domain.states import RunState
+
+_AGE_PERCENT = 95
+
+
+class OutcomeKind(StrEnum):
+    """The state of a run at the age at which it counts."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    """Failed, or needs attention: it cannot continue by itself."""
+    NOT_ENDED = "not_ended"
+
+
+class RunOutcome(msgspec.Struct, frozen=True):
+    """A run that counts. Instants and durations are ms; `is_new` = it ran on the new version.
+
+    `key` = the key whose bucket gave the run its side, or its hash. With `by=run` it is the id of the run. `measures` =
+    the watched numbers that the run measured until it counted.
+    """
+
+    run_id: str
+    key: str
+    started_at: int
+    is_new: bool
+    kind: OutcomeKind
+    duration_ms: int | None = None
+    measures: Mapping[str, float] = {}
+
+    @property
+    def place(self) -> tuple[int, str]:
+        """The place in the order of starts; ids decide a tie."""
+        return self.started_at, self.run_id
+
+
+def read_kind(state: RunState, settled_at: int | None, counts_at: int) -> OutcomeKind | None:
+    """Return what a run was at the instant at which it counts, also if this is read later; None = it does not count.
+
+    `settled_at` = since when it is in `state`. A run that was cancelled before that instant says nothing about its version.
+    """
+    if settled_at is None or settled_at > counts_at:
+        return OutcomeKind.NOT_ENDED
+    match state:
+        case RunState.SUCCEEDED:
+            return OutcomeKind.SUCCEEDED
+        case RunState.FAILED | RunState.NEEDS_ATTENTION:
+            return OutcomeKind.FAILED
+        case RunState.CANCELLED:
+            return None
+    return OutcomeKind.NOT_ENDED
+
+
+def choose_age(durations_ms: Iterable[int]) -> int | None:
+    """Return the age at which runs count: the 95th percentile of the old version's durations; None if there are none."""
+    ordered = sorted(durations_ms)
+    return ordered[-(-len(ordered) * _AGE_PERCENT // 100) - 1] if ordered else None
+
+
+def select_first_of_keys(outcomes: Iterable[RunOutcome]) -> Sequence[RunOutcome]:
+    """Return the first outcome of each key, in the order of starts: keys are the random unit, not runs."""
+    first: dict[str, RunOutcome] = {}
+    for outcome in sorted(outcomes, key=lambda outcome: outcome.place):
+        first.setdefault(outcome.key, outcome)
+    return list(first.values())
