@@ -82,28 +82,36 @@ def move_rollout(
     move: RolloutMove,
     *,
     act: OperationContext,
-    rollout: int | None = None,
-    step: int | None = None,
+    seen: Rollout | None = None,
 ) -> RolloutMoved:
-    """Pause, resume, advance, finish, abort or roll back the rollout of an automation. `rollout`, `step` = those that the caller saw.
+    """Pause, resume, advance, finish, abort or roll back the rollout of an automation. `seen` = as the caller saw it.
 
     Raises:
         NotFoundError: it has no rollout.
         ConflictError: the rollout is in a state that does not allow this, or has moved since.
     """
+    rollout, step = (None, None) if seen is None else (seen.id, seen.step)
     command = MoveRollout(automation=automation, move=move, reason=act.reason, rollout=rollout, step=step)
     return perform(store, act, f"rollout {move.replace('_', ' ')}", f"automation:{automation}", command)
 
 
 def end_or_move_rollout(
-    store: Store, reads: ServiceReads, reader: StoreReader, automation: str, move: RolloutMove, *, act: OperationContext
+    store: Store,
+    reads: ServiceReads,
+    reader: StoreReader,
+    automation: str,
+    move: RolloutMove,
+    *,
+    act: OperationContext,
+    seen: Rollout | None = None,
 ) -> str | None:
     """Move the rollout of an automation; after an abort or a rollback, stop the runs of the new version if its policy says so.
 
-    Return the id of the bulk operation that cancels them. Raises as `move_rollout`.
+    `seen` = the rollout that the caller saw: if it has moved since, this is a conflict. Return the id of the bulk operation that cancels
+    the runs. Raises as `move_rollout`.
     """
     is_failure = move in (RolloutMove.ABORT, RolloutMove.ROLL_BACK)
-    move_rollout(store, automation, move, act=act.part("move") if is_failure else act)
+    move_rollout(store, automation, move, act=act.part("move") if is_failure else act, seen=seen)
     rollout = rollouts.find_last_rollout(reader, automation) if is_failure else None
     if rollout is None or rollout.in_flight is not InFlightPolicy.STOP:
         return None

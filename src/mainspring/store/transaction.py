@@ -32,6 +32,7 @@ LockTarget = Literal[
     "effect",
     "target",
     "flag",
+    "rollout",
     "schedule",
     "deployments",
     "run_conditions",

@@ -17,6 +17,7 @@ from mainspring.alerting.notifier import Notifier
 from mainspring.alerting.watchdog_ping import WatchdogPing, find_stuck_work
 from mainspring.app.alerting.channels import make_routing, notice_context, open_links, sign_incident_link
 from mainspring.app.alerting.fallback_alerting import FallbackAlerter
+from mainspring.app.alerting.rollout_guard import RolloutGuard
 from mainspring.app.alerting.runbooks import RunbookFinder
 from mainspring.app.alerting.short_lived_loop import run_in_short_lived_loop
 from mainspring.app.setup.secrets import make_secret_store
@@ -73,6 +74,7 @@ class Watcher:
         faults = self._faults = ErrorText(secrets)
         self._store = store
         self._watch = make_evaluation(settings, store)
+        self._rollouts = RolloutGuard(store)
         self._notifier = _make_notifier(settings, store, store, secrets)
         self._fallback = fallback
         self._read_fault = read_fault
@@ -182,6 +184,7 @@ class Watcher:
             await self._watchdog_ping.update(
                 self._read_fault() or await loop.run_in_executor(self._pool, self._find_stuck_work)
             )
+        await loop.run_in_executor(self._pool, self._rollouts.run_once)
 
     def _is_watched(self) -> bool:
         """Return whether a watcher process gives heartbeats."""
@@ -243,6 +246,7 @@ def evaluate_and_notify(
     """
     evaluator = make_evaluation(settings, store, at_once=at_once, group_wait=False)
     evaluator.evaluate_once()
+    RolloutGuard(store).run_once()
     if incidents.is_alert_due(store.reader, store.clock.now()):
         protect_memory(with_commands=False)
         secrets = make_secret_store(settings)

@@ -9,6 +9,8 @@ from mainspring.domain.states import ACTIVE_ROLLOUT_STATES, RolloutState
 
 PER_RUN = "run"
 """`rollout_by="run"`: each run is assigned by its own id, also if it has a run key."""
+NOT_COUNTED = "not_counted"
+"""Outcome of a run that says nothing: it was cancelled or deleted, or its key counts already."""
 _HASH_DIGITS = 32
 
 

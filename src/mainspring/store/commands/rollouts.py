@@ -2,8 +2,8 @@
 
 from mainspring.domain.rollouts.rollout import InFlightPolicy
 from mainspring.domain.states import RolloutMove
-from mainspring.store.commands.base import StoreCommand
-from mainspring.store.commands.results import Refused, RolloutMoved
+from mainspring.store.commands.base import BookkeepingCommand, StoreCommand
+from mainspring.store.commands.results import CommandDone, NumberAnswer, Refused, RolloutMoved
 
 
 class StartRollout(StoreCommand[RolloutMoved | Refused], frozen=True, kw_only=True):
@@ -34,3 +34,21 @@ class MoveRollout(StoreCommand[RolloutMoved | Refused], frozen=True, kw_only=Tru
     reason: str | None = None
     rollout: int | None = None
     step: int | None = None
+
+
+class CountRolloutRuns(BookkeepingCommand[NumberAnswer], frozen=True):
+    """Record the outcomes of up to `limit` runs that count now, in the order of their starts. Answer: NumberAnswer(runs that were read).
+
+    A run counts once, by what it was at the age of the rollout. Of the runs of one key in one step, the first one counts.
+    """
+
+    rollout: int
+    limit: int
+
+
+class RecordRolloutEvidence(BookkeepingCommand[CommandDone], frozen=True):
+    """Record the evidence of a step (domain.rollouts.guard_state.GuardState as JSON), unless the step is over. Answer: CommandDone."""
+
+    rollout: int
+    step: int
+    evidence: str

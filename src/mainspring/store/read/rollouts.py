@@ -2,9 +2,11 @@
 
 import msgspec
 
+from mainspring.domain.rollouts.guard_state import GuardState
 from mainspring.domain.rollouts.rollout import Rollout
 from mainspring.store.base import StoreReader
 from mainspring.store.schema.rollouts.automation_versions import AUTOMATION_VERSION, AutomationVersion
+from mainspring.store.schema.rollouts.rollout_runs import COUNTED_RUN, CountedRun
 from mainspring.store.schema.rollouts.rollouts import ROLLOUT
 from mainspring.store.schema.row import first_value, first_values
 
@@ -44,6 +46,17 @@ def count_unfinished_runs(reader: StoreReader, automation: str, version: int) ->
 def read_version_in_force(reader: StoreReader, automation: str) -> int | None:
     """Return the version in force; None = there is none."""
     return first_value(reader.read("read_version_in_force", (automation,)), int)
+
+
+def list_counted_runs(reader: StoreReader, rollout: int, step: int, after: int, limit: int) -> list[CountedRun]:
+    """Return the runs of a step that count, in their order, after a place."""
+    return COUNTED_RUN.read_all(reader.read("list_counted_runs", (rollout, step, after, limit)))
+
+
+def read_guard_state(reader: StoreReader, rollout: int) -> GuardState:
+    """Return the recorded state of a rollout's guard in its step."""
+    text = first_value(reader.read("read_evidence", (rollout,)), str)
+    return GuardState() if text is None else msgspec.json.decode(text, type=GuardState)
 
 
 class RolloutCount(msgspec.Struct, frozen=True):

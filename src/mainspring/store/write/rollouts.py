@@ -4,14 +4,17 @@ import json
 
 import msgspec
 
-from mainspring.domain.rollouts.rollout import Rollout
+from mainspring.domain.rollouts.rollout import NOT_COUNTED, Rollout
+from mainspring.domain.rollouts.run_outcome import OutcomeKind as CountedOutcome
+from mainspring.domain.rollouts.run_outcome import read_kind
 from mainspring.domain.states import ROLLOUT_MOVES, RolloutMove, RolloutState
 from mainspring.domain.time.schedule import Schedule
 from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow
-from mainspring.store.commands.results import Refused, RolloutMoved
-from mainspring.store.commands.rollouts import MoveRollout, StartRollout
+from mainspring.store.commands.results import DONE, CommandDone, NumberAnswer, Refused, RolloutMoved
+from mainspring.store.commands.rollouts import CountRolloutRuns, MoveRollout, RecordRolloutEvidence, StartRollout
 from mainspring.store.commands.triggers import TriggerRow
 from mainspring.store.schema.rollouts.automation_versions import AUTOMATION_VERSION, AutomationVersion
+from mainspring.store.schema.rollouts.rollout_runs import COUNTABLE_RUN
 from mainspring.store.schema.rollouts.rollouts import NEW_ROLLOUT, ROLLOUT, NewRollout
 from mainspring.store.transaction import Transaction
 from mainspring.store.write.runs.start import forget_start_rules
@@ -184,3 +187,33 @@ def _answer(tx: Transaction, automation: str) -> RolloutMoved:
     assert rollout is not None  # it was written in this commit
     r = rollout
     return RolloutMoved(r.id, r.old_version, r.new_version, r.step, r.share, r.state.value)
+
+
+def count_rollout_runs(tx: Transaction, command: CountRolloutRuns) -> NumberAnswer:
+    """Record the outcomes of the runs that count now."""
+    tx.hold("rollout", str(command.rollout))
+    rollout = ROLLOUT.read_first(tx.all("find_rollout", (command.rollout,)))
+    if rollout is None:
+        return NumberAnswer(0)
+    values = {"rollout": rollout.id, "started_before": tx.now - rollout.age_ms, "limit": command.limit}
+    rows = COUNTABLE_RUN.read_all(tx.all("list_countable_runs", values))
+    places: dict[int, int] = {}
+    for row in rows:
+        kind = None
+        if row.state is not None and row.started_at is not None:
+            kind = read_kind(row.state, row.settled_at, row.started_at + rollout.age_ms)
+        if kind is None or tx.first("has_counted_key", (rollout.id, row.step, row.key_hash)) is not None:
+            tx.change("set_rollout_outcome", (NOT_COUNTED, None, None, row.run))
+            continue
+        last = places.get(row.step) or tx.value("find_last_place", (rollout.id, row.step), int) or 0
+        places[row.step] = last + 1
+        took_ms = None if row.settled_at is None or row.started_at is None else row.settled_at - row.started_at
+        took_ms = None if kind is CountedOutcome.NOT_ENDED else took_ms
+        tx.change("set_rollout_outcome", (kind.value, took_ms, last + 1, row.run))
+    return NumberAnswer(len(rows))
+
+
+def record_rollout_evidence(tx: Transaction, command: RecordRolloutEvidence) -> CommandDone:
+    """Record the evidence of a step."""
+    tx.change("record_rollout_evidence", (command.evidence, command.rollout, command.step))
+    return DONE

@@ -4,7 +4,9 @@ from typing import Final
 
 import msgspec
 
-from mainspring.store.schema.row import InsertedRow
+from mainspring.domain.rollouts.run_outcome import OutcomeKind as CountedOutcome
+from mainspring.domain.states import RunState
+from mainspring.store.schema.row import InsertedRow, RowType
 from mainspring.store.schema.table import TableSchema, integer, text
 
 TABLE: Final = TableSchema(
@@ -17,7 +19,7 @@ TABLE: Final = TableSchema(
         text("key_hash"),
         text("outcome", null=True),
         integer("took_ms", null=True),
-        integer("started_at", null=True),
+        integer("place", null=True),
     ),
     keys=(("run",),),
 )
@@ -33,4 +35,36 @@ class NewRolloutRun(msgspec.Struct, frozen=True):
     key_hash: str
 
 
+class CountableRun(msgspec.Struct, frozen=True):
+    """A run that counts now. `state` None = it was deleted; `settled_at` = since when it is in `state`, None = it has not ended."""
+
+    run: str
+    step: int
+    key_hash: str
+    state: RunState | None
+    started_at: int | None
+    settled_at: int | None
+
+
+class CountedRun(msgspec.Struct, frozen=True):
+    """A run that counts, at its place in the order of its step."""
+
+    run: str
+    key_hash: str
+    version: int
+    outcome: CountedOutcome
+    took_ms: int | None
+    place: int
+
+
+COUNTED_RUN: Final = RowType(CountedRun, TABLE)
+COUNTABLE_RUN: Final = RowType(
+    CountableRun,
+    TABLE,
+    expressions={
+        "state": "runs.state",
+        "started_at": "runs.started_at",
+        "settled_at": "coalesce(runs.finished_at, case when runs.state = {{needs_attention}} then runs.changed_at end)",
+    },
+)
 NEW_ROLLOUT_RUN: Final = InsertedRow(NewRolloutRun, TABLE)

@@ -2,10 +2,15 @@
 
 from typing import Final
 
-from mainspring.store.commands.rollouts import MoveRollout, StartRollout
+from mainspring.store.commands.rollouts import CountRolloutRuns, MoveRollout, RecordRolloutEvidence, StartRollout
 from mainspring.store.transaction import HandlerTable
 from mainspring.store.write import rollouts
 
 HANDLERS: Final[HandlerTable] = dict(
-    (StartRollout.answered_by(rollouts.start_rollout), MoveRollout.answered_by(rollouts.move_rollout))
+    (
+        StartRollout.answered_by(rollouts.start_rollout),
+        MoveRollout.answered_by(rollouts.move_rollout),
+        CountRolloutRuns.answered_by(rollouts.count_rollout_runs),
+        RecordRolloutEvidence.answered_by(rollouts.record_rollout_evidence),
+    )
 )

@@ -45,9 +45,10 @@ create table rollout_runs (
     step       bigint not null,
     version    bigint not null,
     key_hash   text collate "C" not null,               -- the first 32 digits of SHA-256 of automation, NUL and key
-    outcome    text collate "C",                        -- at its age; null = not counted yet
+    outcome    text collate "C",                        -- domain.rollouts.run_outcome.CountedOutcome; null = it does not count yet
     took_ms    bigint,                                  -- null = it had not ended
-    started_at bigint                                   -- of its run, known when it is counted
+    place      bigint                                   -- its place in the order in which the runs of its step count
 );
 create index rollout_runs_open on rollout_runs (rollout, run) where outcome is null;
-create index rollout_runs_counted on rollout_runs (rollout, step, started_at, run) where outcome is not null;
+create unique index rollout_runs_counted on rollout_runs (rollout, step, place) where place is not null;
+create index rollout_runs_of_key on rollout_runs (rollout, step, key_hash) where place is not null;

@@ -1,0 +1,110 @@
+"""The guard of rollouts: counts runs, compares both versions, and moves each rollout to its next step, to its end, or back.
+
+Invariant: nothing is kept in memory. Each round continues from what is committed, and each move names the step that it saw.
+So two processes, or one that died in between, reach the same verdict, and a move is made once.
+"""
+
+import logging
+
+import msgspec
+
+from mainspring.domain.errors import ConflictError, NotFoundError
+from mainspring.domain.flags.flag import SHARE_UNITS
+from mainspring.domain.rollouts.guard import GuardVerdict
+from mainspring.domain.rollouts.guard_state import GuardState, continue_state
+from mainspring.domain.rollouts.guard_text import describe_worse
+from mainspring.domain.rollouts.rollout import Rollout
+from mainspring.domain.rollouts.run_outcome import RunOutcome
+from mainspring.domain.states import RolloutMove, RolloutState
+from mainspring.service.actor import Actor, OperationContext
+from mainspring.service.rollout import end_or_move_rollout
+from mainspring.store.commands.rollouts import CountRolloutRuns, RecordRolloutEvidence
+from mainspring.store.process_store import ProcessStore
+from mainspring.store.read import rollouts
+from mainspring.store.read.operation_reads import OperationReads
+
+_LOG = logging.getLogger("mainspring.rollouts")
+_ACTOR = Actor("guard", "rollouts")
+_PAGE = 500
+_MAX_ACTIVE = 1_000
+_MOVE_TEXTS = {RolloutMove.ADVANCE: "next step", RolloutMove.FINISH: "finished, the new version is in force"}
+
+
+class RolloutGuard:
+    """Moves the rollouts of one store; used by one thread at a time."""
+
+    def __init__(self, store: ProcessStore) -> None:
+        self._store = store
+
+    def run_once(self) -> None:
+        """Evaluate each rollout that divides new runs. An error of one keeps no other from its evaluation; then the last one is raised.
+
+        Raises:
+            StoreError: the store cannot be read or written.
+        """
+        failed: Exception | None = None
+        for rollout in rollouts.list_rollouts(self._store.reader, active=True, limit=_MAX_ACTIVE):
+            try:
+                self._evaluate(rollout)
+            except Exception as error:  # noqa: BLE001 - the others are evaluated first
+                failed = error
+        if failed is not None:
+            raise failed
+
+    def _evaluate(self, rollout: Rollout) -> None:
+        self._count_runs(rollout)
+        state = self._read_evidence(rollout)
+        move = _choose_move(rollout, state, self._store.clock.now())
+        if move is not None:
+            self._move(rollout, move, state)
+
+    def _count_runs(self, rollout: Rollout) -> None:
+        while self._store.apply(CountRolloutRuns(rollout.id, _PAGE)).number == _PAGE:
+            pass
+
+    def _read_evidence(self, rollout: Rollout) -> GuardState:
+        """Return the state with all runs that count; record it if there are new ones."""
+        state = before = rollouts.read_guard_state(self._store.reader, rollout.id)
+        if rollout.share == SHARE_UNITS:
+            return state
+        while rows := rollouts.list_counted_runs(self._store.reader, rollout.id, rollout.step, state.place, _PAGE):
+            outcomes = [
+                RunOutcome(
+                    row.run, row.key_hash, row.place, row.version == rollout.new_version, row.outcome, row.took_ms
+                )
+                for row in rows
+            ]
+            state = continue_state(state, rollout, outcomes, rows[-1].place)
+            if state.decision.verdict is GuardVerdict.WORSE:
+                break
+        if state is not before:
+            self._store.apply(RecordRolloutEvidence(rollout.id, rollout.step, msgspec.json.encode(state).decode()))
+        return state
+
+    def _move(self, rollout: Rollout, move: RolloutMove, state: GuardState) -> None:
+        reason = describe_worse(state.decision, rollout) if move is RolloutMove.ROLL_BACK else None
+        context = OperationContext(_ACTOR, reason, f"rollout_{rollout.id}_{rollout.step}_{rollout.step_at}_{move}")
+        store = self._store
+        try:
+            end_or_move_rollout(
+                *(store, OperationReads(store.reader), store.reader, rollout.automation, move),
+                act=context,
+                seen=rollout,
+            )
+        except (ConflictError, NotFoundError) as error:  # a person moved it first, or deployed a third version
+            _LOG.info("the rollout of %s was not moved (%s): %s", rollout.automation, move, error.message)
+            return
+        level = logging.WARNING if reason else logging.INFO
+        text = f"rolled back: {reason}" if reason else _MOVE_TEXTS[move]
+        _LOG.log(level, "rollout of %s to version %d: %s", rollout.automation, rollout.new_version, text)
+
+
+def _choose_move(rollout: Rollout, state: GuardState, now: int) -> RolloutMove | None:
+    """Return the move that is due. A worse version is rolled back at any time; a step ends after its hold."""
+    if state.decision.verdict is GuardVerdict.WORSE:
+        return RolloutMove.ROLL_BACK
+    if rollout.state is not RolloutState.RUNNING or now < rollout.step_at + rollout.hold_ms:
+        return None
+    if rollout.share == SHARE_UNITS:
+        return RolloutMove.FINISH
+    return RolloutMove.ADVANCE if state.decision.verdict is GuardVerdict.NOT_WORSE else None

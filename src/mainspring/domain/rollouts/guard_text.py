@@ -1,0 +1,30 @@
+"""The evidence of a guard in words."""
+
+from mainspring.domain.rollouts.guard import GuardDecision, MetricResult
+from mainspring.domain.rollouts.guard_settings import DURATION, FAILED, NOT_ENDED
+from mainspring.domain.rollouts.rollout import Rollout
+from mainspring.domain.text.phrases import format_percent, format_span
+
+_SUBJECTS = {
+    FAILED: "its runs fail more often",
+    NOT_ENDED: "more of its runs have not ended {age} after their start",
+    f"{DURATION}.p50": "its runs take longer than the median of the old version more often",
+    f"{DURATION}.p95": "its runs take longer than 95 % of the old version's more often",
+}
+
+
+def describe_worse(decision: GuardDecision, rollout: Rollout) -> str:
+    """Return why a version is rolled back: the metric, the rates of both sides, and the e-value."""
+    result = next(result for result in decision.results if result.metric == decision.worse)
+    subject = _SUBJECTS.get(result.metric, result.metric).format(age=format_span(rollout.age_ms))
+    return f"version {rollout.new_version} is worse: {subject}: {describe_rates(result, rollout)}"
+
+
+def describe_rates(result: MetricResult, rollout: Rollout) -> str:
+    """Return the rates of both sides of a metric, and how strong the evidence is that the new one is worse."""
+    c = result.comparison
+    return (
+        f"version {rollout.new_version} {c.new_bad:,} of {c.new_runs:,} ({format_percent(c.new_rate)}), "
+        f"version {rollout.old_version} {c.old_bad:,} of {c.old_runs:,} ({format_percent(c.old_rate)}); "
+        f"e-value {result.worse_e_value:.3g}, limit {result.worse_limit:,.0f}"
+    )

@@ -1,0 +1,1 @@
+select evidence from rollouts where id = ?
