@@ -17,7 +17,7 @@ from mainspring.engine.driver.replay import ReplayVerdict
 from mainspring.store.read.runs.replayable_runs import RunGroupKey
 
 _LONGEST_RUN_S, _SHORTEST_LIMIT_S, _RUNS_IN_BUDGET = 10.0, 1.0, 6
-_LOAD_LIMIT_S = 60.0
+_SHORTEST_LOAD_S, _LONGEST_LOAD_S = 5.0, 60.0
 _MOST_ABORTS = 2
 """Replays of one automation that may hang or end the process before its other runs are left out."""
 _BATCH = 50
@@ -29,8 +29,9 @@ def check_deployment(
     """Return the report. `budget_s` = seconds for replays; `stored` None = there is no store to compare with."""
     started = time.monotonic()
     limit_s = min(_LONGEST_RUN_S, max(_SHORTEST_LIMIT_S, budget_s / _RUNS_IN_BUDGET))
+    load_limit_s = min(_LONGEST_LOAD_S, max(_SHORTEST_LOAD_S, budget_s))
     try:
-        with ReplaySession(spec, limit_s=limit_s, load_limit_s=_LOAD_LIMIT_S) as session:
+        with ReplaySession(spec, limit_s=limit_s, load_limit_s=load_limit_s) as session:
             check = _Replays(session, source, started + budget_s)
             check.run()
             findings = list_code_findings(session.code, stored, source.groups)
