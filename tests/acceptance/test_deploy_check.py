@@ -4,12 +4,18 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mainspring.app.stores.store_factory import make_store
+from mainspring.domain.clock import SystemClock
+from mainspring.service.actor import Actor, operation_context
+from mainspring.service.runs.run import mark_done
 from tests.acceptance.one_project import Project
+from tests.postgres_server import PostgresServer
 
 CODE = """
 import mainspring as ms
@@ -64,7 +70,7 @@ class Site:
 
 
 def by_kind(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the findings of a report, of which each kind has one."""
+    """Return the findings of a report by kind; each kind has one."""
     kinds = [finding["kind"] for finding in report["findings"]]
     assert len(kinds) == len(set(kinds)), report["findings"]
     return {finding["kind"]: finding for finding in report["findings"]}
@@ -72,8 +78,18 @@ def by_kind(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def read_content(store: str) -> str:
     """Return a digest of all rows of a store."""
-    with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as connection:
+    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
         return hashlib.sha256("\n".join(connection.iterdump()).encode()).hexdigest()
+
+
+def declare_done(place: str, run: str) -> None:
+    """Declare a run done with a result, as a person does."""
+    clock = SystemClock()
+    store = make_store(place, clock=clock)
+    store.open()
+    act = operation_context(Actor.cli("ann", "box"), clock)
+    mark_done(store, run, act=act, result="by hand")
+    store.close()
 
 
 def fill(project: Project) -> None:
@@ -219,7 +235,7 @@ def test_deploy_check_replays_exported_runs_without_a_store(site: Site, tmp_path
 
 
 def test_deploy_check_requires_a_store_and_accepts_an_empty_one(tmp_path: Path) -> None:
-    """Without a store the check cannot say that all is well; a store without runs has nothing to replay."""
+    """Without a store there is nothing to compare with; a store without runs has nothing to replay."""
     project = Project(tmp_path, CODE)
     done = project.call("deploy", "check", code=2)
     assert "there is no store" in done.stderr
@@ -256,3 +272,32 @@ def test_deploy_check_needs_the_codec_for_sealed_values(tmp_path: Path) -> None:
     assert "MAINSPRING_STORE_CODEC" in sealed["hint"]
     done = project.call("deploy", "check", code=9, MAINSPRING_STORE_CODEC="sealing_codec:nothing")
     assert "Sealed runs are not replayed" in done.stderr
+
+
+def test_deploy_check_stops_when_its_budget_is_used_up(site: Site) -> None:
+    """One run is replayed at least, and the report has the share."""
+    coverage = site.check(CODE, "--budget", "1ms", exit_code=0)["coverage"]
+    assert (coverage["runs"], coverage["replayed"], coverage["replayed_groups"]) == (5, 1, 1)
+    done = site.project.call("deploy", "check", "--budget", "1ms")
+    assert "Replayed 1 of 5 runs (20%), 1 of 2 groups" in done.stderr
+    assert "greater than zero" in site.project.call("deploy", "check", "--budget", "0s", code=2).stderr
+
+
+def test_deploy_check_expects_no_end_of_a_run_that_a_person_declared_done(tmp_path: Path) -> None:
+    """Its code would wait, and that is no finding."""
+    project = Project(tmp_path, SEALED.replace("await run.step", 'await run.receive("go")\n    await run.step'))
+    run = project.start("order", "number=7")
+    assert project.states() == {run: "queued"}
+    declare_done(project.store, run)
+    report = json.loads(project.call("deploy", "check", "--json").stdout)
+    assert (report["findings"], report["coverage"]["replayed"]) == ([], 1)
+
+
+def test_deploy_check_reads_a_store_on_a_server(tmp_path: Path, postgres: PostgresServer) -> None:
+    """The process with the code needs no connection to it."""
+    project = Project(tmp_path, SEALED)
+    project.store = postgres.new_store()
+    project.call("run", "order", "number=7")
+    assert json.loads(project.call("deploy", "check", "--json").stdout)["coverage"]["replayed"] == 1
+    (tmp_path / "work.py").write_text(SEALED.replace("charge, number", "charge, number + 1"))
+    assert "drift" in by_kind(json.loads(project.call("deploy", "check", "--json", code=9).stdout))

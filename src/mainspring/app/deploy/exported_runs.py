@@ -65,14 +65,14 @@ def _read_run(document: Mapping[str, Any]) -> ExportedRun:
         state,
         FailureReason(view["reason"]) if view["reason"] in frozenset(FailureReason) else None,
         row["result"],
-        None if view["failure"] is None else msgspec.convert(view["failure"], Failure),
+        None if row["failure"] is None else msgspec.convert(row["failure"], Failure),
         History(
             [outcome for outcome in outcomes if outcome.superseded is None],
             [row for row in _read_rows(document["attempts"], AttemptRecord, seals) if row.superseded is None],
             {},
             _read_rows(document["facts"], Fact, seals),
             [outcome for outcome in outcomes if outcome.superseded is not None],
-            document.get("renames") or {},
+            document["renames"],
         ),
         has_restarted="restarted_as" in detail,
     )
@@ -91,6 +91,10 @@ def _to_stored(row: Mapping[str, Any], seals: set[str]) -> dict[str, Any]:
             stored[name] = None if value is None else _encode_value(value)
             if isinstance(value, dict) and value.keys() == _SEALED_KEYS:
                 seals.add(str(value["sealed"]))
+        elif name == "failure" and value is not None:
+            stored[name] = {field: part for field, part in value.items() if field != "sealed"}
+            if value.get("sealed") is not None:
+                seals.add(str(value["sealed"]["sealed"]))
         elif is_instant(name) and isinstance(value, str):
             stored[name] = round(datetime.fromisoformat(value).timestamp() * 1_000)
         else:
