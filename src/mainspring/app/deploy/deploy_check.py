@@ -92,7 +92,7 @@ class _Replays:
     def _replay_batch(self, batch: dict[str, RunGroupKey]) -> None:
         for run, saved in self._source.read(list(batch)):
             group = batch[run]
-            if time.monotonic() >= self._ends_at and self.replayed:
+            if time.monotonic() >= self._ends_at and (self.replayed or self._aborts):
                 return
             if self._aborts.get(group.automation, 0) >= _MOST_ABORTS:
                 continue

@@ -72,7 +72,7 @@ def _read_run(document: Mapping[str, Any]) -> ExportedRun:
             {},
             _read_rows(document["facts"], Fact, seals),
             [outcome for outcome in outcomes if outcome.superseded is not None],
-            document["renames"],
+            document.get("renames") or {},
         ),
         has_restarted="restarted_as" in detail,
     )

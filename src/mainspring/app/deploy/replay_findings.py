@@ -1,14 +1,17 @@
 """Findings of replays: those of several runs for one reason become one finding."""
 
+import re
 from typing import Any
 
 from mainspring.app.deploy.replay_protocol import ReplayReport
 from mainspring.app.deploy.report import DeployChange, DeployFinding, DeployFindingKind
 from mainspring.domain.errors import MainspringError
+from mainspring.domain.failures.error_normalizer import normalize_error
 from mainspring.engine.driver.replay import ReplayVerdict
 from mainspring.store.read.runs.replayable_runs import RunGroupKey
 
 _MOST_RUNS, _MOST_CHANGES, _MOST_CHARACTERS = 5, 20, 500
+_STEP_KEY = re.compile(r"\[[^\]]*\]")
 _KINDS = {
     ReplayVerdict.DRIFT: DeployFindingKind.DRIFT,
     ReplayVerdict.HALTS: DeployFindingKind.HALTS,
@@ -47,9 +50,10 @@ class ReplayFindings:
         self._add(group, run, DeployFindingKind.NOT_REPLAYED, error.message, hint=error.hint)
 
     def _add(self, group: RunGroupKey, run: str, kind: DeployFindingKind, text: str, **more: Any) -> None:
-        # With a step, the texts of two runs may differ in their values only.
+        # Two runs may differ in values only: in keys of steps, and in numbers and ids of texts.
         step = more.get("step")
-        key = (kind, group.automation, group.version, text if step is None else step)
+        place = normalize_error(text) if step is None else _STEP_KEY.sub("[]", step)
+        key = (kind, group.automation, group.version, place)
         self._found.setdefault(key, DeployFinding(kind, group.automation, text, group.version, **more))
         self._runs.setdefault(key, []).append(run)
 

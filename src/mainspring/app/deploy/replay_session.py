@@ -6,10 +6,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import IO, Self, TypeVar
 
 import msgspec
 
@@ -20,7 +21,7 @@ from mainspring.engine.driver.replay import SavedRun
 
 M = TypeVar("M", bound=msgspec.Struct)
 _MODULE = "mainspring.app.deploy.replay_process"
-_STDERR_BYTES = 2_000
+_STDERR_BYTES, _PART, _READ_LIMIT_S = 2_000, 64 * 1024, 1.0
 
 
 class ReplayAbortedError(MainspringError):
@@ -46,7 +47,7 @@ class ReplaySession:
         self._limit_s, self._load_limit_s = limit_s, load_limit_s
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: MessageChannel | None = None
-        self._stderr = Path(self._folder.name) / "stderr"
+        self._stderr: _LastOutput | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -78,15 +79,17 @@ class ReplaySession:
 
     def _start(self) -> LoadedCode:
         own_end, child_end = socket.socketpair()
-        with child_end, self._stderr.open("wb") as stderr:
+        with child_end:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", _MODULE],
                 stdin=child_end.fileno(),
                 stdout=subprocess.DEVNULL,
-                stderr=stderr,
+                stderr=subprocess.PIPE,
                 env=self._env,
                 start_new_session=True,
             )
+        assert self._process.stderr is not None
+        self._stderr = _LastOutput(self._process.stderr)
         self._channel = MessageChannel(own_end)
         return self._exchange(self._spec, LoadedCode, self._load_limit_s, "the code does not finish loading")
 
@@ -116,10 +119,26 @@ class ReplaySession:
             process.wait(0.5)  # one that is ending by itself reports its own exit code
         kill_group(process.pid, signal.SIGKILL)
         code = process.wait()
-        return f"exit code {code}{self._read_last_line()}"
+        last_line = "" if self._stderr is None else self._stderr.read_line()
+        return f"exit code {code}{last_line}"
 
-    def _read_last_line(self) -> str:
-        with self._stderr.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - _STDERR_BYTES))
-            lines = file.read().decode(errors="replace").strip().splitlines()
+
+class _LastOutput:
+    """The last bytes of an error output, read by a thread: code may write without end."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._bytes = b""
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        with self._stream:
+            while part := os.read(self._stream.fileno(), _PART):
+                self._bytes = (self._bytes + part)[-_STDERR_BYTES:]
+
+    def read_line(self) -> str:
+        """Return the last line, after the end of the process."""
+        self._thread.join(_READ_LIMIT_S)  # what the process started may have the pipe, too
+        lines = self._bytes.decode(errors="replace").strip().splitlines()
         return f", {lines[-1]}" if lines else ""

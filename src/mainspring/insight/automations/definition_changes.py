@@ -49,7 +49,8 @@ def _describe_schedules(definition: Definition) -> str:
 
 
 def _describe_trigger(definition: Definition, name: str) -> str:
-    return msgspec.json.encode(definition.triggers[name]).decode() if name in definition.triggers else _NONE
+    trigger = definition.triggers.get(name)
+    return _NONE if trigger is None else msgspec.json.encode(trigger, order="deterministic").decode()
 
 
 def _list_variables(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
