@@ -143,6 +143,11 @@ def test_deploy_check_names_drift_flag_schedule_and_removed_automation(site: Sit
     assert changes["queue"] == ("default", "mail")
     assert set(changes) == {"schedule", "queue", "retry"}
     assert "new-mailer" in found["unknown-flag"]["hint"]
+    lines = site.project.call("deploy", "check", code=9).stdout.splitlines()
+    place = lines.index("drift order charge#1")
+    assert lines[place + 1] == "  $.amount: 2 -> 4"
+    assert lines[place + 2].startswith("  runs: r_")
+    assert "  schedule: every 1h -> every 2h" in lines
     (allowed, *_) = found
     report = site.check(code, *(word for kind in found for word in ("--allow", kind)), exit_code=0)
     assert allowed in by_kind(report)

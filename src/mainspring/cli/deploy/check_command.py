@@ -27,6 +27,7 @@ _KINDS = (
     "definition",
     "unknown-flag",
 )
+_LINE_LENGTH = 1_000
 _GROUPING_SHARE = 0.25
 """The part of the budget in which the runs of the store are grouped."""
 
@@ -119,25 +120,30 @@ def _print(invocation: Invocation, report: "DeployReport") -> None:
         TableColumn("FINDING", lambda finding: finding.kind, lambda _: "red"),
         TableColumn("AUTOMATION", lambda finding: formatting.escape_line(finding.automation or "-"), cut=True),
         TableColumn("RUNS", lambda finding: str(finding.number or "-")),
-        TableColumn("WHAT", lambda finding: formatting.escape_line(_describe(finding)), cut=True),
+        TableColumn("WHAT", lambda finding: formatting.escape_line(finding.text), cut=True),
     ]
     output.rows(report.findings, columns, empty="Nothing to report.")
-    for hint in dict.fromkeys(finding.hint for finding in report.findings if finding.hint):
-        output.hint(hint)
+    for finding in report.findings:
+        _print_details(invocation, finding)
     for notice in report.notices:
         output.warn(notice)
     output.hint(_describe_coverage(report.coverage))
 
 
-def _describe(finding: "DeployFinding") -> str:
-    """Return the text of a finding with its changes and runs in one line."""
-    parts = [finding.text]
-    if finding.changes:
-        parts.append("; ".join(f"{change.path}: {change.was} -> {change.now}" for change in finding.changes))
+def _print_details(invocation: Invocation, finding: "DeployFinding") -> None:
+    """Print the differences, the first runs and the fix of a finding, if it has any."""
+    output = invocation.output
+    lines = [f"{change.path}: {change.was} -> {change.now}" for change in finding.changes]
     if finding.runs:
-        more = ", ..." if finding.number > len(finding.runs) else ""
-        parts.append(f"({', '.join(finding.runs)}{more})")
-    return " ".join(parts)
+        lines.append(f"runs: {', '.join(finding.runs)}{', ...' if finding.number > len(finding.runs) else ''}")
+    if lines:
+        names = (finding.kind, finding.automation or "", finding.step or "")
+        output.line("")
+        output.line(output.paint(formatting.escape_line(" ".join(filter(None, names))), None, bold=True))
+    for line in lines:
+        output.line(f"  {formatting.escape_line(line, _LINE_LENGTH)}")
+    if finding.hint:
+        output.hint(f"  {finding.hint}" if lines else finding.hint)
 
 
 def _describe_coverage(coverage: "ReplayCoverage") -> str:
