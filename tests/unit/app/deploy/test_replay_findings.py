@@ -19,7 +19,7 @@ def test_replay_findings_of_one_step_are_one_finding() -> None:
     findings = ReplayFindings()
     for run, ident in (("r1", "charge[17]"), ("r2", "charge[18]"), ("r3", "mail#1"), ("r4", "mail#2")):
         findings.add(GROUP, run, drift(ident, was=run))
-    first, *others = findings.build()
+    first, *other_findings = findings.build()
     assert (first.kind, first.step, first.number, first.runs) == (
         DeployFindingKind.DRIFT,
         "charge[17]",
@@ -27,7 +27,7 @@ def test_replay_findings_of_one_step_are_one_finding() -> None:
         ["r1", "r2"],
     )
     assert [change.was for change in first.changes] == ["r1"]
-    assert [finding.step for finding in others] == ["mail#1", "mail#2"]
+    assert [finding.step for finding in other_findings] == ["mail#1", "mail#2"]
 
 
 def test_replay_findings_without_a_step_compare_texts_without_their_values() -> None:
