@@ -53,7 +53,7 @@ _CONFLICT_HINTS = {
     "no_worker": "Start a worker with that version in its code: `mainspring up`; `mainspring workers list` lists workers.",
     "rollout_active": "Finish or abort it first: `mainspring rollout finish NAME`, `mainspring rollout abort NAME`.",
     "same_code": "Deploy another version, or try this code again: `mainspring rollout start NAME --to VERSION --again`.",
-    "stale": "`mainspring rollout status NAME` shows its state now.",
+    **dict.fromkeys(("stale", "rollout_state"), "`mainspring rollout status NAME` shows its state now."),
     "not_alive": "There is nothing to do: that process ended.",
 }
 _NO_RUN = re.compile(r"(bulk operation|incident) (\S+)")

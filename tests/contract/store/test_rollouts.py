@@ -250,7 +250,7 @@ def test_pause_holds_the_step_and_resume_begins_its_time_again(store, clock):
     store.do(rollout())
     clock.forward(HOUR_MS)
     assert store.do(move("pause")).state == "paused"
-    assert store.do(move("advance")).code == "wrong_state"
+    assert store.do(move("advance")).code == "rollout_state"
     assert set(versions_of(store, 40)) == {1, 2}
     clock.forward(HOUR_MS)
     store.do(move("resume"))

@@ -24,7 +24,7 @@ class StartRollout(StoreCommand[RolloutMoved | Refused], frozen=True, kw_only=Tr
 
 
 class MoveRollout(StoreCommand[RolloutMoved | Refused], frozen=True, kw_only=True):
-    """Move the last rollout of an automation. Answer: RolloutMoved, Refused not_found | wrong_state | stale.
+    """Move the last rollout of an automation. Answer: RolloutMoved, Refused not_found | rollout_state | stale.
 
     `rollout` and `step` = the rollout and the step that the sender saw: if they do not count any more, the move is refused. None = any.
     """

@@ -33,6 +33,17 @@ def list_rollouts(
     return ROLLOUT.read_all(reader.read("list_rollouts", (automation, int(active), limit)))
 
 
+def list_last_rollouts(reader: StoreReader) -> list[Rollout]:
+    """Return the last rollout of each automation that had one, by automation."""
+    return ROLLOUT.read_all(reader.read("list_last_rollouts"))
+
+
+def list_failed_runs(reader: StoreReader, rollout: Rollout, limit: int) -> list[str]:
+    """Return the first runs of the new version that failed and count in the step of a rollout."""
+    values = (rollout.id, rollout.step, rollout.new_version, limit)
+    return first_values(reader.read("list_failed_rollout_runs", values), str)
+
+
 def list_last_durations(reader: StoreReader, automation: str, version: int, limit: int) -> list[int]:
     """Return the durations (ms) of the last runs of a version that succeeded, newest first."""
     return first_values(reader.read("list_last_durations", (automation, version, limit)), int)

@@ -96,7 +96,7 @@ def move_rollout(tx: Transaction, command: MoveRollout) -> RolloutMoved | Refuse
     if rollout.state not in sources or (c.move is RolloutMove.ADVANCE and is_last):
         share = " at its last step" if rollout.state in sources else ""
         text = f"the rollout of {c.automation!r} to version {rollout.new_version} is {rollout.state}{share}"
-        return Refused("wrong_state", text.replace("_", " "))
+        return Refused("rollout_state", text.replace("_", " "))
     if c.move is RolloutMove.FINISH:
         version = find_version(tx, c.automation, rollout.new_version)
         if version is None:

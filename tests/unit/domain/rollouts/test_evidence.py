@@ -76,6 +76,12 @@ def test_numbers_are_compared_with_earlier_runs_of_the_old_version():
     assert counts["duration.p95"] == (1, 1, 1, 0)
 
 
+def test_number_that_equals_its_limit_is_not_worse():
+    """A measure with one value for all runs says nothing."""
+    counts = count([make_outcome(n, "new" if n > 30 else "old", rows=5.0) for n in range(40)])
+    assert counts["measure.rows.p50"] == counts["duration.p50"] == (11, 0, 9, 0)
+
+
 def test_run_that_has_not_ended_is_slower_than_each_limit():
     """Also if more than a twentieth of the old version's runs had not ended."""
     old = [make_outcome(n, "old", "n" if n < 10 else "s") for n in range(20)]
