@@ -15,7 +15,7 @@ _HASH_DIGITS = 32
 
 
 class InFlightPolicy(StrEnum):
-    """What becomes of the unfinished runs of the new version after an abort or a rollback."""
+    """The end of unfinished runs of the new version after an abort or a rollback."""
 
     FINISH = "finish"
     """They continue in the new version."""
