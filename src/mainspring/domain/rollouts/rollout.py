@@ -21,6 +21,8 @@ class InFlightPolicy(StrEnum):
     """They continue in the new version."""
     STOP = "stop"
     """They are cancelled."""
+    MOVE = "move"
+    """They continue in the old version if its code replays them without a difference; the others continue in the new one."""
 
 
 class Rollout(msgspec.Struct, frozen=True):

@@ -10,7 +10,13 @@ from mainspring.domain.states import ROLLOUT_MOVES, RolloutMove, RolloutState
 from mainspring.domain.time.schedule import Schedule
 from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow
 from mainspring.store.commands.results import DONE, CommandDone, NumberAnswer, Refused, RolloutMoved
-from mainspring.store.commands.rollouts import CountRolloutRuns, MoveRollout, RecordRolloutEvidence, StartRollout
+from mainspring.store.commands.rollouts import (
+    CountRolloutRuns,
+    MoveRollout,
+    MoveRun,
+    RecordRolloutEvidence,
+    StartRollout,
+)
 from mainspring.store.commands.triggers import TriggerRow
 from mainspring.store.schema.rollouts.automation_versions import AUTOMATION_VERSION, AutomationVersion
 from mainspring.store.schema.rollouts.rollout_runs import COUNTABLE_RUN
@@ -216,3 +222,14 @@ def record_rollout_evidence(tx: Transaction, command: RecordRolloutEvidence) -> 
     """Record the evidence of a step."""
     tx.change("record_rollout_evidence", (command.evidence, command.rollout, command.step))
     return DONE
+
+
+def move_run(tx: Transaction, command: MoveRun) -> CommandDone | Refused:
+    """Give a run another version, as it was replayed."""
+    values = msgspec.structs.asdict(command)
+    if tx.all("move_run_to_version", values):
+        tx.ready = True
+        return DONE
+    version = tx.value("read_run_version", (command.run,), int)
+    is_moved = tx.again and version == command.to_version
+    return DONE if is_moved else Refused("stale", f"run {command.run!r} was claimed or ended since it was replayed")
