@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from mainspring.domain.rollouts.rollout import InFlightPolicy, hash_rollout_key
-from mainspring.domain.rollouts.run_outcome import RolloutOutcome
+from mainspring.domain.rollouts.run_outcome import RunOutcomeKind
 from mainspring.domain.states import RolloutMove, RolloutState, RunState
 from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow
 from mainspring.store.commands.results import DONE, NumberAnswer, Refused, RolloutMoved
@@ -303,7 +303,7 @@ def test_runs_count_at_their_age_in_the_order_of_their_starts(store, clock):
     assert store.do(count) == NumberAnswer(0)
     rows = rollouts.list_counted_runs(store.reader, 1, 0, 0, 10)
     assert [(row.run, row.outcome, row.place) for row in rows] == [
-        (runs[0].id, RolloutOutcome.SUCCEEDED, 1),
-        (runs[1].id, RolloutOutcome.FAILED, 2),
-        (late.id, RolloutOutcome.NOT_ENDED, 3),
+        (runs[0].id, RunOutcomeKind.SUCCEEDED, 1),
+        (runs[1].id, RunOutcomeKind.FAILED, 2),
+        (late.id, RunOutcomeKind.NOT_ENDED, 3),
     ]

@@ -5,7 +5,7 @@ import json
 import msgspec
 
 from mainspring.domain.rollouts.rollout import NOT_COUNTED, Rollout
-from mainspring.domain.rollouts.run_outcome import RolloutOutcome, read_kind
+from mainspring.domain.rollouts.run_outcome import RunOutcomeKind, read_kind
 from mainspring.domain.states import ROLLOUT_MOVES, RolloutMove, RolloutState
 from mainspring.domain.time.schedule import Schedule
 from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow
@@ -213,7 +213,7 @@ def count_rollout_runs(tx: Transaction, command: CountRolloutRuns) -> NumberAnsw
         last = places.get(row.step) or tx.value("find_last_place", (rollout.id, row.step), int) or 0
         places[row.step] = last + 1
         duration_ms = None if row.settled_at is None or row.started_at is None else row.settled_at - row.started_at
-        duration_ms = None if kind is RolloutOutcome.NOT_ENDED else duration_ms
+        duration_ms = None if kind is RunOutcomeKind.NOT_ENDED else duration_ms
         tx.change("set_rollout_outcome", (kind.value, duration_ms, last + 1, row.run))
     return NumberAnswer(len(rows))
 

@@ -75,7 +75,7 @@ def test_worse_is_a_supermartingale_after_each_past(share, rate, past):
 
 
 @given(share=SHARES, ends=st.lists(st.booleans(), max_size=7))
-def test_worse_gains_nothing_for_any_ends_if_only_the_sides_are_random(share, ends):
+def test_worse_gains_nothing_for_any_ends_if_only_sides_are_random(share, ends):
     """A version that changes nothing: runs may depend on each other, as in an outage."""
     mean = sum(
         math.prod(share if is_new else 1 - share for is_new in sides)

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from mainspring.domain.rollouts.run_outcome import RolloutOutcome
+from mainspring.domain.rollouts.run_outcome import RunOutcomeKind
 from mainspring.domain.states import RunState
 from mainspring.store.schema.row import InsertedRow, RowType
 from mainspring.store.schema.table import TableSchema, integer, text
@@ -52,7 +52,7 @@ class CountedRun(msgspec.Struct, frozen=True):
     run: str
     key_hash: str
     version: int
-    outcome: RolloutOutcome
+    outcome: RunOutcomeKind
     duration_ms: int | None
     place: int
 

@@ -45,7 +45,7 @@ create table rollout_runs (
     step       bigint not null,
     version    bigint not null,
     key_hash   text collate "C" not null,               -- the first 32 digits of SHA-256 of automation, NUL and key
-    outcome    text collate "C",                        -- domain.rollouts.run_outcome.RolloutOutcome; null = it does not count yet
+    outcome    text collate "C",                        -- domain.rollouts.run_outcome.RunOutcomeKind; null = it does not count yet
     duration_ms bigint,                                  -- null = it had not ended
     place      bigint                                   -- its place in the order in which the runs of its step count
 );

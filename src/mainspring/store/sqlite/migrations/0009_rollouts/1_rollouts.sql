@@ -54,7 +54,7 @@ create table rollout_runs (
     step       integer not null,
     version    integer not null,
     key_hash   text not null,                       -- the first 32 digits of SHA-256 of automation, NUL and key
-    outcome    text,                                -- domain.rollouts.run_outcome.RolloutOutcome; null = it does not count yet
+    outcome    text,                                -- domain.rollouts.run_outcome.RunOutcomeKind; null = it does not count yet
     duration_ms integer,                            -- null = it had not ended
     place      integer                              -- its place in the order in which the runs of its step count
 ) strict, without rowid;
