@@ -85,6 +85,8 @@ def error_for_refusal(refused: Refused, operation: str) -> MainspringError:
     hint = _CONFLICT_HINTS.get(code, "Check its present state, then decide again.")
     if code == "wrong_state" and (found := _NO_RUN.match(text)):
         hint = f"`mainspring {_COMMAND_GROUPS[found[1]]} show {found[2]}` shows its state."
+    if code == "wrong_state" and text.startswith("the rollout of "):
+        hint = _CONFLICT_HINTS["stale"]
     return ConflictError(text, hint=hint)
 
 

@@ -307,3 +307,17 @@ def test_runs_count_at_their_age_in_the_order_of_their_starts(store, clock):
         (runs[1].id, RunOutcomeKind.FAILED, 2),
         (late.id, RunOutcomeKind.NOT_ENDED, 3),
     ]
+
+
+def test_rollouts_are_listed_by_automation_and_state(store):
+    """Newest first: of all automations or of one, all or those that divide new runs."""
+    announce(store, 1, 2)
+    first = store.do(rollout()).rollout
+    store.do(move("abort"))
+    second = store.do(rollout(again=True)).rollout
+    for automation in (None, "a"):
+        assert [row.id for row in rollouts.list_rollouts(store.reader, automation)] == [second, first]
+        assert [row.id for row in rollouts.list_rollouts(store.reader, automation, active=True)] == [second]
+    assert rollouts.list_rollouts(store.reader, "b") == []
+    assert rollouts.find_rollout(store.reader, first).state is RolloutState.ABORTED
+    assert rollouts.find_rollout(store.reader, 99) is None

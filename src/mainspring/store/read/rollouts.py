@@ -17,6 +17,11 @@ def list_versions(reader: StoreReader, automation: str) -> list[AutomationVersio
     return AUTOMATION_VERSION.read_all(reader.read("list_automation_versions", (automation,)))
 
 
+def find_rollout(reader: StoreReader, id: int) -> Rollout | None:
+    """Return a rollout; None = there is none of this id."""
+    return ROLLOUT.read_first(reader.read("find_rollout", (id,)))
+
+
 def find_last_rollout(reader: StoreReader, automation: str) -> Rollout | None:
     """Return the last rollout of an automation; None = it never had one."""
     return ROLLOUT.read_first(reader.read("find_last_rollout", (automation,)))
