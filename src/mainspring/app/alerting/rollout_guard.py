@@ -70,7 +70,7 @@ class RolloutGuard:
         while rows := rollouts.list_counted_runs(self._store.reader, rollout.id, rollout.step, state.place, _PAGE):
             outcomes = [
                 RunOutcome(
-                    row.run, row.key_hash, row.place, row.version == rollout.new_version, row.outcome, row.took_ms
+                    row.run, row.key_hash, row.place, row.version == rollout.new_version, row.outcome, row.duration_ms
                 )
                 for row in rows
             ]

@@ -79,16 +79,7 @@ class StoredRuns:
 
     def read(self, runs: Sequence[str]) -> Iterator[tuple[str, SavedRun | SealedError]]:
         """Yield the runs with their histories; see RunSource."""
-        left = list(runs)
-        while left:
-            part = left[:_BATCH]
-            rows, count = read_replayable_runs(self._reader, part, _BATCH_BYTES)
-            for row, history in rows:
-                try:
-                    yield row.run.id, open_run(row, history, self._unsealer)
-                except SealedError as error:
-                    yield row.run.id, error
-            del left[:count]
+        return read_saved_runs(self._reader, self._unsealer, runs)
 
     def is_marked_done(self, run: str) -> bool:
         """Return whether a person declared a run done."""
@@ -118,6 +109,22 @@ class ExportedRuns:
     def is_marked_done(self, run: str) -> bool:
         """Return False: an export does not show it."""
         return run not in self._runs
+
+
+def read_saved_runs(
+    reader: StoreReader, unsealer: RowUnsealer, runs: Sequence[str]
+) -> Iterator[tuple[str, SavedRun | SealedError]]:
+    """Yield the runs that are still there with their histories, or the reason why one cannot be opened."""
+    left = list(runs)
+    while left:
+        part = left[:_BATCH]
+        rows, count = read_replayable_runs(reader, part, _BATCH_BYTES)
+        for row, history in rows:
+            try:
+                yield row.run.id, open_run(row, history, unsealer)
+            except SealedError as error:
+                yield row.run.id, error
+        del left[:count]
 
 
 def open_run(row: ReplayableRun, history: History, unsealer: RowUnsealer) -> SavedRun:

@@ -172,10 +172,10 @@ def _print_plan(invocation: Invocation, view: "RolloutView") -> None:
         output.line(
             f"  {step.percent:g} % needs about {step.runs:,} runs, {step.new_runs:,} of version {view.new_version}"
         )
-        if step.takes_ms is None:
+        if step.duration_ms is None:
             output.line("    no run ended in the last day, so the time is unknown")
         else:
-            output.line(f"    {format_span(step.takes_ms)} at the traffic of the last day")
+            output.line(f"    {format_span(step.duration_ms)} at the traffic of the last day")
         if step.worse_runs is not None:
             output.line(f"    if 20 points more of them fail: rolled back after about {step.worse_runs:,} of them")
 

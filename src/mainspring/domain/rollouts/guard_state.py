@@ -25,7 +25,7 @@ def make_guard_settings(rollout: Rollout) -> GuardSettings:
 
 
 def continue_state(state: GuardState, rollout: Rollout, outcomes: list[RunOutcome], place: int) -> GuardState:
-    """Return the state after more runs, the last of which is at `place`."""
+    """Return the state after more runs; `place` = the place of the last one."""
     settings = make_guard_settings(rollout)
     evidence = add_outcomes(state.evidence, outcomes, rollout.share, settings)
     return GuardState(place, evidence, evaluate_step(evidence, settings))

@@ -14,7 +14,7 @@ from mainspring.domain.states import RunState
 _AGE_PERCENT = 95
 
 
-class OutcomeKind(StrEnum):
+class RunOutcomeKind(StrEnum):
     """The state of a run at the age at which it counts."""
 
     SUCCEEDED = "succeeded"
@@ -34,7 +34,7 @@ class RunOutcome(msgspec.Struct, frozen=True):
     key: str
     started_at: int
     is_new: bool
-    kind: OutcomeKind
+    kind: RunOutcomeKind
     duration_ms: int | None = None
     measures: Mapping[str, float] = {}
 
@@ -44,21 +44,21 @@ class RunOutcome(msgspec.Struct, frozen=True):
         return self.started_at, self.run_id
 
 
-def read_kind(state: RunState, settled_at: int | None, counts_at: int) -> OutcomeKind | None:
+def read_kind(state: RunState, settled_at: int | None, counts_at: int) -> RunOutcomeKind | None:
     """Return what a run was at the instant at which it counts, also if this is read later; None = it does not count.
 
     `settled_at` = since when it is in `state`. A run that was cancelled before that instant says nothing about its version.
     """
     if settled_at is None or settled_at > counts_at:
-        return OutcomeKind.NOT_ENDED
+        return RunOutcomeKind.NOT_ENDED
     match state:
         case RunState.SUCCEEDED:
-            return OutcomeKind.SUCCEEDED
+            return RunOutcomeKind.SUCCEEDED
         case RunState.FAILED | RunState.NEEDS_ATTENTION:
-            return OutcomeKind.FAILED
+            return RunOutcomeKind.FAILED
         case RunState.CANCELLED:
             return None
-    return OutcomeKind.NOT_ENDED
+    return RunOutcomeKind.NOT_ENDED
 
 
 def choose_age(durations_ms: Iterable[int]) -> int | None:

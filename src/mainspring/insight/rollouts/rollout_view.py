@@ -6,7 +6,7 @@ from mainspring.domain.flags.flag_text import format_share, to_percent
 from mainspring.domain.rollouts.guard import GuardVerdict, MetricResult
 from mainspring.domain.rollouts.rollout import Rollout
 from mainspring.domain.states import RolloutState
-from mainspring.insight.rollouts.step_plan import StepPlan, plan_steps
+from mainspring.insight.rollouts.step_plan import RolloutStepPlan, plan_steps
 from mainspring.insight.text.formatting import format_moment, shell_word
 from mainspring.store.base import StoreReader
 from mainspring.store.read import rollouts
@@ -62,7 +62,7 @@ class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
     sides: list[RolloutSide]
     verdict: GuardVerdict
     metrics: list[RolloutMetric]
-    plan: list[StepPlan]
+    plan: list[RolloutStepPlan]
     sentence: str
     next: str
 

@@ -17,21 +17,21 @@ _BASE_RATE = 0.01
 """Share of runs that fail, for an automation without runs in the last day."""
 
 
-class StepPlan(msgspec.Struct, frozen=True):
+class RolloutStepPlan(msgspec.Struct, frozen=True):
     """A step that divides the keys. `runs` = runs of both versions until the next step may follow, if both are equally good.
 
-    `new_runs` = those of the new version. `worse_runs` = its runs until a rollback, if 20 points more of them fail. `takes_ms` = the time
-    for `runs` at the traffic of the last day, at least the hold; None = no traffic.
+    `new_runs` = those of the new version. `worse_runs` = its runs until a rollback, if 20 points more of them fail. `duration_ms` =
+    the time for `runs` at the traffic of the last day, at least the hold; None = no traffic.
     """
 
     percent: float
     runs: int
     new_runs: int
     worse_runs: int | None
-    takes_ms: int | None
+    duration_ms: int | None
 
 
-def plan_steps(reader: StoreReader, rollout: Rollout, now: int) -> list[StepPlan]:
+def plan_steps(reader: StoreReader, rollout: Rollout, now: int) -> list[RolloutStepPlan]:
     """Return the plan of each step that divides the keys. It is an estimate, with the failures and the traffic of the last day."""
     counts = counted_between(reader, rollout.automation, now - _DAY_MS, now)
     ended = counts.succeeded + counts.failed
@@ -44,8 +44,10 @@ def plan_steps(reader: StoreReader, rollout: Rollout, now: int) -> list[StepPlan
             continue
         worse = compute_worse_size(share, rate, settings)
         runs = size.old_runs + size.new_runs
-        takes_ms = max(rollout.hold_ms, math.ceil(runs * _DAY_MS / ended) + rollout.age_ms) if ended else None
+        duration_ms = max(rollout.hold_ms, math.ceil(runs * _DAY_MS / ended) + rollout.age_ms) if ended else None
         plans.append(
-            StepPlan(to_percent(share), runs, size.new_runs, None if worse is None else worse.new_runs, takes_ms)
+            RolloutStepPlan(
+                to_percent(share), runs, size.new_runs, None if worse is None else worse.new_runs, duration_ms
+            )
         )
     return plans

@@ -2,9 +2,9 @@
 
 import random
 
-from mainspring.domain.rollouts.run_outcome import OutcomeKind, RunOutcome
+from mainspring.domain.rollouts.run_outcome import RunOutcome, RunOutcomeKind
 
-KINDS = {"s": OutcomeKind.SUCCEEDED, "f": OutcomeKind.FAILED, "n": OutcomeKind.NOT_ENDED}
+KINDS = {"s": RunOutcomeKind.SUCCEEDED, "f": RunOutcomeKind.FAILED, "n": RunOutcomeKind.NOT_ENDED}
 
 
 def make_outcome(number, side, kind="s", duration_ms=1000, key=None, **measures):

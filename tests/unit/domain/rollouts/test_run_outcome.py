@@ -2,7 +2,7 @@
 
 import pytest
 
-from mainspring.domain.rollouts.run_outcome import OutcomeKind, choose_age, read_kind, select_first_of_keys
+from mainspring.domain.rollouts.run_outcome import RunOutcomeKind, choose_age, read_kind, select_first_of_keys
 from mainspring.domain.states import RunState
 from tests.unit.domain.rollouts.outcomes import make_outcome
 
@@ -10,15 +10,15 @@ from tests.unit.domain.rollouts.outcomes import make_outcome
 @pytest.mark.parametrize(
     ("state", "settled_at", "kind"),
     [
-        (RunState.SUCCEEDED, 100, OutcomeKind.SUCCEEDED),
-        (RunState.SUCCEEDED, 101, OutcomeKind.NOT_ENDED),
-        (RunState.FAILED, 100, OutcomeKind.FAILED),
-        (RunState.FAILED, 5000, OutcomeKind.NOT_ENDED),
-        (RunState.NEEDS_ATTENTION, 50, OutcomeKind.FAILED),
-        (RunState.RUNNING, 50, OutcomeKind.NOT_ENDED),
-        (RunState.QUEUED, None, OutcomeKind.NOT_ENDED),
+        (RunState.SUCCEEDED, 100, RunOutcomeKind.SUCCEEDED),
+        (RunState.SUCCEEDED, 101, RunOutcomeKind.NOT_ENDED),
+        (RunState.FAILED, 100, RunOutcomeKind.FAILED),
+        (RunState.FAILED, 5000, RunOutcomeKind.NOT_ENDED),
+        (RunState.NEEDS_ATTENTION, 50, RunOutcomeKind.FAILED),
+        (RunState.RUNNING, 50, RunOutcomeKind.NOT_ENDED),
+        (RunState.QUEUED, None, RunOutcomeKind.NOT_ENDED),
         (RunState.CANCELLED, 50, None),
-        (RunState.CANCELLED, 101, OutcomeKind.NOT_ENDED),
+        (RunState.CANCELLED, 101, RunOutcomeKind.NOT_ENDED),
     ],
 )
 def test_run_is_what_it_was_at_its_age(state, settled_at, kind):

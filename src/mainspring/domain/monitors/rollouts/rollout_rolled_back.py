@@ -17,7 +17,7 @@ def evaluate(facts: MonitorInputs, _tuning: Tuning, _now_at: int) -> Iterator[Ev
         rollout = watched.rollout
         if rollout.automation not in automations:
             continue
-        figures = {
+        metrics = {
             "old_version": rollout.old_version,
             "new_version": rollout.new_version,
             "state": rollout.state.value,
@@ -27,7 +27,7 @@ def evaluate(facts: MonitorInputs, _tuning: Tuning, _now_at: int) -> Iterator[Ev
         yield evaluate_automation(
             automations[rollout.automation],
             IncidentKind.ROLLOUT_ROLLED_BACK,
-            figures,
+            metrics,
             rollout.ended_at if rollout.state is RolloutState.ROLLED_BACK else None,
             f"rolled back: {rollout.reason}{runs}",
             hint=f"Nothing is urgent: new runs have version {rollout.old_version}. Fix the new one, deploy it, then: "

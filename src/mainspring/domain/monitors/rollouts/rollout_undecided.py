@@ -38,7 +38,7 @@ def evaluate(facts: MonitorInputs, tuning: RolloutUndecidedTuning, now_at: int) 
             over_at if is_open and is_late else None,
             f"step {rollout.step + 1} of the rollout to version {rollout.new_version} ({format_share(rollout.share)}) is "
             f"over, and {watched.new_runs:,} of its runs are not enough to say whether it is worse",
-            hint=f"It goes on when enough runs count. Or decide: mainspring rollout finish {name}, or mainspring rollout abort {name}",
+            hint=f"It continues when enough runs count. Or decide: mainspring rollout finish {name}, or mainspring rollout abort {name}",
             at_most=Severity.NOTIFY,
         )
 
