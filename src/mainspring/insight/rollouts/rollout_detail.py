@@ -7,7 +7,7 @@ import msgspec
 from mainspring.domain.flags.flag_text import to_percent
 from mainspring.domain.rollouts.guard_settings import DURATION, FAILED, NOT_ENDED
 from mainspring.domain.rollouts.rollout import NOT_COUNTED, Rollout
-from mainspring.domain.rollouts.run_outcome import OutcomeKind
+from mainspring.domain.rollouts.run_outcome import RunOutcomeKind
 from mainspring.insight.rollouts.rollout_moves import RolloutMoveEntry, list_rollout_moves
 from mainspring.insight.rollouts.rollout_view import RolloutMetric, RolloutSide, RolloutView, make_rollout_view
 from mainspring.insight.rollouts.wilson_interval import compute_wilson_interval
@@ -22,7 +22,7 @@ _LABELS = {
 }
 
 
-class Rate(msgspec.Struct, frozen=True):
+class RunRate(msgspec.Struct, frozen=True):
     """A rate: `bad` of `runs`. `low` and `high` = its 95 % interval by Wilson; None = there are no runs."""
 
     bad: int
@@ -36,11 +36,11 @@ class Rate(msgspec.Struct, frozen=True):
 
 
 class RolloutStepRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A step: its share, its time, and the runs that it assigned. `began_at` None = it has not begun. `ended_at` None = it counts still."""
+    """A step: its share, its time, and the runs that it assigned. `started_at` None = it has not started."""
 
     step: int
     percent: float
-    began_at: int | None
+    started_at: int | None
     ended_at: int | None
     old_runs: int
     new_runs: int
@@ -52,8 +52,8 @@ class SideRates(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     assigned: int
     succeeded: int
-    failed: Rate
-    not_ended: Rate
+    failed: RunRate
+    not_ended: RunRate
 
 
 class MetricRates(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,8 +61,8 @@ class MetricRates(msgspec.Struct, frozen=True, kw_only=True):
 
     metric: str
     label: str
-    old: Rate
-    new: Rate
+    old: RunRate
+    new: RunRate
     e_value: float
     limit: float
     not_worse_e_value: float
@@ -101,10 +101,10 @@ def read_rollout_detail(
     )
 
 
-def make_rate(bad: int, runs: int) -> Rate:
+def make_rate(bad: int, runs: int) -> RunRate:
     """Return a rate with its interval."""
     low, high = compute_wilson_interval(bad, runs) or (None, None)
-    return Rate(bad, runs, low, high)
+    return RunRate(bad, runs, low, high)
 
 
 def _list_steps(reader: StoreReader, rollout: Rollout, moves: list[RolloutMoveEntry]) -> list[RolloutStepRow]:
@@ -112,15 +112,15 @@ def _list_steps(reader: StoreReader, rollout: Rollout, moves: list[RolloutMoveEn
     for count in rollouts.count_rollout_runs(reader, rollout.id):
         runs[count.step, count.version] += count.number
     # The instant of a move stays on record as long as the audit log has it.
-    began_at: dict[int, int] = {0: rollout.started_at}
-    began_at |= {move.step - 1: move.at for move in moves if move.begins_step}
-    began_at.setdefault(rollout.step, rollout.step_at)
+    started_at: dict[int, int] = {0: rollout.started_at}
+    started_at |= {move.step - 1: move.at for move in moves if move.is_step_start}
+    started_at.setdefault(rollout.step, rollout.step_at)
     return [
         RolloutStepRow(
             step=step + 1,
             percent=to_percent(share),
-            began_at=began_at.get(step),
-            ended_at=rollout.ended_at if step == rollout.step else began_at.get(step + 1),
+            started_at=started_at.get(step),
+            ended_at=rollout.ended_at if step == rollout.step else started_at.get(step + 1),
             old_runs=runs[step, rollout.old_version],
             new_runs=runs[step, rollout.new_version],
         )
@@ -133,9 +133,9 @@ def _make_side(side: RolloutSide) -> SideRates:
     return SideRates(
         version=side.version,
         assigned=side.assigned,
-        succeeded=side.outcomes.get(OutcomeKind.SUCCEEDED, 0),
-        failed=make_rate(side.outcomes.get(OutcomeKind.FAILED, 0), counted),
-        not_ended=make_rate(side.outcomes.get(OutcomeKind.NOT_ENDED, 0), counted),
+        succeeded=side.outcomes.get(RunOutcomeKind.SUCCEEDED, 0),
+        failed=make_rate(side.outcomes.get(RunOutcomeKind.FAILED, 0), counted),
+        not_ended=make_rate(side.outcomes.get(RunOutcomeKind.NOT_ENDED, 0), counted),
     )
 
 

@@ -39,15 +39,15 @@ class RolloutMoveEntry(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
     @property
-    def begins_step(self) -> bool:
-        """Whether a step begins with it."""
+    def is_step_start(self) -> bool:
+        """Whether a step starts with it."""
         return self.verb in ("start", "advance")
 
     @property
     def text(self) -> str:
         """The move in a few words: "rollout of version 2: 5 % of the keys"."""
         ended = "running" if self.verb == "resume" else self.state.replace("_", " ")
-        change = f"{self.percent:g} % of the keys" if self.begins_step else ended
+        change = f"{self.percent:g} % of the keys" if self.is_step_start else ended
         return f"rollout of version {self.new_version}: {change}"
 
 

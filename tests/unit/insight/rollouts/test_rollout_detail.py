@@ -50,7 +50,7 @@ def test_moves_and_steps_have_their_instants(world):
     ]
     assert (detail.moves[0].actor, detail.moves[0].reason) == ("cli:ann@box", "release")
     advanced_at = at + 3 * MINUTE_MS
-    assert [(step.percent, step.began_at, step.ended_at) for step in detail.steps] == [
+    assert [(step.percent, step.started_at, step.ended_at) for step in detail.steps] == [
         (50, at, advanced_at),
         (75, advanced_at, at + 4 * MINUTE_MS),
         (100, None, None),

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from mainspring.domain.access.permissions import Role
 from mainspring.domain.rollouts.guard import GuardVerdict
+from mainspring.domain.rollouts.rollout import InFlightPolicy
 from mainspring.domain.states import ROLLOUT_MOVES, RolloutMove
 from mainspring.insight.rollouts.rollout_detail import RolloutDetail, read_rollout_detail
 from mainspring.insight.rollouts.rollout_moves import RolloutMoveEntry
@@ -36,6 +37,11 @@ VERDICTS: Final = {
     GuardVerdict.NOT_WORSE: ("good", "not worse"),
     GuardVerdict.NOT_ENOUGH: ("idle", "not enough runs yet"),
 }
+IN_FLIGHT: Final = {
+    InFlightPolicy.FINISH: "continue",
+    InFlightPolicy.STOP: "are cancelled",
+    InFlightPolicy.MOVE: "continue in the old version if its code replays them",
+}
 
 
 def show(call: ApiCall[RolloutsQuery, Form | None]) -> PageView:
@@ -60,6 +66,7 @@ def show_one(call: ApiCall[PageQuery, Form | None]) -> PageView:
         "detail": detail,
         "rollout": view,
         "chart": draw_shares(detail.steps, site.clock.now(), site.settings.project.timezone),
+        "in_flight": f"unfinished runs of the new version {IN_FLIGHT[InFlightPolicy(view.in_flight)]}",
         "verdict": VERDICTS[view.verdict],
         "allowed": [move for move in RolloutMove if view.state in ROLLOUT_MOVES[move][0]],
         "quoted": shell_word(view.automation),
