@@ -72,10 +72,11 @@ async def test_page_displays_both_versions_and_the_verdict(world_after_rollback)
     """With rates, intervals, e-values and limits, and the reason of the rollback."""
     world = world_after_rollback
     text = await world.get("/rollouts/1")
-    for part in ("rolled back", "100 % <span", "to 100 %</span>", "longer than the old median", "guard:rollouts"):
+    for part in ("rolled back", "100 % <span", "to 100 %)</span>", "longer than the old median", "guard:rollouts"):
         assert part in text
     (failed, *_) = json.loads(await world.get("/rollouts/1", **{"as": "json", "of": "metrics"}))
-    assert f"{failed['e_value']:.3g}" in text
+    assert f">{failed['e_value']:.3g}<" in text
+    assert f">{failed['limit']:,.0f}<" in text
     assert failed["new"]["bad"] == failed["new"]["runs"]
 
 
