@@ -150,6 +150,19 @@ def test_deleted_run_does_not_count(store, clock):
     assert count(store) == {(0, 2, "not_counted"): 1}
 
 
+def test_deleted_run_leaves_no_row_of_an_ended_rollout(store, clock):
+    """While the rollout lasts, its rows say which keys count already."""
+    play(store, (2, GOOD))
+    clock.forward(AGE_MS)
+    guard(store)
+    store.do(ApplyRetention(START_AT + 1, None, None, None, None))
+    assert count(store) == {(0, 2, "succeeded"): 1}
+    play(store, (2, GOOD))
+    store.do(MoveRollout(automation="a", move=RolloutMove.ABORT))
+    store.do(ApplyRetention(clock.now() + 1, None, None, None, None))
+    assert count(store) == {(0, 2, "succeeded"): 1}
+
+
 def test_run_that_was_cancelled_before_its_start_does_not_count(store):
     """It says nothing about its version, and the guard reads it once."""
     run = store.start(rollout_key=make_key(store, 2)).run
