@@ -7,7 +7,7 @@ import msgspec
 from mainspring.domain.flags.flag_text import to_percent
 from mainspring.domain.rollouts.guard_settings import DURATION, FAILED, NOT_ENDED
 from mainspring.domain.rollouts.rollout import NOT_COUNTED, Rollout
-from mainspring.domain.rollouts.run_outcome import OutcomeKind
+from mainspring.domain.rollouts.run_outcome import RunOutcomeKind
 from mainspring.insight.rollouts.rollout_moves import RolloutMoveEntry, list_rollout_moves
 from mainspring.insight.rollouts.rollout_view import RolloutMetric, RolloutSide, RolloutView, make_rollout_view
 from mainspring.insight.rollouts.wilson_interval import compute_wilson_interval
@@ -133,9 +133,9 @@ def _make_side(side: RolloutSide) -> SideRates:
     return SideRates(
         version=side.version,
         assigned=side.assigned,
-        succeeded=side.outcomes.get(OutcomeKind.SUCCEEDED, 0),
-        failed=make_rate(side.outcomes.get(OutcomeKind.FAILED, 0), counted),
-        not_ended=make_rate(side.outcomes.get(OutcomeKind.NOT_ENDED, 0), counted),
+        succeeded=side.outcomes.get(RunOutcomeKind.SUCCEEDED, 0),
+        failed=make_rate(side.outcomes.get(RunOutcomeKind.FAILED, 0), counted),
+        not_ended=make_rate(side.outcomes.get(RunOutcomeKind.NOT_ENDED, 0), counted),
     )
 
 
