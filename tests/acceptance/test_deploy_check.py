@@ -163,6 +163,18 @@ def test_deploy_check_names_a_removed_automation_and_a_removed_version(site: Sit
     assert "1 schedule" in removed["report"]["text"]
 
 
+def test_deploy_check_finds_nothing_in_a_candidate_beside_the_version_in_force(site: Site) -> None:
+    """It changes no definition before a rollout, and the stored runs are replayed by their own version."""
+    candidate = """
+@ms.workflow(name="order", version=2, rollout=True, every="1d")
+async def order_v2(run: ms.Run, number: int = 0) -> str:
+    return await run.step(note, "all new")
+"""
+    report = site.check(CODE + candidate, exit_code=0)
+    assert report["findings"] == []
+    assert report["coverage"]["replayed"] == 5
+
+
 def test_deploy_check_names_a_renamed_step_and_a_further_step(site: Site) -> None:
     """A rename that no declaration explains is drift; a step behind the last one continues runs that ended."""
     code = CODE.replace("charge", "charge_card").replace(

@@ -7,18 +7,15 @@ from mainspring.domain.errors import OptionError
 from mainspring.domain.rollouts.rollout import InFlightPolicy, Rollout
 from mainspring.domain.rollouts.rollout_steps import check_steps
 from mainspring.domain.rollouts.run_outcome import choose_age
-from mainspring.domain.runs.bulk_operation import MAX_BULK_PARTS, BulkVerb
+from mainspring.domain.runs.bulk_operation import BulkVerb, plan_batches
 from mainspring.domain.states import RolloutMove
 from mainspring.service.actor import OperationContext
-from mainspring.service.bulk_operation import start_bulk_operation, was_started
 from mainspring.service.perform import perform
-from mainspring.service.reads import ServiceReads
-from mainspring.service.runs.run_selection import RunSelection
 from mainspring.store.base import Store, StoreReader
+from mainspring.store.commands.bulk_operations import BeginBulkOperation
 from mainspring.store.commands.results import RolloutMoved
 from mainspring.store.commands.rollouts import MoveRollout, StartRollout
 from mainspring.store.read import rollouts
-from mainspring.store.read.bulk_operations import read_bulk_operation
 
 _DURATIONS = 1_000
 """Runs of the old version: the age is the 95th percentile of their durations."""
@@ -86,51 +83,32 @@ def move_rollout(
 ) -> RolloutMoved:
     """Pause, resume, advance, finish, abort or roll back the rollout of an automation. `seen` = as the caller saw it.
 
+    After an abort or a rollback, a bulk operation cancels the unfinished runs of the new version, if the policy of the rollout says so.
+
     Raises:
         NotFoundError: it has no rollout.
         ConflictError: the rollout is in a state that does not allow this, or has moved since.
     """
     rollout, step = (None, None) if seen is None else (seen.id, seen.step)
-    command = MoveRollout(automation=automation, move=move, reason=act.reason, rollout=rollout, step=step)
+    stop = _make_stop(automation, act) if move in (RolloutMove.ABORT, RolloutMove.ROLL_BACK) else None
+    command = MoveRollout(automation=automation, move=move, reason=act.reason, rollout=rollout, step=step, stop=stop)
     return perform(store, act, f"rollout {move.replace('_', ' ')}", f"automation:{automation}", command)
 
 
-def end_or_move_rollout(
-    store: Store,
-    reads: ServiceReads,
-    reader: StoreReader,
-    automation: str,
-    move: RolloutMove,
-    *,
-    act: OperationContext,
-    seen: Rollout | None = None,
-) -> str | None:
-    """Move the rollout of an automation; after an abort or a rollback, stop the runs of the new version if its policy says so.
-
-    `seen` = the rollout that the caller saw: if it has moved since, this is a conflict. Return the id of the bulk operation that cancels
-    the runs. Raises as `move_rollout`.
-    """
-    is_failure = move in (RolloutMove.ABORT, RolloutMove.ROLL_BACK)
-    move_rollout(store, automation, move, act=act.part("move") if is_failure else act, seen=seen)
-    rollout = rollouts.find_last_rollout(reader, automation) if is_failure else None
-    if rollout is None or rollout.in_flight is not InFlightPolicy.STOP:
-        return None
-    return stop_runs_of_version(store, reads, reader, rollout, act=act)
-
-
-def stop_runs_of_version(
-    store: Store, reads: ServiceReads, reader: StoreReader, rollout: Rollout, *, act: OperationContext
-) -> str | None:
-    """Start a bulk operation that cancels the unfinished runs of the new version; return its id, None = there was no run."""
-    if was_started(reads, BulkVerb.CANCEL, act=act) and (started := read_bulk_operation(reader, act.command)):
-        return started.id
-    runs = rollouts.list_unfinished_runs(reader, rollout.automation, rollout.new_version, MAX_BULK_PARTS)
-    if not runs:
-        return None
-    selection = RunSelection(tuple(runs), (rollout.automation,))
-    detail = {"rollout": rollout.id, "version": rollout.new_version}
-    start_bulk_operation(store, BulkVerb.CANCEL, selection, detail, act=act, rate=None)
-    return act.command
+def _make_stop(automation: str, act: OperationContext) -> BeginBulkOperation:
+    batches = plan_batches(None)
+    return BeginBulkOperation(
+        id=act.command,
+        verb=BulkVerb.CANCEL,
+        selection=b"{}",
+        automations=(automation,),
+        parts=(),
+        actor=str(act.actor),
+        reason=act.reason,
+        rate=None,
+        piece=batches.size,
+        every_ms=batches.every_ms,
+    )
 
 
 def _check_plan(plan: RolloutPlan) -> None:

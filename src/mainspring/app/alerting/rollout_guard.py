@@ -17,11 +17,11 @@ from mainspring.domain.rollouts.rollout import Rollout
 from mainspring.domain.rollouts.run_outcome import RunOutcome
 from mainspring.domain.states import RolloutMove, RolloutState
 from mainspring.service.actor import Actor, OperationContext
-from mainspring.service.rollout import end_or_move_rollout
+from mainspring.service.rollout import move_rollout
 from mainspring.store.commands.rollouts import CountRolloutRuns, RecordRolloutEvidence
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read import rollouts
-from mainspring.store.read.operation_reads import OperationReads
+from mainspring.store.schema.rollouts.rollout_runs import CountedRun
 
 _LOG = logging.getLogger("mainspring.rollouts")
 _ACTOR = Actor("guard", "rollouts")
@@ -67,16 +67,10 @@ class RolloutGuard:
         state = before = rollouts.read_guard_state(self._store.reader, rollout.id)
         if rollout.share == SHARE_UNITS:
             return state
-        while rows := rollouts.list_counted_runs(self._store.reader, rollout.id, rollout.step, state.place, _PAGE):
-            outcomes = [
-                RunOutcome(
-                    row.run, row.key_hash, row.place, row.version == rollout.new_version, row.outcome, row.duration_ms
-                )
-                for row in rows
-            ]
-            state = continue_state(state, rollout, outcomes, rows[-1].place)
-            if state.decision.verdict is GuardVerdict.WORSE:
-                break
+        while state.decision.verdict is not GuardVerdict.WORSE and (
+            rows := rollouts.list_counted_runs(self._store.reader, rollout.id, rollout.step, state.place, _PAGE)
+        ):
+            state = continue_state(state, rollout, [(row.place, _read_outcome(row, rollout)) for row in rows])
         if state is not before:
             self._store.apply(RecordRolloutEvidence(rollout.id, rollout.step, msgspec.json.encode(state).decode()))
         return state
@@ -84,19 +78,20 @@ class RolloutGuard:
     def _move(self, rollout: Rollout, move: RolloutMove, state: GuardState) -> None:
         reason = describe_worse(state.decision, rollout) if move is RolloutMove.ROLL_BACK else None
         context = OperationContext(_ACTOR, reason, f"rollout_{rollout.id}_{rollout.step}_{rollout.step_at}_{move}")
-        store = self._store
         try:
-            end_or_move_rollout(
-                *(store, OperationReads(store.reader), store.reader, rollout.automation, move),
-                act=context,
-                seen=rollout,
-            )
+            move_rollout(self._store, rollout.automation, move, act=context, seen=rollout)
         except (ConflictError, NotFoundError) as error:  # a person moved it first, or deployed a third version
             _LOG.info("the rollout of %s was not moved (%s): %s", rollout.automation, move, error.message)
             return
         level = logging.WARNING if reason else logging.INFO
         text = f"rolled back: {reason}" if reason else _MOVE_TEXTS[move]
         _LOG.log(level, "rollout of %s to version %d: %s", rollout.automation, rollout.new_version, text)
+
+
+def _read_outcome(row: CountedRun, rollout: Rollout) -> RunOutcome:
+    return RunOutcome(
+        row.run, row.key_hash, row.place, row.version == rollout.new_version, row.outcome, row.duration_ms
+    )
 
 
 def _choose_move(rollout: Rollout, state: GuardState, now: int) -> RolloutMove | None:

@@ -112,18 +112,27 @@ def _list_changed(definitions: Sequence[Definition], code: LoadedCode, stored: S
         for view in stored.automations
         if (definition := read_definition(view)) is not None
     }
-    newest = {definition.name: definition for definition in sorted(definitions, key=lambda item: item.version)}
-    for name, definition in sorted(newest.items()):
-        was = current.get(name)
-        changes = [] if was is None else list_definition_changes(was, definition)
-        if changes:
+    versions: dict[str, list[Definition]] = {}
+    for definition in definitions:
+        versions.setdefault(definition.name, []).append(definition)
+    for name, was in sorted(current.items()):
+        compared = _find_next_in_force(was, versions.get(name, ()))
+        changes = [] if compared is None else list_definition_changes(was, compared)
+        if compared is not None and changes:
             yield DeployFinding(
                 DeployFindingKind.DEFINITION,
                 name,
                 f"the definition changes: {', '.join(change.path for change in changes)}",
-                definition.version,
+                compared.version,
                 changes=[DeployChange(change.path, change.was, change.now) for change in changes],
             )
+
+
+def _find_next_in_force(was: Definition, loaded: Sequence[Definition]) -> Definition | None:
+    """Return the version that takes force with this code: the same one, else the newest without rollout=True."""
+    same = [definition for definition in loaded if definition.version == was.version]
+    plain = [definition for definition in loaded if not definition.option("rollout")]
+    return same[0] if same else max(plain, key=lambda definition: definition.version, default=None)
 
 
 def _list_unknown_flags(code: LoadedCode, stored: StoredCode) -> Iterator[DeployFinding]:

@@ -108,13 +108,10 @@ def finish(invocation: Invocation, name: str) -> None:
 
 
 def _move(invocation: Invocation, name: str, move: RolloutMove) -> None:
-    from mainspring.service.rollout import end_or_move_rollout
+    from mainspring.service.rollout import move_rollout
 
-    automation = _require_name(invocation, name)
-    bulk = end_or_move_rollout(
-        invocation.store, invocation.reads, invocation.reader, automation, move, act=invocation.act
-    )
-    _report(invocation, name, bulk)
+    moved = move_rollout(invocation.store, _require_name(invocation, name), move, act=invocation.act)
+    _report(invocation, name, moved.bulk)
 
 
 def _report(invocation: Invocation, name: str, bulk: str | None = None, *, is_start: bool = False) -> None:

@@ -1,5 +1,7 @@
 """State of a rollout's guard in one step: how far it has read the runs that count, their evidence, and the verdict. Pure."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from mainspring.domain.flags.flag import SHARE_UNITS
@@ -24,8 +26,15 @@ def make_guard_settings(rollout: Rollout) -> GuardSettings:
     return GuardSettings(steps=max(divided_steps, 1), margin=rollout.margin / SHARE_UNITS)
 
 
-def continue_state(state: GuardState, rollout: Rollout, outcomes: list[RunOutcome], place: int) -> GuardState:
-    """Return the state after more runs; `place` = the place of the last one."""
+def continue_state(state: GuardState, rollout: Rollout, outcomes: Iterable[tuple[int, RunOutcome]]) -> GuardState:
+    """Return the state after more runs, each with its place, up to the one that makes the version worse: that verdict is final.
+
+    The verdict follows each run, so it is the same in whatever portions the runs are read.
+    """
     settings = make_guard_settings(rollout)
-    evidence = add_outcomes(state.evidence, outcomes, rollout.share, settings)
-    return GuardState(place, evidence, evaluate_step(evidence, settings))
+    for place, outcome in outcomes:
+        if state.decision.verdict is GuardVerdict.WORSE:
+            break
+        evidence = add_outcomes(state.evidence, [outcome], rollout.share, settings)
+        state = GuardState(place, evidence, evaluate_step(evidence, settings))
+    return state

@@ -73,7 +73,7 @@ class FlagChanged(msgspec.Struct, frozen=True, tag="flag_changed"):
 
 
 class RolloutMoved(msgspec.Struct, frozen=True, tag="rollout_moved"):
-    """The rollout after a move; `share` in millionths."""
+    """The rollout after a move; `share` in millionths, `bulk` = the operation that cancels the runs of the new version."""
 
     rollout: int
     old_version: int
@@ -81,6 +81,7 @@ class RolloutMoved(msgspec.Struct, frozen=True, tag="rollout_moved"):
     step: int
     share: int
     state: str
+    bulk: str | None = None
 
 
 Result = CommandDone | Refused | StartAnswer | NumberAnswer | LockGranted | DeliveryStored | FlagChanged | RolloutMoved

@@ -3,6 +3,7 @@
 from mainspring.domain.rollouts.rollout import InFlightPolicy
 from mainspring.domain.states import RolloutMove
 from mainspring.store.commands.base import BookkeepingCommand, StoreCommand
+from mainspring.store.commands.bulk_operations import BeginBulkOperation
 from mainspring.store.commands.results import CommandDone, NumberAnswer, Refused, RolloutMoved
 
 
@@ -27,6 +28,8 @@ class MoveRollout(StoreCommand[RolloutMoved | Refused], frozen=True, kw_only=Tru
     """Move the last rollout of an automation. Answer: RolloutMoved, Refused not_found | rollout_state | stale.
 
     `rollout` and `step` = the rollout and the step that the sender saw: if they do not count any more, the move is refused. None = any.
+    `stop` = the bulk operation that cancels the unfinished runs of the new version, if the rollout is to stop them. The commit sets its
+    parts, so no process can die between the move and the operation.
     """
 
     automation: str
@@ -34,6 +37,7 @@ class MoveRollout(StoreCommand[RolloutMoved | Refused], frozen=True, kw_only=Tru
     reason: str | None = None
     rollout: int | None = None
     step: int | None = None
+    stop: BeginBulkOperation | None = None
 
 
 class MoveRun(StoreCommand[CommandDone | Refused], frozen=True):

@@ -65,11 +65,6 @@ def list_last_durations(reader: StoreReader, automation: str, version: int, limi
     return first_values(reader.read("list_last_durations", (automation, version, limit)), int)
 
 
-def list_unfinished_runs(reader: StoreReader, automation: str, version: int, limit: int) -> list[str]:
-    """Return the unfinished runs of a version, oldest first."""
-    return first_values(reader.read("list_unfinished_runs_of_version", (automation, version, limit)), str)
-
-
 def count_unfinished_runs(reader: StoreReader, automation: str, version: int) -> int:
     """Return how many runs of a version have not ended."""
     return first_value(reader.read("count_unfinished_runs_of_version", (automation, version)), int) or 0

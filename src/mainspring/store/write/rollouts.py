@@ -4,11 +4,13 @@ import json
 
 import msgspec
 
-from mainspring.domain.rollouts.rollout import NOT_COUNTED, Rollout
+from mainspring.domain.rollouts.rollout import NOT_COUNTED, InFlightPolicy, Rollout
 from mainspring.domain.rollouts.run_outcome import RunOutcomeKind, read_kind
+from mainspring.domain.runs.bulk_operation import MAX_BULK_PARTS
 from mainspring.domain.states import ROLLOUT_MOVES, RolloutMove, RolloutState
 from mainspring.domain.time.schedule import Schedule
 from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow
+from mainspring.store.commands.bulk_operations import BeginBulkOperation
 from mainspring.store.commands.results import DONE, CommandDone, NumberAnswer, Refused, RolloutMoved
 from mainspring.store.commands.rollouts import (
     CountRolloutRuns,
@@ -22,6 +24,7 @@ from mainspring.store.schema.rollouts.automation_versions import AUTOMATION_VERS
 from mainspring.store.schema.rollouts.rollout_runs import COUNTABLE_RUN
 from mainspring.store.schema.rollouts.rollouts import NEW_ROLLOUT, ROLLOUT, NewRollout
 from mainspring.store.transaction import Transaction
+from mainspring.store.write.bulk_operations import begin_bulk_operation
 from mainspring.store.write.runs.start import forget_start_rules
 from mainspring.store.write.triggers import deliveries, schedules
 
@@ -108,7 +111,19 @@ def move_rollout(tx: Transaction, command: MoveRollout) -> RolloutMoved | Refuse
             return Refused("no_version", f"version {rollout.new_version} of {c.automation!r} is not on record")
         _bring_into_force(tx, version)
     write_move(tx, rollout, c.move, state, c.reason)
-    return _answer(tx, c.automation)
+    bulk = None if c.stop is None else _stop_runs(tx, rollout, c.stop)
+    return msgspec.structs.replace(_answer(tx, c.automation), bulk=bulk)
+
+
+def _stop_runs(tx: Transaction, rollout: Rollout, stop: BeginBulkOperation) -> str | None:
+    """Begin to cancel the unfinished runs of the new version, if the rollout is to stop them; return the operation, None = no run."""
+    values = (rollout.automation, rollout.new_version, MAX_BULK_PARTS)
+    runs = tx.values("list_unfinished_runs_of_version", values, str) if rollout.in_flight is InFlightPolicy.STOP else []
+    if not runs:
+        return None
+    selection = msgspec.json.encode({"rollout": rollout.id, "version": rollout.new_version})
+    begin_bulk_operation(tx, msgspec.structs.replace(stop, selection=selection, parts=tuple(runs)))
+    return stop.id
 
 
 def write_move(tx: Transaction, rollout: Rollout, move: RolloutMove, state: RolloutState, reason: str | None) -> None:

@@ -10,7 +10,7 @@ from mainspring.domain.rollouts.rollout import InFlightPolicy
 from mainspring.domain.rollouts.rollout_steps import DEFAULT_STEPS, parse_steps
 from mainspring.domain.states import RolloutMove
 from mainspring.insight.rollouts.rollout_view import RolloutView, read_rollout_views
-from mainspring.service.rollout import RolloutPlan, end_or_move_rollout, start_rollout
+from mainspring.service.rollout import RolloutPlan, move_rollout, start_rollout
 from mainspring.store.read import rollouts
 from mainspring.web.api.bodies import Number, OperationRequest, Word
 from mainspring.web.api.call import AnyApiCall, ApiCall
@@ -94,8 +94,8 @@ def _move(call: ApiCall[None, MoveRolloutRequest], move: RolloutMove) -> Rollout
     seen = None if id is None else rollouts.find_rollout(site.reader, id)
     if id is not None and (seen is None or seen.automation != name):
         call.missing("rollout", f"{id} of {name}")
-    bulk = end_or_move_rollout(site.store, site.reads, site.reader, name, move, act=act, seen=seen)
-    return _build_response(call, name, act.command, bulk)
+    moved = move_rollout(site.store, name, move, act=act, seen=seen)
+    return _build_response(call, name, act.command, moved.bulk)
 
 
 def _build_response(call: AnyApiCall, name: str, command: str, bulk: str | None = None) -> RolloutOperationResponse:

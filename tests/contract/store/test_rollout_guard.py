@@ -1,0 +1,423 @@
+"""The guard of rollouts on a store: which runs count, which move follows, and the same result wherever a process dies."""
+
+import itertools
+import random
+from contextlib import suppress
+
+import pytest
+
+from mainspring.app.alerting.rollout_guard import RolloutGuard
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.rollouts.rollout import InFlightPolicy, hash_rollout_key
+from mainspring.domain.states import FailureReason, RolloutMove, RolloutState, RunState
+from mainspring.service.bulk_operation import run_next_piece
+from mainspring.store.commands.automations import AnnounceDefinitions, ApplyRetention, AuditedCommand, AutomationRow
+from mainspring.store.commands.rollouts import MoveRollout, StartRollout
+from mainspring.store.commands.runs import CancelRun, RunKey
+from mainspring.store.read import rollouts
+from mainspring.store.read.bulk_operations import list_bulk_operations
+from tests.contract.store.clock import START_AT, FakeClock
+from tests.contract.store.process import finish, halt
+
+AGE_MS, HOLD_MS = 1_000, 3_600_000
+HALF, ALL = 500_000, 1_000_000
+WIDE_MARGIN = 400_000
+"""With it, few runs are enough for "not worse"."""
+_BOOM = Failure("ValueError", "boom", "it broke")
+_NUMBERS = itertools.count()
+GOOD, BAD = RunState.SUCCEEDED, RunState.FAILED
+
+
+def announce(process, *names):
+    rows = [AutomationRow(name, "task", n, f"f{n}", b"{}", is_candidate=n == 2) for name in names for n in (1, 2)]
+    process.do(AnnounceDefinitions("code", tuple(rows), ()))
+
+
+def start_rollout(process, name="a", **options):
+    values = {"steps": (HALF, ALL), "hold_ms": HOLD_MS, "in_flight": InFlightPolicy.FINISH, "age_ms": AGE_MS}
+    process.do(StartRollout(automation=name, new_version=2, **({"margin": WIDE_MARGIN} | values | options)))
+
+
+def find_last(process, name="a"):
+    return rollouts.find_last_rollout(process.reader, name)
+
+
+def make_key(process, version, name="a"):
+    """Return the hash of a new key whose side is this version."""
+    last = find_last(process, name)
+    keys = (hash_rollout_key(name, f"k{next(_NUMBERS)}") for _ in itertools.count())
+    return next(key for key in keys if last.choose_version(key) == version)
+
+
+def end(run, state):
+    if state is RunState.FAILED:
+        return finish(run, state, failure=_BOOM, reason=FailureReason.PERMANENT_ERROR)
+    return halt(run) if state is RunState.NEEDS_ATTENTION else finish(run, state)
+
+
+def play(process, *sides, name="a"):
+    """Start one run for each (version, state), and end it at once; state None = it does not end. Return their ids."""
+    starts = [process.starting(name, rollout_key=make_key(process, version, name)) for version, _ in sides]
+    process.do(*starts)
+    claimed = {run.id: run for run in process.claim(1_000).runs}
+    pairs = [(claimed[start.id], state) for start, (_, state) in zip(starts, sides, strict=True)]
+    ends = [end(run, state) for run, state in pairs if state is not None]
+    if ends:
+        process.do(*ends)
+    return [start.id for start in starts]
+
+
+def guard(process):
+    RolloutGuard(process).run_once()
+
+
+def count(process, name="a"):
+    """Return the numbers of runs by (step, version, outcome)."""
+    found = rollouts.count_rollout_runs(process.reader, find_last(process, name).id)
+    return {(row.step, row.version, row.outcome): row.number for row in found}
+
+
+def moves_of(process):
+    """Return the moves on record as (actor, verb), the oldest first."""
+    rows = process.read("audit_rows")
+    return [(row.actor, row.verb) for row in reversed(rows) if row.verb.startswith("rollout")]
+
+
+class InterruptedStore:
+    """A store that does something before one of its operations: `before` raises where the process is killed there."""
+
+    def __init__(self, process, before, number=1):
+        self._process = process
+        self._before = before
+        self._left = number
+
+    def __getattr__(self, name):
+        return getattr(self._process, name)
+
+    def apply(self, command):
+        if isinstance(command, AuditedCommand):
+            self._left -= 1
+            if not self._left:
+                self._before()
+        return self._process.apply(command)
+
+
+def die():
+    raise KeyboardInterrupt
+
+
+@pytest.fixture
+def store(new_process):
+    """A worker with both versions of a, and a rollout of it."""
+    process = new_process().open()
+    announce(process, "a")
+    start_rollout(process)
+    return process
+
+
+@pytest.fixture
+def second(store, new_process):
+    """A second process with the same code."""
+    process = new_process().open()
+    announce(process, "a")
+    return process
+
+
+def test_guard_counts_each_run_at_its_age(store, clock):
+    """Not before; a halted run counts as failed, and one that was cancelled or deleted does not count."""
+    states = [GOOD, BAD, RunState.NEEDS_ATTENTION, RunState.CANCELLED, None]
+    play(store, *((2, state) for state in states))
+    play(store, (2, GOOD))
+    clock.forward(AGE_MS - 1)
+    guard(store)
+    assert count(store) == {(0, 2, None): 6}
+    clock.forward(1)
+    guard(store)
+    assert count(store) == {
+        (0, 2, "succeeded"): 2,
+        (0, 2, "failed"): 2,
+        (0, 2, "not_counted"): 1,
+        (0, 2, "not_ended"): 1,
+    }
+
+
+def test_deleted_run_does_not_count(store, clock):
+    """It may be deleted before it is counted, and nobody knows any more how it ended."""
+    play(store, (2, GOOD))
+    clock.forward(AGE_MS)
+    store.do(ApplyRetention(clock.now(), None, None, None, None))
+    guard(store)
+    assert count(store) == {(0, 2, "not_counted"): 1}
+
+
+def test_deleted_run_leaves_no_row_of_an_ended_rollout(store, clock):
+    """While the rollout lasts, its rows say which keys count already."""
+    play(store, (2, GOOD))
+    clock.forward(AGE_MS)
+    guard(store)
+    store.do(ApplyRetention(START_AT + 1, None, None, None, None))
+    assert count(store) == {(0, 2, "succeeded"): 1}
+    play(store, (2, GOOD))
+    store.do(MoveRollout(automation="a", move=RolloutMove.ABORT))
+    store.do(ApplyRetention(clock.now() + 1, None, None, None, None))
+    assert count(store) == {(0, 2, "succeeded"): 1}
+
+
+def test_run_that_was_cancelled_before_its_start_does_not_count(store):
+    """It says nothing about its version, and the guard reads it once."""
+    run = store.start(rollout_key=make_key(store, 2)).run
+    store.do(CancelRun(run, "stop"))
+    guard(store)
+    assert count(store) == {(0, 2, "not_counted"): 1}
+
+
+@pytest.mark.parametrize("state", [GOOD, BAD, RunState.NEEDS_ATTENTION, RunState.CANCELLED])
+def test_run_that_ends_after_its_age_counts_as_not_ended(store, clock, state):
+    """However it ends, and also if the guard reads it only then."""
+    run = store.begin(rollout_key=make_key(store, 2))
+    clock.forward(AGE_MS + 1)
+    store.do(end(run, state))
+    guard(store)
+    assert count(store) == {(0, 2, "not_ended"): 1}
+
+
+def test_late_read_counts_as_one_in_time(store, clock, new_database):
+    """The guard may be down for a day: the outcomes and their order are those of the age."""
+    early = store
+    late = new_database()(clock).open()
+    announce(late, "a")
+    start_rollout(late)
+    sides = [(1, GOOD), (2, BAD), (2, RunState.NEEDS_ATTENTION), (2, GOOD)]
+    for process in (early, late):
+        play(process, *sides)
+        left = process.begin(rollout_key=make_key(process, 2))
+        process.left = left
+    clock.forward(AGE_MS)
+    guard(early)
+    clock.forward(HOLD_MS * 24)
+    for process in (early, late):
+        process.do(end(process.left, BAD))
+    guard(late)
+    assert count(early) == count(late)
+    late.close()
+
+
+def test_key_counts_once_in_each_step(store, clock):
+    """The first run of the key counts; in the next step it counts again."""
+    key = make_key(store, 2)
+    for state in (BAD, GOOD, GOOD):
+        store.do(end(store.begin(rollout_key=key), state))
+        clock.forward(1)
+    clock.forward(AGE_MS)
+    guard(store)
+    assert count(store) == {(0, 2, "failed"): 1, (0, 2, "not_counted"): 2}
+    store.do(MoveRollout(automation="a", move=RolloutMove.ADVANCE))
+    store.do(end(store.begin(rollout_key=key), GOOD))
+    clock.forward(AGE_MS)
+    guard(store)
+    assert count(store)[1, 2, "succeeded"] == 1
+
+
+def test_each_run_counts_where_runs_are_assigned_by_themselves(store, clock):
+    """With rollout_by="run" the key is the id of the run, whatever its run key."""
+    for _ in range(3):
+        name = store.name()
+        store.do(end(store.begin(id=name, run_key=RunKey(name, "h"), rollout_key=hash_rollout_key("a", name)), GOOD))
+    clock.forward(AGE_MS)
+    guard(store)
+    assert sum(count(store).values()) == 3
+    assert {outcome for _, _, outcome in count(store)} == {"succeeded"}
+
+
+def test_worse_version_is_rolled_back_with_its_reason(store, clock):
+    """The audit log has the guard and the numbers; each new run has the old version."""
+    play(store, *[(1, GOOD), (2, BAD)] * 8)
+    clock.forward(AGE_MS)
+    guard(store)
+    last = find_last(store)
+    assert last.state is RolloutState.ROLLED_BACK
+    assert last.reason.startswith(
+        "version 2 is worse: its runs fail more often: version 2 7 of 7 (100 %), version 1 0 of"
+    )
+    (row,) = (row for row in store.read("audit_rows") if row.verb.startswith("rollout"))
+    assert (row.actor, row.verb, row.reason) == ("guard:rollouts", "rollout roll back", last.reason)
+    assert store.run(store.start(rollout_key="0" * 32).run).version == 1
+    guard(store)
+    assert len(moves_of(store)) == 1
+
+
+def test_version_that_is_not_worse_advances_after_the_hold(store, clock):
+    """Not before; then all keys have it, and it takes force after the hold of that step."""
+    play(store, *[(1, GOOD), (2, GOOD)] * 20)
+    clock.forward(HOLD_MS - 1)
+    guard(store)
+    assert (find_last(store).step, moves_of(store)) == (0, [])
+    clock.forward(1)
+    guard(store)
+    guard(store)
+    assert (find_last(store).share, find_last(store).step_at) == (ALL, clock.now())
+    clock.forward(HOLD_MS - 1)
+    guard(store)
+    assert find_last(store).is_active
+    clock.forward(1)
+    guard(store)
+    assert find_last(store).state is RolloutState.FINISHED
+    assert rollouts.read_version_in_force(store.reader, "a") == 2
+    assert moves_of(store) == [("guard:rollouts", "rollout advance"), ("guard:rollouts", "rollout finish")]
+
+
+def test_rollout_without_enough_evidence_stays(store, clock):
+    """No run, or few runs: time alone brings no version further."""
+    clock.forward(HOLD_MS * 100)
+    guard(store)
+    play(store, (1, GOOD), (2, GOOD))
+    clock.forward(HOLD_MS * 100)
+    guard(store)
+    assert (find_last(store).step, find_last(store).state, moves_of(store)) == (0, RolloutState.RUNNING, [])
+
+
+def test_step_begins_with_new_evidence(store, clock):
+    """The runs of the step before say nothing about the next share."""
+    store.do(MoveRollout(automation="a", move=RolloutMove.ABORT))
+    start_rollout(store, steps=(HALF, 750_000, ALL), again=True)
+    play(store, *[(1, GOOD), (2, GOOD)] * 20)
+    clock.forward(HOLD_MS)
+    guard(store)
+    clock.forward(HOLD_MS)
+    guard(store)
+    assert find_last(store).step == 1
+    assert rollouts.read_guard_state(store.reader, 2).place == 0
+
+
+def test_paused_rollout_is_rolled_back_and_never_advanced(store, clock):
+    """A pause protects from the next step, and the guard protects from the version."""
+    store.do(MoveRollout(automation="a", move=RolloutMove.PAUSE))
+    play(store, *[(1, GOOD), (2, GOOD)] * 20)
+    clock.forward(HOLD_MS * 2)
+    guard(store)
+    assert (find_last(store).step, find_last(store).state) == (0, RolloutState.PAUSED)
+    play(store, *[(2, BAD)] * 30)
+    clock.forward(AGE_MS)
+    guard(store)
+    assert find_last(store).state is RolloutState.ROLLED_BACK
+
+
+def make_worse_rollout(store, clock):
+    """Make a rollout that stops its runs, and the runs that roll it back. Return runs of both versions that have not ended."""
+    store.do(MoveRollout(automation="a", move=RolloutMove.ABORT))
+    start_rollout(store, in_flight=InFlightPolicy.STOP, again=True)
+    play(store, *[(1, GOOD), (2, BAD)] * 8)
+    clock.forward(AGE_MS)
+    return [store.start(rollout_key=make_key(store, version)).run for version in (1, 2)]
+
+
+def stop_runs(store):
+    while run_next_piece(store):
+        pass
+
+
+def test_rollback_stops_the_runs_of_the_new_version(store, clock):
+    """A bulk operation of the guard cancels them, with the reason of the rollback; the others continue."""
+    old, new = make_worse_rollout(store, clock)
+    guard(store)
+    (bulk,) = list_bulk_operations(store.reader)
+    assert (bulk.actor, bulk.reason) == ("guard:rollouts", find_last(store).reason)
+    stop_runs(store)
+    assert (store.state(old), store.state(new)) == (RunState.QUEUED, RunState.CANCELLED)
+
+
+def test_rollback_stops_the_runs_in_its_own_commit(store, second, clock):
+    """A guard that is killed before its second operation leaves nothing to do that nobody would do."""
+    _, new = make_worse_rollout(store, clock)
+    with suppress(KeyboardInterrupt):
+        RolloutGuard(InterruptedStore(store, die, 2)).run_once()
+    guard(second)
+    stop_runs(second)
+    assert find_last(store).state is RolloutState.ROLLED_BACK
+    assert store.state(new) is RunState.CANCELLED
+    assert len(list_bulk_operations(store.reader)) == 1
+
+
+def test_two_guards_make_one_move(store, second, clock):
+    """The second one has moved the rollout when the first one comes to it."""
+    play(store, *[(1, GOOD), (2, GOOD)] * 20)
+    clock.forward(HOLD_MS)
+    RolloutGuard(InterruptedStore(store, lambda: guard(second))).run_once()
+    assert (find_last(store).step, moves_of(store)) == (1, [("guard:rollouts", "rollout advance")])
+
+
+def test_guard_gives_way_to_a_person(store, second, clock):
+    """Someone paused, or aborted, after the guard has read the rollout."""
+    play(store, *[(1, GOOD), (2, GOOD)] * 20)
+    clock.forward(HOLD_MS)
+    pause = MoveRollout(automation="a", move=RolloutMove.PAUSE)
+    RolloutGuard(InterruptedStore(store, lambda: second.do(pause))).run_once()
+    assert (find_last(store).step, find_last(store).state) == (0, RolloutState.PAUSED)
+
+
+def test_rollout_that_cannot_be_evaluated_stops_no_other(store, clock):
+    """The others are moved first, and then the error is raised."""
+    announce(store, "a", "b")
+    start_rollout(store, "b")
+    store.tamper("update rollouts set evidence = 'x' where automation = 'b'")
+    play(store, *[(1, GOOD), (2, BAD)] * 8)
+    clock.forward(AGE_MS)
+    with pytest.raises(Exception, match="JSON"):
+        guard(store)
+    assert find_last(store).state is RolloutState.ROLLED_BACK
+    assert find_last(store, "b").is_active
+
+
+def test_reads_of_rollouts_are_the_same_on_each_database(store, clock):
+    """By automation and of all, and what the age and the status are made of."""
+    announce(store, "a", "b")
+    start_rollout(store, "b")
+    play(store, (1, GOOD), (2, None), (1, BAD))
+    store.do(MoveRollout(automation="b", move=RolloutMove.ABORT))
+    reader = store.reader
+    assert [row.automation for row in rollouts.list_rollouts(reader)] == ["b", "a"]
+    assert [row.automation for row in rollouts.list_rollouts(reader, active=True)] == ["a"]
+    assert [row.automation for row in rollouts.list_rollouts(reader, "b", limit=1)] == ["b"]
+    assert rollouts.list_last_durations(reader, "a", 1, 10) == [0]
+    assert rollouts.count_unfinished_runs(reader, "a", 2) == 1
+
+
+def draw_sides(rng):
+    """Return runs of a rollout whose new version fails at first, and then never again: the last evidence says the contrary of the first."""
+    sides = [(version, BAD if version == 2 and rng.random() < 0.9 else GOOD) for version in (1, 2) for _ in range(15)]
+    rng.shuffle(sides)
+    return sides + [(1 + n % 2, BAD if n % 2 == 0 else GOOD) for n in range(60)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_verdict_is_the_same_wherever_a_guard_dies(new_database, seed):
+    """A new guard after each run decides as one that reads all of them at once: at the first run that makes the version worse."""
+    reasons = []
+    for is_each_run in (True, False):
+        clock = FakeClock()
+        store = new_database()(clock).open()
+        announce(store, "a")
+        start_rollout(store)
+        for side in draw_sides(random.Random(seed)):
+            play(store, side)
+            clock.forward(1)
+        for at in range(90) if is_each_run else [90]:
+            clock.at = START_AT + AGE_MS + at
+            guard(store)
+        reasons.append((find_last(store).state, find_last(store).reason))
+        store.close()
+    assert reasons[0] == reasons[1]
+    assert reasons[0][0] is RolloutState.ROLLED_BACK
+
+
+def test_worse_version_is_rolled_back_also_if_the_guard_dies_before(store, second, clock):
+    """The verdict is on record: good runs that count afterwards do not save the version."""
+    play(store, *[(1, GOOD), (2, BAD)] * 8)
+    clock.forward(AGE_MS)
+    with pytest.raises(KeyboardInterrupt):
+        RolloutGuard(InterruptedStore(store, die)).run_once()
+    play(store, *[(1, BAD), (2, GOOD)] * 60)
+    clock.forward(AGE_MS)
+    guard(second)
+    assert find_last(store).state is RolloutState.ROLLED_BACK
+    assert "version 2 7 of 7" in find_last(store).reason
