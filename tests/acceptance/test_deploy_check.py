@@ -163,7 +163,7 @@ def test_deploy_check_names_a_removed_automation_and_a_removed_version(site: Sit
     assert "1 schedule" in removed["report"]["text"]
 
 
-def test_deploy_check_finds_nothing_in_a_candidate_beside_the_version_in_force(site: Site) -> None:
+def test_deploy_check_finds_nothing_in_a_candidate_next_to_the_version_in_force(site: Site) -> None:
     """It changes no definition before a rollout, and the stored runs are replayed by their own version."""
     candidate = """
 @ms.workflow(name="order", version=2, rollout=True, every="1d")

@@ -142,7 +142,7 @@ def test_guard_counts_each_run_at_its_age(store, clock):
 
 
 def test_deleted_run_does_not_count(store, clock):
-    """It may be deleted before it is counted, and nobody knows any more how it ended."""
+    """It may be deleted before it is counted, and no one knows any more how it ended."""
     play(store, (2, GOOD))
     clock.forward(AGE_MS)
     store.do(ApplyRetention(clock.now(), None, None, None, None))
@@ -327,7 +327,7 @@ def test_rollback_stops_the_runs_of_the_new_version(store, clock):
 
 
 def test_rollback_stops_the_runs_in_its_own_commit(store, second, clock):
-    """A guard that is killed before its second operation leaves nothing to do that nobody would do."""
+    """A guard that is killed before its second operation leaves nothing to do that no one would do."""
     _, new = make_worse_rollout(store, clock)
     with suppress(KeyboardInterrupt):
         RolloutGuard(InterruptedStore(store, die, 2)).run_once()
