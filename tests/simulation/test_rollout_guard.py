@@ -27,6 +27,8 @@ from tests.simulation.simulated_rollouts import (
     start_runs,
 )
 
+pytestmark = pytest.mark.slow
+
 SHARES = [10_000, 50_000, 100_000, 200_000]
 """Splits of 99:1, 19:1, 9:1 and 4:1, in millionths."""
 STEPS = [50_000, 200_000, 500_000]
@@ -212,6 +214,6 @@ def test_sample_size_is_enough_in_four_of_five_steps(share):
         return decide_step(outcomes, share).verdict is verdict
 
     for size, rate, verdict in [(not_worse, BASE_RATE, GuardVerdict.NOT_WORSE), (worse, 0.25, GuardVerdict.WORSE)]:
-        found = Simulation(number=60, minimum=10, seconds=5).play(lambda rng: play(rng, size, rate, verdict))  # noqa: B023
+        found = Simulation(number=40, minimum=25, seconds=8).play(lambda rng: play(rng, size, rate, verdict))  # noqa: B023
         print(f"{verdict}: {sum(found)} of {len(found)} with {size.new_runs} runs of the new version")
         assert 0.65 <= sum(found) / len(found) <= 0.95
