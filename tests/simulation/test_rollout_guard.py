@@ -12,7 +12,6 @@ import pytest
 from mainspring.domain.flags.flag import is_in_share
 from mainspring.domain.rollouts.guard import GuardVerdict
 from mainspring.domain.rollouts.guard_settings import NOT_ENDED
-from mainspring.domain.rollouts.run_outcome import select_first_of_keys
 from mainspring.domain.rollouts.sample_size import compute_not_worse_size, compute_worse_size
 from tests.simulation.simulated_rollouts import (
     BASE_RATE,
@@ -26,6 +25,7 @@ from tests.simulation.simulated_rollouts import (
     make_run,
     start_runs,
 )
+from tests.unit.domain.rollouts.outcomes import select_first_of_keys
 
 pytestmark = pytest.mark.slow
 

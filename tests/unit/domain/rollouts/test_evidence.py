@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from mainspring.domain.rollouts.evidence import Evidence, add_outcomes
 from mainspring.domain.rollouts.guard import GuardVerdict, evaluate_step
 from mainspring.domain.rollouts.guard_settings import GuardSettings, WatchedMeasure, WorseDirection
-from mainspring.domain.rollouts.run_outcome import select_first_of_keys
-from tests.unit.domain.rollouts.outcomes import make_outcome, make_outcomes
+from tests.unit.domain.rollouts.outcomes import make_outcome, make_outcomes, select_first_of_keys
 
 SHARE = 200_000
 SETTINGS = GuardSettings(3, watched=(WatchedMeasure("rows", WorseDirection.LOWER),))

@@ -12,8 +12,7 @@ from mainspring.domain.rollouts.guard_settings import (
     allot_budget,
     list_metrics,
 )
-from mainspring.domain.rollouts.run_outcome import select_first_of_keys
-from tests.unit.domain.rollouts.outcomes import make_outcome, make_outcomes
+from tests.unit.domain.rollouts.outcomes import make_outcome, make_outcomes, select_first_of_keys
 
 SETTINGS = GuardSettings(3)
 CERTAIN = 100.0, 100.0, 100.0

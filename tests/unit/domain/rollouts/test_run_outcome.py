@@ -2,9 +2,8 @@
 
 import pytest
 
-from mainspring.domain.rollouts.run_outcome import RunOutcomeKind, choose_age, read_kind, select_first_of_keys
+from mainspring.domain.rollouts.run_outcome import RunOutcomeKind, choose_age, read_kind
 from mainspring.domain.states import RunState
-from tests.unit.domain.rollouts.outcomes import make_outcome
 
 
 @pytest.mark.parametrize(
@@ -31,9 +30,3 @@ def test_age_is_the_95th_percentile_of_durations():
     assert choose_age(range(1, 101)) == 95
     assert choose_age([7]) == 7
     assert choose_age([]) is None
-
-
-def test_first_run_of_a_key_counts():
-    """The first by its start, and by its id in a tie, in whatever order rows are read."""
-    outcomes = [make_outcome(n, "new", kind, key=key) for n, (key, kind) in enumerate(["af", "bs", "as", "bf", "cs"])]
-    assert [row.run_id for row in select_first_of_keys(reversed(outcomes))] == ["r0000", "r0001", "r0004"]
