@@ -75,7 +75,7 @@ def test_start_of_a_candidate_without_another_version_is_refused(new_process):
     announce(store, 2)
     answer = store.start(version=2, is_candidate=True)
     assert isinstance(answer, Refused)
-    assert (answer.code, store.read("automations", "a")) == ("no_version", [])
+    assert (answer.code, store.read("automations", "a")) == ("only_candidate", [])
 
 
 def test_rollout_divides_new_runs_by_key(store, second):
@@ -268,7 +268,7 @@ def test_pause_holds_the_step_and_resume_begins_its_time_again(store, clock):
     store.do(rollout())
     clock.forward(HOUR_MS)
     assert store.do(move("pause")).state == "paused"
-    assert store.do(move("advance")).code == "wrong_state"
+    assert store.do(move("advance")).code == "rollout_state"
     assert set(versions_of(store, 40)) == {1, 2}
     clock.forward(HOUR_MS)
     store.do(move("resume"))

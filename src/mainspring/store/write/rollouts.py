@@ -91,7 +91,7 @@ def move_rollout(tx: Transaction, command: MoveRollout) -> RolloutMoved | Refuse
     tx.hold("deployments")
     rollout = find_last(tx, c.automation)
     if rollout is None:
-        return Refused("not_found", f"{c.automation!r} has no rollout")
+        return Refused("no_rollout", f"{c.automation!r} has no rollout")
     if c.rollout not in (None, rollout.id) or c.step not in (None, rollout.step):
         return Refused("stale", f"the rollout of {c.automation!r} has moved since")
     sources, state = ROLLOUT_MOVES[c.move]
@@ -99,7 +99,7 @@ def move_rollout(tx: Transaction, command: MoveRollout) -> RolloutMoved | Refuse
     if rollout.state not in sources or (c.move is RolloutMove.ADVANCE and is_last):
         share = " at its last step" if rollout.state in sources else ""
         text = f"the rollout of {c.automation!r} to version {rollout.new_version} is {rollout.state}{share}"
-        return Refused("wrong_state", text.replace("_", " "))
+        return Refused("rollout_state", text.replace("_", " "))
     if c.move is RolloutMove.FINISH:
         version = find_version(tx, c.automation, rollout.new_version)
         if version is None:
