@@ -16,7 +16,8 @@ from mainspring.store.commands.results import Refused
 
 _MISSING_HINTS = {
     "not_found": "Check the name or id in the list.",
-    "no_version": "Start a worker with the code of that version; `mainspring auto show NAME` lists the known ones.",
+    "no_version": "Start a worker with the code of that version: `mainspring up`.",
+    "no_rollout": "Start one: `mainspring rollout start NAME --to VERSION`.",
     "no_trigger": "It is no longer declared; `mainspring triggers list` lists triggers.",
     "no_such_step": "`mainspring runs show RUN` lists the steps of the run.",
     "no_such_question": "`mainspring runs show RUN` lists the open questions of the run.",
@@ -53,6 +54,7 @@ _CONFLICT_HINTS = {
     "no_worker": "Start a worker with that version in its code: `mainspring up`; `mainspring workers list` lists workers.",
     "rollout_active": "Finish or abort it first: `mainspring rollout finish NAME`, `mainspring rollout abort NAME`.",
     "same_code": "Deploy another version, or try this code again: `mainspring rollout start NAME --to VERSION --again`.",
+    "only_candidate": "Remove rollout=True from its declaration and restart the worker: then it takes force at once.",
     **dict.fromkeys(("stale", "rollout_state"), "`mainspring rollout status NAME` shows its state now."),
     "not_alive": "There is nothing to do: that process ended.",
 }
@@ -85,8 +87,6 @@ def error_for_refusal(refused: Refused, operation: str) -> MainspringError:
     hint = _CONFLICT_HINTS.get(code, "Check its present state, then decide again.")
     if code == "wrong_state" and (found := _NO_RUN.match(text)):
         hint = f"`mainspring {_COMMAND_GROUPS[found[1]]} show {found[2]}` shows its state."
-    if code == "wrong_state" and text.startswith("the rollout of "):
-        hint = _CONFLICT_HINTS["stale"]
     return ConflictError(text, hint=hint)
 
 

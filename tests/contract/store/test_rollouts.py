@@ -76,7 +76,7 @@ def test_start_of_a_candidate_without_another_version_is_refused(new_process):
     announce(store, 2)
     answer = store.start(version=2, is_candidate=True)
     assert isinstance(answer, Refused)
-    assert (answer.code, store.read("automations", "a")) == ("no_version", [])
+    assert (answer.code, store.read("automations", "a")) == ("only_candidate", [])
 
 
 def test_rollout_divides_new_runs_by_key(store, second):
@@ -178,6 +178,24 @@ def test_version_that_failed_takes_no_run_whatever_is_deployed(store, second, ve
     assert versions_of(second, 10, version=2) == [1] * 10
     announce(second, 4, fingerprint="code-4", candidates=())
     assert in_force(store)[0] == 4
+
+
+def test_old_code_does_not_end_the_next_rollout(store, second):
+    """Each worker that starts again announces the version that is in force no longer."""
+    announce(store, 1, 2, 3)
+    store.do(rollout(), move("finish"), rollout(3))
+    announce(second, 1, 2, 3, fingerprint="code-9")
+    assert rollouts.find_last_rollout(store.reader, "a").is_active
+    assert in_force(store)[0] == 2
+
+
+def test_failed_version_does_not_end_the_next_rollout(store, second):
+    """It takes no force from the old version, and none from a later rollout."""
+    announce(store, 1, 2, 3)
+    store.do(rollout(), move("abort"), rollout(3))
+    announce(second, 2, fingerprint="code-2", candidates=())
+    assert rollouts.find_last_rollout(store.reader, "a").is_active
+    assert in_force(store)[0] == 1
 
 
 def test_failed_version_starts_again_only_with_new_code_or_on_request(store):

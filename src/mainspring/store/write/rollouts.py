@@ -96,7 +96,7 @@ def move_rollout(tx: Transaction, command: MoveRollout) -> RolloutMoved | Refuse
     tx.hold("deployments")
     rollout = find_last(tx, c.automation)
     if rollout is None:
-        return Refused("not_found", f"{c.automation!r} has no rollout")
+        return Refused("no_rollout", f"{c.automation!r} has no rollout")
     if c.rollout not in (None, rollout.id) or c.step not in (None, rollout.step):
         return Refused("stale", f"the rollout of {c.automation!r} has moved since")
     sources, state = ROLLOUT_MOVES[c.move]
@@ -185,12 +185,16 @@ def may_take_force(tx: Transaction, row: AutomationRow, version_in_force: int | 
     last = find_last(tx, row.name)
     if last is None:
         return True
+    if not _is_free(tx, row) or (last.is_active and row.version in (last.old_version, last.new_version)):
+        return False
     if last.is_active:
-        if row.version in (last.old_version, last.new_version):
-            return False
         reason = f"version {row.version} was deployed without rollout=True"
         write_move(tx, last, RolloutMove.SUPERSEDE, ROLLOUT_MOVES[RolloutMove.SUPERSEDE][1], reason)
-        return True
+    return True
+
+
+def _is_free(tx: Transaction, row: AutomationRow) -> bool:
+    """Return whether no rollout that has ended keeps a version from taking force: it is not older, and has not failed."""
     finished = ROLLOUT.read_first(tx.all("find_last_finished_rollout", (row.name,)))
     if finished is not None and (row.version < finished.new_version or row.version == finished.old_version):
         return False

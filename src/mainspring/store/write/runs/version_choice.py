@@ -29,7 +29,7 @@ def choose_version(tx: Transaction, command: StartRun, last: int | None, *, cont
     version, rollout = _read_rules(tx, command.automation, last)
     if version is None:
         return Refused(
-            "no_version",
+            "only_candidate",
             f"version {command.version} of {command.automation!r} waits for a rollout, and no other version is in force",
         )
     if rollout is None:

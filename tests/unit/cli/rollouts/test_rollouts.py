@@ -1,0 +1,180 @@
+"""`mainspring rollout`: a rollout starts, is held, continues and ends; each refusal names its cause and the next command."""
+
+import pytest
+
+import mainspring as ms
+from mainspring.domain.rollouts.rollout import hash_rollout_key
+from mainspring.domain.states import RunState
+from mainspring.engine.definitions.announcement import build_announcement
+from mainspring.engine.definitions.registry import Registry
+from mainspring.service.bulk_operation import run_next_piece
+from mainspring.store.commands.runs import StartRun
+from mainspring.store.commands.sessions import CloseSession
+from mainspring.store.read.runs.run_views import run_view
+from mainspring.store.read.status.status import audit_rows
+
+
+def declare() -> Registry:
+    with Registry() as registry:
+
+        @ms.task(name="tidy", version=1)
+        def first(folder: str = "/srv") -> None: ...
+
+        @ms.task(name="tidy", version=2, rollout=True)
+        def second(folder: str = "/srv") -> None: ...
+
+        @ms.task(name="tidy", version=3, rollout=True, rollout_by="{folder}")
+        def third(folder: str = "/srv") -> None: ...
+
+    return registry
+
+
+@pytest.fixture
+def rollout(cli, stage):
+    """Calls `mainspring rollout` on a store where a worker has three versions of tidy."""
+    stage.do(build_announcement(declare(), stage.now))
+    return lambda *words: cli("rollout", *words)
+
+
+def start_run(stage, run, key):
+    command = StartRun(
+        id=run, automation="tidy", kind="task", version=1, input=b"{}", codec="json", trigger="test",
+        rollout_key=hash_rollout_key("tidy", key),
+    )  # fmt: skip
+    stage.do(command)
+    return run_view(stage.store.reader, run)
+
+
+def test_rollout_starts_and_is_displayed(rollout):
+    """What it divides, how both sides do, and what comes next."""
+    started = rollout("start", "tidy", "--to", "2", "--steps", "5%,100%", "--hold", "1h", "--age", "10m")
+    assert (started.code, started.err) == (0, "")
+    first, *_, last = started.out.splitlines()
+    assert "version 2 gets 5 % of the keys, version 1 the others (step 1 of 2" in first
+    assert last.startswith("Next: 100 % of the keys at ")
+    assert "a run counts 10m after its start" in started.out
+    assert rollout("status", "tidy").out == started.out
+    view = rollout("status", "tidy", "--json").json
+    assert (view["state"], view["percent"], view["steps"], view["hold_ms"]) == ("running", 5.0, [5.0, 100.0], 3_600_000)
+    (row,) = rollout("status").out.splitlines()[1:]
+    assert row.split()[:6] == ["tidy", "running", "1", "->", "2", "5"]
+
+
+def test_rollout_that_does_not_exist_is_displayed_as_such(rollout):
+    """The way to start one is printed."""
+    assert rollout("status").err.startswith("There is no rollout.")
+    assert "mainspring rollout start tidy --to VERSION" in rollout("status", "tidy").out
+    assert rollout("status", "tidy", "--json").json is None
+
+
+def test_rollout_is_paused_and_resumed(rollout, stage):
+    """Each is an operation on record."""
+    rollout("start", "tidy", "--to", "2")
+    assert "mainspring rollout resume tidy" in rollout("pause", "tidy").out
+    assert "is running" in rollout("resume", "tidy").out
+    verbs = [row.verb for row in audit_rows(stage.store.reader, limit=3)]
+    assert verbs == ["rollout resume", "rollout pause", "rollout start"]
+
+
+def test_finish_needs_a_confirmation(rollout, cli):
+    """It brings the new version into force for all."""
+    rollout("start", "tidy", "--to", "2")
+    refused = rollout("finish", "tidy")
+    assert (refused.code, "Add -y" in refused.err) == (2, True)
+    assert "version 2 is in force" in rollout("finish", "tidy", "-y").out
+    assert cli("auto", "show", "tidy", "--json").json["version"] == 2
+
+
+def test_abort_stops_the_runs_of_the_new_version_on_request(rollout, stage):
+    """The bulk operation is named."""
+    rollout("start", "tidy", "--to", "2", "--steps", "100%", "--in-flight", "stop")
+    assert start_run(stage, "r1", "k1").version == 2
+    aborted = rollout("abort", "tidy", "--reason", "too slow")
+    assert "is aborted" in aborted.out
+    assert "because too slow" in aborted.out
+    assert "mainspring bulk show " in aborted.err + aborted.out
+    while run_next_piece(stage.store):
+        pass
+    assert run_view(stage.store.reader, "r1").state is RunState.CANCELLED
+    assert start_run(stage, "r2", "k1").version == 1
+
+
+def test_abort_lets_runs_finish_by_default(rollout, stage):
+    """Nothing is cancelled."""
+    rollout("start", "tidy", "--to", "2", "--steps", "100%")
+    start_run(stage, "r1", "k1")
+    rollout("abort", "tidy")
+    assert not run_next_piece(stage.store)
+    assert run_view(stage.store.reader, "r1").state is RunState.QUEUED
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (("tidy", "--to", "2", "--steps", "5%,200%"), 2, "a share of 200 % is not possible"),
+        (("tidy", "--to", "2", "--steps", "50%,5%,100%"), 2, "the steps 50 %, 5 %, 100 % do not grow"),
+        (("tidy", "--to", "2", "--steps", "5%,50%"), 2, "Add 100% as the last step"),
+        (("tidy", "--to", "2", "--steps", "many"), 2, "'many' is not a share"),
+        (("tidy", "--to", "2", "--hold", "31d"), 2, "at most 30 days"),
+        (("tidy", "--to", "2", "--age", "1ms"), 2, "at least 1 second"),
+        (("tidy", "--to", "2", "--margin", "100%"), 2, "below 100 %"),
+        (("tidy", "--to", "3"), 2, "version 3 has rollout_by='{folder}'"),
+        (("tidi", "--to", "2"), 3, "Did you mean 'tidy'?"),
+        (("tidy", "--to", "7"), 3, "no worker has ever announced version 7 of 'tidy'; known: 1, 2, 3"),
+        (("tidy", "--to", "1"), 8, "version 1 of 'tidy' is in force already"),
+    ],
+)
+def test_rollout_that_cannot_start_is_refused(rollout, words, code, sentence):
+    """The cause is named, and no rollout starts."""
+    refused = rollout("start", *words)
+    assert (refused.code, refused.out) == (code, "")
+    assert sentence in refused.err
+    assert rollout("status", "--json").json == []
+
+
+def test_version_without_a_worker_is_refused(rollout, stage):
+    """Its runs would wait for ever."""
+    stage.do(CloseSession())
+    refused = rollout("start", "tidy", "--to", "2")
+    assert "no running worker has version 2 of 'tidy'" in refused.err
+    assert "mainspring up" in refused.err
+
+
+def test_second_rollout_is_refused(rollout):
+    """One rollout divides the runs of an automation."""
+    rollout("start", "tidy", "--to", "2")
+    refused = rollout("start", "tidy", "--to", "2")
+    assert (refused.code, "the rollout of 'tidy' to version 2 is running" in refused.err) == (8, True)
+    assert "mainspring rollout abort" in refused.err
+
+
+def test_version_that_was_aborted_starts_again_on_request(rollout):
+    """The same code would fail again."""
+    rollout("start", "tidy", "--to", "2")
+    rollout("abort", "tidy")
+    refused = rollout("start", "tidy", "--to", "2")
+    assert (refused.code, "was aborted with the same code" in refused.err, "--again" in refused.err) == (8, True, True)
+    assert rollout("start", "tidy", "--to", "2", "--again").code == 0
+
+
+@pytest.mark.parametrize("move", ["pause", "resume", "abort", "finish"])
+def test_ended_rollout_moves_no_more(rollout, move):
+    """The next command is one about rollouts."""
+    rollout("start", "tidy", "--to", "2")
+    rollout("finish", "tidy", "-y")
+    refused = rollout(move, "tidy", *(["-y"] if move == "finish" else []))
+    assert refused.code == 8
+    assert refused.err.splitlines() == [
+        "error: the rollout of 'tidy' to version 2 is finished",
+        "`mainspring rollout status NAME` shows its state now.",
+    ]
+
+
+def test_move_without_a_rollout_names_how_to_start_one(rollout):
+    """The name is right, so it is no typing error."""
+    refused = rollout("pause", "tidy")
+    assert refused.code == 3
+    assert refused.err.splitlines() == [
+        "error: 'tidy' has no rollout",
+        "Start one: `mainspring rollout start NAME --to VERSION`.",
+    ]
