@@ -12,6 +12,7 @@ from mainspring.store.commands.rollouts import CountRolloutRuns, MoveRollout, Mo
 from mainspring.store.commands.runs import ParentLink, RunKey
 from mainspring.store.commands.triggers import TriggerRow
 from mainspring.store.read import rollouts
+from mainspring.store.read.automations.recent_changes import changes_since
 from tests.contract.store.process import fail, finish, suspend
 
 HOUR_MS = 3_600_000
@@ -150,6 +151,8 @@ def test_finish_changes_definition_schedule_and_trigger_in_one_commit(store, clo
     clock.forward(48 * HOUR_MS)
     assert store.do(move("finish")).state == "finished"
     assert in_force(store) == (2, 2, DAILY, "/v2")
+    (change,) = changes_since(store.reader, clock.now()).conditions
+    assert (change.was["version"], change.now["version"]) == ("1", "2")
     ((*_, next_at),) = store.reader.read("read_schedule", ("a",))
     assert clock.now() < next_at <= clock.now() + 24 * HOUR_MS
     assert versions_of(store, 20) == [2] * 20

@@ -10,6 +10,16 @@ CHANGE_WINDOW_MS = 3_600_000
 _MAX_LISTED = 3
 _FIRST_DEPLOYMENT = 1
 _VERB_PARTICIPLES = {"pause": "paused", "resume": "resumed", "retire": "retired"}
+_ROLLOUT_VERB = "rollout "
+_ROLLOUT_PARTICIPLES = {
+    "start": "started",
+    "advance": "taken to its next step",
+    "pause": "paused",
+    "resume": "resumed",
+    "finish": "finished",
+    "abort": "aborted",
+    "roll back": "rolled back",
+}
 
 
 class Deployment(msgspec.Struct, frozen=True):
@@ -20,7 +30,7 @@ class Deployment(msgspec.Struct, frozen=True):
 
 
 class RecordedOperation(msgspec.Struct, frozen=True):
-    """An operation by a person or program: `verb` pause, resume or retire, `subject` "automation:backup" or "queue:mail"."""
+    """An operation by a person or program: `verb` pause, resume, retire or "rollout ...", `subject` "automation:backup" or "queue:mail"."""
 
     at: int
     by: str
@@ -61,14 +71,9 @@ def describe_changes(
     ]
     changes_at += own_changes.items()
     for operation in changes.operations:
-        if operation.subject in own_subjects and operation.verb in _VERB_PARTICIPLES:
-            kind, _, name = operation.subject.partition(":")
-            changes_at.append(
-                (
-                    operation.at,
-                    f"{'it' if kind == 'automation' else f'queue {name}'} was {_VERB_PARTICIPLES[operation.verb]} by {operation.by}",
-                )
-            )
+        text = _describe_operation(operation) if operation.subject in own_subjects else None
+        if text is not None:
+            changes_at.append((operation.at, text))
     changes_at += [
         (change.at, change.text) for change in changes.conditions if change.kind is not ConditionKind.DEFINITION
     ]
@@ -76,3 +81,13 @@ def describe_changes(
         (change for change in changes_at if first_at - CHANGE_WINDOW_MS <= change[0] <= first_at), reverse=True
     )
     return "; ".join(f"{text} {format_span(first_at - at)} before" for at, text in recent[:_MAX_LISTED])
+
+
+def _describe_operation(operation: RecordedOperation) -> str | None:
+    """Return an operation in words; None = it changes nothing that could explain a failure."""
+    kind, _, name = operation.subject.partition(":")
+    thing = "it" if kind == "automation" else f"queue {name}"
+    participle = _VERB_PARTICIPLES.get(operation.verb)
+    if operation.verb.startswith(_ROLLOUT_VERB):
+        thing, participle = "its rollout", _ROLLOUT_PARTICIPLES.get(operation.verb.removeprefix(_ROLLOUT_VERB))
+    return None if participle is None else f"{thing} was {participle} by {operation.by}"

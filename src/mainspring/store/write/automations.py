@@ -4,7 +4,6 @@ its history.
 
 import msgspec
 
-from mainspring.domain.runs.run_conditions import ConditionKind, ConditionSnapshot
 from mainspring.store.commands.automations import (
     AnnounceDefinitions,
     AutomationRow,
@@ -16,7 +15,7 @@ from mainspring.store.commands.results import DONE, CommandDone, NumberAnswer, R
 from mainspring.store.schema.renames import rename_statements
 from mainspring.store.schema.rollouts.automation_versions import NEW_AUTOMATION_VERSION, AutomationVersion
 from mainspring.store.transaction import Transaction
-from mainspring.store.write import rollouts, run_conditions, subscriptions
+from mainspring.store.write import rollouts, subscriptions
 from mainspring.store.write.runs.start import VERSIONED_KINDS, forget_start_rules
 from mainspring.store.write.triggers import deliveries, schedules
 
@@ -105,17 +104,9 @@ def _write_definition(tx: Transaction, row: AutomationRow, number: int, *, overr
         values = (row.name, row.kind, row.version, row.definition, row.fingerprint, number, row.problem, tx.now)
         tx.change("upsert_automation", values)
         if fingerprint:
-            _record_change(tx, row, {"fingerprint": str(fingerprint), "version": str(version)})
+            rollouts.record_definition_change(tx, row, str(fingerprint), str(version))
         return True
     return False
-
-
-def _record_change(tx: Transaction, row: AutomationRow, was: dict[str, str]) -> None:
-    """Record a changed definition; usually nothing changed, and there is no row."""
-    now = {"fingerprint": row.fingerprint, "version": str(row.version)}
-    if was != now:
-        condition = ConditionSnapshot(ConditionKind.DEFINITION, f"automation:{row.name}", now)
-        run_conditions.insert_run_condition(tx, condition, was)
 
 
 def _rename(tx: Transaction, was: str, name: str) -> None:

@@ -7,6 +7,7 @@ import msgspec
 from mainspring.domain.rollouts.rollout import NOT_COUNTED, InFlightPolicy, Rollout
 from mainspring.domain.rollouts.run_outcome import RunOutcomeKind, read_kind
 from mainspring.domain.runs.bulk_operation import MAX_BULK_PARTS
+from mainspring.domain.runs.run_conditions import ConditionKind, ConditionSnapshot
 from mainspring.domain.states import ROLLOUT_MOVES, RolloutMove, RolloutState
 from mainspring.domain.time.schedule import Schedule
 from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow
@@ -24,6 +25,7 @@ from mainspring.store.schema.rollouts.automation_versions import AUTOMATION_VERS
 from mainspring.store.schema.rollouts.rollout_runs import COUNTABLE_RUN
 from mainspring.store.schema.rollouts.rollouts import NEW_ROLLOUT, ROLLOUT, NewRollout
 from mainspring.store.transaction import Transaction
+from mainspring.store.write import run_conditions
 from mainspring.store.write.bulk_operations import begin_bulk_operation
 from mainspring.store.write.runs.start import forget_start_rules
 from mainspring.store.write.triggers import deliveries, schedules
@@ -142,10 +144,22 @@ def write_move(tx: Transaction, rollout: Rollout, move: RolloutMove, state: Roll
     tx.ready = tx.triggers = True
 
 
+def record_definition_change(tx: Transaction, row: AutomationRow, fingerprint: str, version: str) -> None:
+    """Record a changed definition in force; usually nothing changed since this fingerprint and version, and there is no row."""
+    was = {"fingerprint": fingerprint, "version": version}
+    now = {"fingerprint": row.fingerprint, "version": str(row.version)}
+    if was != now:
+        condition = ConditionSnapshot(ConditionKind.DEFINITION, f"automation:{row.name}", now)
+        run_conditions.insert_run_condition(tx, condition, was)
+
+
 def _bring_into_force(tx: Transaction, version: AutomationVersion) -> None:
     """Make a version the one in force: its definition, its schedules and its triggers count from this commit on."""
     v = version
     row = AutomationRow(v.automation, v.kind, v.version, v.fingerprint, v.definition)
+    known = tx.first("read_announced_automation", (v.automation,))
+    if known is not None:
+        record_definition_change(tx, row, str(known[2]), str(known[3]))
     tx.change(
         "upsert_automation", (v.automation, v.kind, v.version, v.definition, v.fingerprint, v.deploy, None, tx.now)
     )

@@ -32,6 +32,19 @@ def test_new_code_and_operations_are_reported_newest_first():
     )
 
 
+def test_moves_of_a_rollout_are_changes():
+    """A failure that begins right after a step forward may come from the new version."""
+    operations = (
+        RecordedOperation(before(9), "ann", "rollout start", "automation:a"),
+        RecordedOperation(before(4), "guard:rollouts", "rollout advance", "automation:a"),
+        RecordedOperation(before(2), "guard:rollouts", "rollout roll back", "automation:a"),
+    )
+    assert describe_changes(RecentChanges(operations=operations), FAILED_AT, "a", "", 7, 0) == (
+        "its rollout was rolled back by guard:rollouts 2m before; its rollout was taken to its next step by "
+        "guard:rollouts 4m before; its rollout was started by ann 9m before"
+    )
+
+
 def test_only_the_hour_before_counts():
     """Neither what is older nor what came after the failure; its border counts."""
     operations = (
