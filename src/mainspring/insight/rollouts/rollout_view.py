@@ -121,18 +121,18 @@ def _make_metric(result: MetricResult) -> RolloutMetric:
 
 
 def _describe(r: Rollout, now: int, zone: str) -> str:
-    reason = f" because {r.reason}" if r.reason else ""
+    reason = f" Reason: {r.reason}." if r.reason else ""
     if r.is_active:
         place = f"step {r.step + 1} of {len(r.steps)}, since {format_moment(r.step_at, now, zone)}"
         return (
-            f"The rollout of {r.automation} is {r.state}{reason}: version {r.new_version} gets {format_share(r.share)} of the "
-            f"keys, version {r.old_version} the others ({place})."
+            f"The rollout of {r.automation} is {r.state}: version {r.new_version} gets {format_share(r.share)} of the "
+            f"keys, version {r.old_version} the others ({place}).{reason}"
         )
     when = "" if r.ended_at is None else f" since {format_moment(r.ended_at, now, zone)}"
     in_force = f"version {r.new_version} is in force"
     if r.state is not RolloutState.FINISHED:
         in_force = f"version {r.new_version} takes no new run"
-    return f"The rollout of {r.automation} to version {r.new_version} is {r.state.replace('_', ' ')}{when}{reason}: {in_force}."
+    return f"The rollout of {r.automation} to version {r.new_version} is {r.state.replace('_', ' ')}{when}: {in_force}.{reason}"
 
 
 def _describe_next(r: Rollout, now: int, zone: str) -> str:
