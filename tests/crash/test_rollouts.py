@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -84,12 +85,14 @@ class Client(threading.Thread):
             self.error = error
 
     def _start_and_end(self, run: str, key: str) -> None:
-        values = {"kind": "task", "version": 1, "input": b"{}", "codec": "json", "trigger": "test"}
-        start = StartRun(id=run, automation="each", rollout_key=hash_rollout_key("each", key), **values)
+        start = StartRun(
+            id=run, automation="each", kind="task", version=1, input=b"{}", codec="json", trigger="test",
+            rollout_key=hash_rollout_key("each", key),
+        )  # fmt: skip
         self._store.apply(start)
         for claimed in self._store.apply(ClaimRuns(f"claim.{run}", 10)).runs:
             is_failing = self._is_bad and claimed.version == 2
-            end = {"failure": BOOM, "reason": FailureReason.PERMANENT_ERROR} if is_failing else {}
+            end: dict[str, Any] = {"failure": BOOM, "reason": FailureReason.PERMANENT_ERROR} if is_failing else {}
             self._store.apply(finish(claimed, RunState.FAILED if is_failing else RunState.SUCCEEDED, **end))
         self.started.append(run)
 

@@ -251,7 +251,9 @@ def test_version_that_hangs_is_rolled_back(store, clock):
     play(store, *[(1, GOOD), (2, None)] * 12)
     clock.forward(AGE_MS)
     guard(store)
-    assert find_last(store).reason.startswith("version 2 is worse: more of its runs have not ended 1s after their start")
+    assert find_last(store).reason.startswith(
+        "version 2 is worse: more of its runs have not ended 1s after their start"
+    )
 
 
 def test_slower_version_is_rolled_back(store, clock):
