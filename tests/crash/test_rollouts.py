@@ -160,7 +160,7 @@ def verify_runs(store: ProcessStore, last: Rollout, started: list[str], before_e
 
 @pytest.mark.parametrize("is_bad", [False, True])
 def test_rollout_ends_as_it_must_despite_kills(world: World, is_bad: bool) -> None:
-    """Killed before and after each of its commits and each of its moves, the guard goes on, or rolls back once."""
+    """Killed before and after each of its commits and each of its moves, the guard continues, or rolls back once."""
     folder = world.fresh()
     url = world.urls[folder.name]
     store = open_store(url, SystemClock())

@@ -142,7 +142,7 @@ def test_guard_counts_each_run_at_its_age(store, clock):
 
 
 def test_deleted_run_does_not_count(store, clock):
-    """It may be deleted before it is counted, and nobody knows any more how it ended."""
+    """It may be deleted before it is counted, and no one knows any more how it ended."""
     play(store, (2, GOOD))
     clock.forward(AGE_MS)
     store.do(ApplyRetention(clock.now(), None, None, None, None))
@@ -257,7 +257,7 @@ def test_version_that_hangs_is_rolled_back(store, clock):
 
 
 def test_slower_version_is_rolled_back(store, clock):
-    """Durations are compared over many rounds, each of which continues from the committed evidence."""
+    """Durations are compared over many rounds. Each continues from the committed evidence."""
     for _ in range(12):
         runs = [store.begin(rollout_key=make_key(store, 1 + n % 2)) for n in range(10)]
         clock.forward(20)
@@ -350,7 +350,7 @@ def test_rollback_stops_the_runs_of_the_new_version(store, clock):
 
 
 def test_rollback_stops_the_runs_in_its_own_commit(store, second, clock):
-    """A guard that is killed before its second operation leaves nothing to do that nobody would do."""
+    """A guard that is killed before its second operation leaves no work behind."""
     _, new = make_worse_rollout(store, clock)
     with suppress(KeyboardInterrupt):
         RolloutGuard(InterruptedStore(store, die, 2)).run_once()

@@ -104,7 +104,7 @@ def test_start_after_an_abort_has_the_options_of_the_old_version(worker, make_ap
     assert start(worker, app) == (1, "slow", None)
 
 
-def test_program_with_the_candidate_alone_starts_runs_of_the_version_in_force(worker, make_app):
+def test_program_with_only_the_candidate_starts_runs_of_the_version_in_force(worker, make_app):
     """The store decides on the version; the old one need not be in the program."""
     announce(worker, declare())
     app = make_app(declare(has_old=False))

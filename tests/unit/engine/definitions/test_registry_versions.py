@@ -58,20 +58,20 @@ def test_version_is_found_where_it_is_here():
         candidates.get("ordr")
 
 
-def test_version_in_force_is_asked_for_only_beside_a_candidate():
+def test_version_in_force_is_read_only_for_a_name_with_a_candidate():
     """Most automations have none, and a start of them reads nothing more."""
-    asked = []
+    reads = []
 
     def find_in_force(name):
-        asked.append(name)
+        reads.append(name)
         return 2
 
-    alone = declare(1)
-    assert alone.choose_version(alone.get("order"), find_in_force).version == 1
-    assert asked == []
+    single = declare(1)
+    assert single.choose_version(single.get("order"), find_in_force).version == 1
+    assert reads == []
     both = declare(1, 2)
     assert both.choose_version(both.get("order"), find_in_force).version == 2
-    assert asked == ["order"]
+    assert reads == ["order"]
     assert both.choose_version(both.get("order"), lambda _: None).version == 1
     assert declare(2, 3).choose_version(declare(2, 3).get("order"), lambda _: 1).version == 3
 

@@ -242,7 +242,7 @@ def test_slot_of_a_schedule_has_no_rollout_key():
     assert command(definition(rollout_by="{account}"), slot=slot).rollout_key is None
 
 
-def test_start_of_a_candidate_says_so():
+def test_start_of_a_candidate_is_marked():
     """The store refuses it where no version is in force."""
     assert command(definition(version=2, rollout=True)).is_candidate
     assert not command(definition(version=2)).is_candidate
