@@ -140,9 +140,9 @@ def announce(store: ProcessStore, *definitions: Definition, triggers: tuple[Trig
     store.apply(AnnounceDefinitions("code", tuple(rows), (), triggers))
 
 
-def sqlite_world(folder: Path, sealing: Sealing = PLAIN_SEALING) -> ApiWorld:
+def sqlite_world(folder: Path, sealing: Sealing = PLAIN_SEALING, clock: FakeClock | None = None) -> ApiWorld:
     """Return a world on a new file; anyone who made it closes its store and its API."""
-    clock = FakeClock()
+    clock = clock or FakeClock()
     store = SqliteStore(folder / "state.db", clock=clock, sealing=sealing)
     store.open()
     store.open_session("worker")

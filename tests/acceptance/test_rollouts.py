@@ -102,7 +102,7 @@ def wait_for_rollout(project: Project, state: str) -> Any:
 
 
 def test_bad_version_goes_back_and_a_good_one_comes_into_force(project: Project) -> None:
-    """No person does anything after the start: the guard reads the runs, moves the rollouts and says why."""
+    """No one does anything after the start: the guard reads the runs, moves the rollouts and says why."""
     project.up()
     project.until(lambda: list_versions(project))
     project.call("rollout", "start", "order", "--to", "2", *PLAN)

@@ -13,6 +13,7 @@ from mainspring.store.read.status.visible_change_tokens import read_visible_chan
 from mainspring.web.api.change_streams import OF_AUTOMATIONS
 from mainspring.web.api.route import ApiRoute
 from mainspring.web.api.table import ROUTES
+from tests import rollout_world
 from tests.api_world import BACKUP, PAY, ApiWorld, announce, own
 from tests.contract.store.clock import FakeClock
 
@@ -41,6 +42,7 @@ def address_of(route: ApiRoute, run: str) -> str:
         "bulk": own("b_1"),
         "error": "f",
         "flag": "mailer",
+        "rollout": "1",
     }
     path = route.path
     for name, value in names.items():
@@ -58,6 +60,7 @@ async def test_everything_that_is_there_can_be_read(world):
     await world.post(f"/runs/{first}/mark-done", result=[1])
     await world.post("/bulk", key="b_1", verb="cancel", name="pay")
     world.store.apply(ChangeFlag("mailer", FlagChange(share=10)))
+    rollout_world.start(world)
     for route in ROUTES:
         if route.method == "GET" and not {"delivery", "effect", "event", "step", "trigger"} & set(route.names):
             await world.get(address_of(route, run))

@@ -85,14 +85,12 @@ class Client(threading.Thread):
             self.error = error
 
     def _start_and_end(self, run: str, key: str) -> None:
-        start = StartRun(
-            id=run, automation="each", kind="task", version=1, input=b"{}", codec="json", trigger="test",
-            rollout_key=hash_rollout_key("each", key),
-        )  # fmt: skip
+        values: dict[str, Any] = {"kind": "task", "version": 1, "input": b"{}", "codec": "json", "trigger": "test"}
+        start = StartRun(id=run, automation="each", rollout_key=hash_rollout_key("each", key), **values)
         self._store.apply(start)
         for claimed in self._store.apply(ClaimRuns(f"claim.{run}", 10)).runs:
             is_failing = self._is_bad and claimed.version == 2
-            end: dict[str, Any] = {"failure": BOOM, "reason": FailureReason.PERMANENT_ERROR} if is_failing else {}
+            end = {"failure": BOOM, "reason": FailureReason.PERMANENT_ERROR} if is_failing else {}
             self._store.apply(finish(claimed, RunState.FAILED if is_failing else RunState.SUCCEEDED, **end))
         self.started.append(run)
 

@@ -126,3 +126,17 @@ class Simulation:
             results.append(rollout(random.Random(f"{self.seed}-{n}")))
         assert len(results) >= self.minimum, f"only {len(results)} rollouts in {self.seconds} s"
         return results
+
+
+def limit_count(number: int, rate: float) -> int:
+    """Return how often something with this probability may happen in a number of rollouts.
+
+    In the long form it is the share itself. In a sample it is the count that a true rate exceeds once in 1,000 times.
+    """
+    if IS_LONG:
+        return math.floor(number * rate)
+    count, rest = -1, 1.0
+    while rest > 0.001:
+        count += 1
+        rest -= math.comb(number, count) * rate**count * (1 - rate) ** (number - count)
+    return count

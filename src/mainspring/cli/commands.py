@@ -230,6 +230,12 @@ _ACTIONS: Final = {
         "show an action: its arguments, why it is safe to run twice, an example",
     ),
 }
+_DEPLOY: Final = {
+    "check": CommandEntry(
+        "mainspring.cli.deploy.check_command:check",
+        "show what new code would change: drift, definitions, removed automations, flags",
+    ),
+}
 
 COMMAND_TREE: Final[CommandTree] = {
     "init": CommandEntry("mainspring.cli.project.init:init", "create a project: configuration, an example, tests"),
@@ -242,6 +248,7 @@ COMMAND_TREE: Final[CommandTree] = {
     ),
     "dev": CommandEntry("mainspring.cli.fleet.dev_command:dev", "run everything, and reload when the code changes"),
     "up": CommandEntry("mainspring.cli.fleet.up_command:up", "run workers, scheduler, watcher and web"),
+    "deploy": GroupEntry("check new code against the stored runs before it is deployed", _DEPLOY),
     "down": CommandEntry("mainspring.cli.fleet.down_command:down", "stop what `up` started"),
     "drain": CommandEntry(
         "mainspring.cli.fleet.drain_command:drain", "let workers finish running steps and claim no more runs"

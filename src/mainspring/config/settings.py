@@ -311,6 +311,8 @@ _INDIVIDUAL_OPTIONS = {
     "partition",
     "item",
     "version",
+    "rollout",
+    "rollout_by",
     "tag",
     "key",
     "undo",

@@ -55,8 +55,7 @@ _CONFLICT_HINTS = {
     "rollout_active": "Finish or abort it first: `mainspring rollout finish NAME`, `mainspring rollout abort NAME`.",
     "same_code": "Deploy another version, or try this code again: `mainspring rollout start NAME --to VERSION --again`.",
     "only_candidate": "Remove rollout=True from its declaration and restart the worker: then it takes force at once.",
-    "rollout_state": "`mainspring rollout status NAME` shows its state now.",
-    "stale": "`mainspring rollout status NAME` shows its state now.",
+    **dict.fromkeys(("stale", "rollout_state"), "`mainspring rollout status NAME` shows its state now."),
     "not_alive": "There is nothing to do: that process ended.",
 }
 _NO_RUN = re.compile(r"(bulk operation|incident) (\S+)")

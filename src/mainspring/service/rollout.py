@@ -18,14 +18,14 @@ from mainspring.store.commands.rollouts import MoveRollout, StartRollout
 from mainspring.store.read import rollouts
 
 _DURATIONS = 1_000
-"""Runs of the old version of which the age is the 95th percentile of the durations."""
+"""Runs of the old version: the age is the 95th percentile of their durations."""
 _DEFAULT_AGE_MS = 60_000
 _MIN_AGE_MS = 1_000
 MAX_HOLD_MS = 30 * 86_400_000
 
 
 class RolloutPlan(msgspec.Struct, frozen=True):
-    """What a person decides about a rollout: `steps` and `margin` in millionths.
+    """The decisions of a person about a rollout: `steps` and `margin` in millionths.
 
     `age_ms` None = from the durations of the version in force.
     """

@@ -142,6 +142,12 @@ class RunHistory(msgspec.Struct, frozen=True):
     """Steps that an effect in doubt of another holder blocks; empty before the run stopped."""
 
 
+class RunExport(RunHistory, frozen=True, kw_only=True):
+    """All that is stored about a run. `renames` = decisions of a person on its steps: old name -> new name, None = it was removed."""
+
+    renames: dict[str, str | None]
+
+
 def renamed_step_of(history: RunHistory) -> tuple[str, str] | None:
     """Return the old and the new name of the step for which a run stopped, if it stopped for a renamed one."""
     detail = msgspec.json.decode(history.run.detail) if history.run.detail else None

@@ -4,14 +4,15 @@ import msgspec
 import pytest
 
 from mainspring.domain.rollouts.rollout import InFlightPolicy, hash_rollout_key
-from mainspring.domain.states import RolloutMove, RolloutState
+from mainspring.domain.rollouts.run_outcome import RunOutcomeKind
+from mainspring.domain.states import RolloutMove, RolloutState, RunState
 from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow
-from mainspring.store.commands.results import Refused, RolloutMoved
-from mainspring.store.commands.rollouts import MoveRollout, StartRollout
+from mainspring.store.commands.results import DONE, NumberAnswer, Refused, RolloutMoved
+from mainspring.store.commands.rollouts import CountRolloutRuns, MoveRollout, MoveRun, StartRollout
 from mainspring.store.commands.runs import ParentLink, RunKey
 from mainspring.store.commands.triggers import TriggerRow
 from mainspring.store.read import rollouts
-from tests.contract.store.process import finish
+from tests.contract.store.process import fail, finish, suspend
 
 HOUR_MS = 3_600_000
 HALF, ALL = 500_000, 1_000_000
@@ -285,3 +286,56 @@ def test_rename_keeps_the_rollout(store):
     store.do(AnnounceDefinitions("renamed", rows, ()))
     assert rollouts.find_last_rollout(store.reader, "b").is_active
     assert [row.version for row in rollouts.list_versions(store.reader, "b")] == [1, 2]
+
+
+def test_run_moves_to_another_version_as_it_was_replayed(store):
+    """A claim or an end since then refuses the move; sent again, it is done once."""
+    announce(store, 1, 2)
+    store.do(rollout(steps=(ALL,)))
+    run = store.begin()
+    assert run.version == 2
+    moving = MoveRun(run.id, run.claim, 2, 1)
+    assert store.do(moving).code == "stale"
+    store.do(suspend(run))
+    assert store.do(msgspec.structs.replace(moving, claim=run.claim - 1)).code == "stale"
+    assert store.twice(moving) == DONE
+    assert store.run(run.id).version == 1
+    assert store.do(moving).code == "stale"
+
+
+def test_runs_count_at_their_age_in_the_order_of_their_starts(store, clock):
+    """Each by what it was then, the first run of a key only; a run that was cancelled says nothing."""
+    announce(store, 1, 2)
+    store.do(rollout(steps=(HALF, ALL), age_ms=10_000))
+    runs = [store.begin(rollout_key=hash_rollout_key("a", key)) for key in ("k1", "k2", "k1", "k3")]
+    store.do(finish(runs[0]))
+    store.do(fail(runs[1]))
+    store.do(finish(runs[2]), finish(runs[3], RunState.CANCELLED))
+    late = store.begin(rollout_key=hash_rollout_key("a", "k4"))
+    count = CountRolloutRuns(1, 100)
+    assert store.do(count) == NumberAnswer(0)
+    clock.forward(10_000)
+    assert store.twice(CountRolloutRuns(1, 2)) is not None
+    store.do(count)
+    store.do(fail(late))
+    assert store.do(count) == NumberAnswer(0)
+    rows = rollouts.list_counted_runs(store.reader, 1, 0, 0, 10)
+    assert [(row.run, row.outcome, row.place) for row in rows] == [
+        (runs[0].id, RunOutcomeKind.SUCCEEDED, 1),
+        (runs[1].id, RunOutcomeKind.FAILED, 2),
+        (late.id, RunOutcomeKind.NOT_ENDED, 3),
+    ]
+
+
+def test_rollouts_are_listed_by_automation_and_state(store):
+    """Newest first: of all automations or of one, all or those that divide new runs."""
+    announce(store, 1, 2)
+    first = store.do(rollout()).rollout
+    store.do(move("abort"))
+    second = store.do(rollout(again=True)).rollout
+    for automation in (None, "a"):
+        assert [row.id for row in rollouts.list_rollouts(store.reader, automation)] == [second, first]
+        assert [row.id for row in rollouts.list_rollouts(store.reader, automation, active=True)] == [second]
+    assert rollouts.list_rollouts(store.reader, "b") == []
+    assert rollouts.find_rollout(store.reader, first).state is RolloutState.ABORTED
+    assert rollouts.find_rollout(store.reader, 99) is None

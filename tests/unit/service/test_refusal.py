@@ -33,3 +33,9 @@ def test_refusal_is_an_error_with_its_fix(code, kind):
 def test_busy_states_when_to_return():
     """The store's advice reaches the error in whole milliseconds."""
     assert error_for_refusal(Refused("busy", "full", 2_500), "start").retry_after.total_seconds() == 2.5
+
+
+def test_rollout_in_another_state_names_a_command_on_rollouts():
+    """Not one on runs."""
+    error = error_for_refusal(Refused("wrong_state", "the rollout of 'pay' to version 2 is finished"), "rollout pause")
+    assert error.hint == "`mainspring rollout status NAME` shows its state now."

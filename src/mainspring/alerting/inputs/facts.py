@@ -20,6 +20,7 @@ from mainspring.alerting.inputs.lost_deliveries import (
     read_rejected_deliveries,
 )
 from mainspring.alerting.inputs.processes import SHORT_LIVED_ROLES, ReadyRunGroup, find_unserved, list_processes
+from mainspring.alerting.inputs.rollout_facts import list_watched_rollouts
 from mainspring.alerting.inputs.run_history import (
     ManualInterventions,
     PunctualityHistory,
@@ -157,6 +158,7 @@ class FactsReader:
             ),
             flags=flags.known,
             unanswered=flags.unanswered,
+            rollouts=tuple(list_watched_rollouts(self._reader)),
             queues=self._list_queues(now_at),
             faults=tuple(faults),
             failing=tuple(failing),

@@ -27,7 +27,7 @@ class ChannelProbeResult(msgspec.Struct, frozen=True):
 
     channel: str
     fault: str | None
-    took_ms: int
+    duration_ms: int
     address: str
 
 

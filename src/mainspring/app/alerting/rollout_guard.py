@@ -89,7 +89,9 @@ class RolloutGuard:
 
 
 def _read_outcome(row: CountedRun, rollout: Rollout) -> RunOutcome:
-    return RunOutcome(row.run, row.key_hash, row.place, row.version == rollout.new_version, row.outcome, row.took_ms)
+    return RunOutcome(
+        row.run, row.key_hash, row.place, row.version == rollout.new_version, row.outcome, row.duration_ms
+    )
 
 
 def _choose_move(rollout: Rollout, state: GuardState, now: int) -> RolloutMove | None:

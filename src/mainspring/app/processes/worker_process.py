@@ -16,6 +16,8 @@ import sys
 import time
 from typing import NoReturn
 
+from mainspring.app.deploy.replay_protocol import ReplaySpec
+from mainspring.app.deploy.run_mover import RunMover
 from mainspring.app.processes.launch_spec import LaunchSpec, SupervisorLine, receive_launch_spec
 from mainspring.app.processes.managed_process import STALLED_EXIT_CODE, STORE_LOST_EXIT_CODE
 from mainspring.app.processes.parent_watch import ParentWatch
@@ -88,6 +90,9 @@ async def _run_worker(project: Project, spec: LaunchSpec, supervisor: Supervisor
         within=drain_for,
     ).start()
     await runtime.open()
+    if spec.role == "worker":
+        code = ReplaySpec(spec.flags, spec.config, spec.modules)
+        RunMover(runtime.store, runtime.sealing, registry, code).start()
     for problem in registry.problems[logged_count:]:
         _log_problem(problem)
     watch = loop.create_task(_watch_for_replacement(runtime, stop, probation=spec.role == "probation"))

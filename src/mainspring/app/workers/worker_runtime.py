@@ -6,6 +6,7 @@ The worker process, `App.running()` and `mainspring run` are made of it. It is o
 import asyncio
 import logging
 import os
+import shlex
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Mapping
@@ -243,7 +244,19 @@ class WorkerRuntime:
             await self.apply(RecordProcessFindings(findings, (ProcessFindingKind.LOAD,)))
             announcement = msgspec.structs.replace(announcement, automations=announcement.automations + missing)
         await self.apply(announcement)
+        self._warn_of_versions_not_in_force()
         await self.apply(SetMeta(PROBLEMS_KEY, encode_problems(self.registry)))
+
+    def _warn_of_versions_not_in_force(self) -> None:
+        """Warn of versions that should be in force by their declaration, and are not: a rollout of them has failed or is not finished."""
+        for view in status.automations(self.store.reader) if self._role == "worker" else ():
+            automation = self.registry.automations.get(view.name)
+            if automation is not None and automation.version > view.version:
+                _LOG.warning(
+                    "version %d of %s is not in force, although it has no rollout=True: version %d is. "
+                    "See: mainspring rollout status %s",
+                    *(automation.version, view.name, view.version, shlex.quote(view.name)),
+                )
 
     def child_pids(self) -> list[int]:
         """Return the process numbers of the live children."""

@@ -50,11 +50,19 @@ def print_automation(invocation: "Invocation", known: KnownAutomation) -> None:
         "actions": definition.actions if definition else (),
         "options": {row["name"]: row["value"] for row in options},
         "set": [row["name"] for row in options if row["set"]],
+        "versions": _read_versions(invocation, known.name),
         "cadence": read_cadences(invocation, known, now),
         "trust": _read_trust(invocation, known, now),
         "runs": runs,
     }
     invocation.output.document(data, lambda: _print(invocation, known, data, options, now))
+
+
+def _read_versions(invocation: "Invocation", name: str) -> list[int]:
+    """Return the versions of an automation that workers have announced."""
+    from mainspring.store.read.rollouts import list_versions
+
+    return invocation.read_if_made(lambda reader: [row.version for row in list_versions(reader, name)], [])
 
 
 def _read_trust(invocation: "Invocation", known: KnownAutomation, now: int) -> "Trust | None":
@@ -125,6 +133,9 @@ def _print_definition(invocation: "Invocation", known: KnownAutomation, data: di
             for line in definition.guide.splitlines():
                 output.line(f"    {formatting.escape_text(line)}")
         output.line(f"  declared  {formatting.escape_line(definition.where)}")
+        if len(data["versions"]) > 1:
+            known_versions = ", ".join(map(str, data["versions"]))
+            output.line(f"  versions  {known_versions}; {data['version']} is in force")
         if data["command"]:
             output.line(f"  command   {formatting.escape_line(' '.join(data['command']), 200)}")
         if definition.parameters.get("properties"):

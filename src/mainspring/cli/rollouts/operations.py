@@ -13,7 +13,7 @@ from mainspring.domain.rollouts.rollout_steps import DEFAULT_STEPS
 from mainspring.domain.states import RolloutMove
 
 if TYPE_CHECKING:
-    from mainspring.insight.rollouts.rollout_view import RolloutView
+    from mainspring.insight.rollouts.rollout_view import RolloutMetric, RolloutView
 
 
 @command("start", "divide the new runs of an automation between its version in force and another one")
@@ -71,7 +71,7 @@ def start(
     start_rollout(
         invocation.store, invocation.reader, _require_name(invocation, name), version, plan, act=invocation.act
     )
-    _report(invocation, name)
+    _report(invocation, name, is_start=True)
 
 
 @command("pause", "hold a rollout at its step: the share stays")
@@ -114,11 +114,17 @@ def _move(invocation: Invocation, name: str, move: RolloutMove) -> None:
     _report(invocation, name, moved.bulk)
 
 
-def _report(invocation: Invocation, name: str, bulk: str | None = None) -> None:
+def _report(invocation: Invocation, name: str, bulk: str | None = None, *, is_start: bool = False) -> None:
     from mainspring.insight.rollouts.rollout_view import read_rollout_views
 
     (view,) = read_rollout_views(invocation.reader, invocation.clock.now(), invocation.zone, name, limit=1)
-    invocation.output.document(view, lambda: print_view(invocation, view))
+
+    def print_text() -> None:
+        print_view(invocation, view)
+        if is_start:
+            _print_plan(invocation, view)
+
+    invocation.output.document(view, print_text)
     if bulk is not None:
         invocation.output.hint(f"The runs of version {view.new_version} are cancelled: mainspring bulk show {bulk}")
 
@@ -134,8 +140,41 @@ def print_view(invocation: Invocation, view: "RolloutView") -> None:
         output.line(
             f"  version {side.version}: {format_count(f'{side.assigned:,}', 'run')} in this step; {counted or 'none counts yet'}"
         )
+    for metric in view.metrics:
+        output.line(f"  {_format_metric(metric, view)}")
     output.line(f"  a run counts {format_span(view.age_ms)} after its start, by what it is then")
     output.line(f"Next: {escape_line(view.next, 500)}")
+
+
+def _format_metric(metric: "RolloutMetric", view: "RolloutView") -> str:
+    if metric.e_value >= metric.limit:
+        verdict = "worse"
+    elif metric.not_worse_limit is None:
+        verdict = "no evidence that it is worse"
+    else:
+        verdict = "not worse" if metric.not_worse_e_value >= metric.not_worse_limit else "not enough runs yet"
+    old, new = f"{metric.old_bad:,} of {metric.old_runs:,}", f"{metric.new_bad:,} of {metric.new_runs:,}"
+    return (
+        f"{metric.metric.replace('_', ' ')}: version {view.old_version} {old}, version {view.new_version} {new}: "
+        f"{verdict} (e-value {metric.e_value:.3g}, limit {metric.limit:,.0f})"
+    )
+
+
+def _print_plan(invocation: Invocation, view: "RolloutView") -> None:
+    """Print how many runs each step needs, and how long that takes."""
+    from mainspring.insight.text.formatting import format_span
+
+    for step in view.plan:
+        output = invocation.output
+        output.line(
+            f"  {step.percent:g} % needs about {step.runs:,} runs, {step.new_runs:,} of version {view.new_version}"
+        )
+        if step.duration_ms is None:
+            output.line("    no run ended in the last day, so the time is unknown")
+        else:
+            output.line(f"    {format_span(step.duration_ms)} at the traffic of the last day")
+        if step.worse_runs is not None:
+            output.line(f"    if 20 points more of them fail: rolled back after about {step.worse_runs:,} of them")
 
 
 def _require_name(invocation: Invocation, name: str) -> str:

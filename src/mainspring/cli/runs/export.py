@@ -11,8 +11,14 @@ from mainspring.cli.lazy_group import command
 @click.argument("run", type=params.RUN)
 @pass_invocation
 def export(invocation: Invocation, run: str) -> None:
-    """Prints the journal row by row, attempts, checkpoints, inbox and children, and superseded outcomes."""
-    from mainspring.store.read.runs.run_views import run_history
+    """Prints the journal row by row, attempts, checkpoints, inbox and children, superseded outcomes, and renamed steps."""
+    from msgspec.structs import asdict
 
-    stored = run_history(invocation.reader, invocation.run_id(run))
-    invocation.output.json(invocation.unseal(lambda unsealer: unsealer.run_history(stored)))
+    from mainspring.store.read.runs.history import read_step_renames
+    from mainspring.store.read.runs.run_views import run_history
+    from mainspring.store.views import RunExport
+
+    run_id = invocation.run_id(run)
+    stored = run_history(invocation.reader, run_id)
+    opened = invocation.unseal(lambda unsealer: unsealer.run_history(stored))
+    invocation.output.json(RunExport(**asdict(opened), renames=read_step_renames(invocation.reader, run_id)))

@@ -17,6 +17,7 @@ from mainspring.domain.incidents.incident import Incident, IncidentKind, Severit
 from mainspring.domain.incidents.incident_members import HealthRule, Settlement
 from mainspring.domain.integrity.store_finding import StoreFinding
 from mainspring.domain.monitors.flag_inputs import UnansweredFlag, WatchedFlag
+from mainspring.domain.monitors.rollout_inputs import WatchedRollout
 from mainspring.domain.processes.process_finding import ProcessFinding
 from mainspring.domain.processes.stall import BlockedLoop, Stall
 from mainspring.domain.text.escaping import escape
@@ -447,6 +448,7 @@ class MonitorInputs(Struct, frozen=True, kw_only=True):
     doubts: tuple[EffectDoubt, ...] = ()
     flags: tuple[WatchedFlag, ...] = ()
     unanswered: tuple[UnansweredFlag, ...] = ()
+    rollouts: tuple[WatchedRollout, ...] = ()
     queues: tuple[WatchedQueue, ...] = ()
     faults: tuple[NewFailure, ...] = ()
     failing: tuple[OpenFailure, ...] = ()

@@ -14,6 +14,7 @@ from mainspring.domain.monitors.messaging import (
 )
 from mainspring.domain.monitors.monitor import Evaluation, EvaluationRound, Monitor
 from mainspring.domain.monitors.outcomes import brittleness, did_nothing, fail_rate, failed_runs, run_duration, stalled
+from mainspring.domain.monitors.rollouts import rollout_rolled_back, rollout_undecided
 from mainspring.domain.monitors.system import (
     clock_regression,
     definition_lost,
@@ -65,6 +66,8 @@ MONITORS: Final[dict[IncidentKind, Monitor]] = {
         flag_unanswered.MONITOR,
         flag_expired.MONITOR,
         flag_stale.MONITOR,
+        rollout_rolled_back.MONITOR,
+        rollout_undecided.MONITOR,
         cadence_drift.MONITOR,
         paused.MONITOR,
         *brittleness.MONITORS,

@@ -8,7 +8,7 @@ sides: p = (bad + 0.5) / (runs + 5), rounded. The e-value is the mean of the cap
 
     hypothesis       nearest pair                                    bets
     new <= old       old* = new* = p                                 p = (1-s) old + s new; the odds of new are 2.5,
-                                                                     6 and 30 times those of old
+                                                                     7 and 60 times those of old
     new >= old + d   new* = old* + d, least (1-s) KL(p|old*)         old = new = p
                      + s KL(p|new*)
 
@@ -30,7 +30,7 @@ from typing import TypeAlias
 
 import msgspec
 
-_ODDS = (2.5, 6.0, 30.0)
+_ODDS = (2.5, 7.0, 60.0)
 """The last bet finds a version that nearly always fails after few runs."""
 _PRIOR_BAD, _PRIOR_RUNS = 0.5, 5
 _LEVELS_PER_NEPER = 4
@@ -97,7 +97,10 @@ def list_worse_factors(share: float, level: int) -> tuple[Factors, ...]:
         square = (1 - share) * (odds - 1)
         linear = 1 - share + share * odds - rate * (odds - 1)
         old = (math.sqrt(linear**2 + 4 * square * rate) - linear) / (2 * square)
-        bets.append(_compare_rates(old, odds * old / (1 - old + odds * old), rate, rate))
+        new = odds * old / (1 - old + odds * old)
+        # Not p itself: the bet is fair although the root is rounded.
+        nearest = (1 - share) * old + share * new
+        bets.append(_compare_rates(old, new, nearest, nearest))
     return tuple(bets)
 
 

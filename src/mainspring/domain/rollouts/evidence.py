@@ -22,7 +22,7 @@ from mainspring.domain.rollouts.guard_settings import (
     WorseDirection,
     name_quantiles,
 )
-from mainspring.domain.rollouts.run_outcome import OutcomeKind, RunOutcome
+from mainspring.domain.rollouts.run_outcome import RunOutcome, RunOutcomeKind
 from mainspring.domain.rollouts.value_histogram import ENDLESS_BUCKET, find_bucket, find_quantile
 
 _MIN_VALUES = 20
@@ -61,8 +61,8 @@ def _list_findings(
     outcome: RunOutcome, histograms: dict[str, dict[int, int]], watched: Sequence[WatchedMeasure]
 ) -> Iterator[tuple[str, bool]]:
     """Yield the metrics for which a run counts, and whether it was bad. Only earlier runs give the limits of numbers."""
-    yield FAILED, outcome.kind is OutcomeKind.FAILED
-    yield NOT_ENDED, outcome.kind is OutcomeKind.NOT_ENDED
+    yield FAILED, outcome.kind is RunOutcomeKind.FAILED
+    yield NOT_ENDED, outcome.kind is RunOutcomeKind.NOT_ENDED
     for number, bucket in _list_numbers(outcome, watched):
         histogram = histograms.get(number, {})
         if sum(histogram.values()) >= _MIN_VALUES:
@@ -73,9 +73,9 @@ def _list_findings(
 
 def _list_numbers(outcome: RunOutcome, watched: Sequence[WatchedMeasure]) -> Iterator[tuple[str, int]]:
     """Yield the numbers of a run as buckets; higher is worse. A failed run has no duration that could be compared."""
-    if outcome.kind is OutcomeKind.NOT_ENDED:
+    if outcome.kind is RunOutcomeKind.NOT_ENDED:
         yield DURATION, ENDLESS_BUCKET
-    elif outcome.kind is OutcomeKind.SUCCEEDED and outcome.duration_ms is not None:
+    elif outcome.kind is RunOutcomeKind.SUCCEEDED and outcome.duration_ms is not None:
         yield DURATION, find_bucket(outcome.duration_ms)
     for measure in watched:
         value = outcome.measures.get(measure.name, math.nan)

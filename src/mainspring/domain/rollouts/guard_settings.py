@@ -1,8 +1,9 @@
 """Settings of a rollout's guard: its metrics, and the error that each of them may make. Pure.
 
 A rollout has one error budget: a version that changes nothing is rolled back with a probability of at most 1 %, over all
-metrics and steps, however often the evidence is evaluated. Half of it is for failures, and the other metrics share the
-rest equally. Each step starts with new evidence and has an equal part of each.
+metrics and steps, however often the evidence is evaluated. Half of the budget is a reserve: it covers sides that are not
+drawn exactly by the share. Half of the rest is for failures, and the other metrics share equally what is left. Each step
+starts with new evidence and has an equal part of each.
 """
 
 from collections.abc import Sequence
@@ -14,8 +15,10 @@ from mainspring.domain.errors import OptionError
 
 ERROR_BUDGET = 0.01
 """The probability of a rollback of a version that is not worse, for a whole rollout."""
+RESERVED_PART = 0.5
+"""The part of the budget that no metric has."""
 FAILED_PART = 0.5
-"""The part of the budget that failures have."""
+"""The part of the rest that failures have."""
 MISSED_ERROR = 0.05
 """The probability of "not worse" in a step, for a version that is worse by the margin or more.
 
@@ -82,5 +85,6 @@ def list_metrics(watched: Sequence[WatchedMeasure]) -> list[str]:
 def allot_budget(settings: GuardSettings) -> dict[str, float]:
     """Return the error that each metric may make in one step."""
     metrics = list_metrics(settings.watched)
+    step_budget = ERROR_BUDGET * (1 - RESERVED_PART) / settings.steps
     rest = (1 - FAILED_PART) / (len(metrics) - 1)
-    return {metric: ERROR_BUDGET / settings.steps * (FAILED_PART if metric == FAILED else rest) for metric in metrics}
+    return {metric: step_budget * (FAILED_PART if metric == FAILED else rest) for metric in metrics}

@@ -1,4 +1,4 @@
-"""The evidence of a guard in words."""
+"""The text of a guard's evidence."""
 
 from mainspring.domain.rollouts.guard import GuardDecision, MetricResult
 from mainspring.domain.rollouts.guard_settings import DURATION, FAILED, NOT_ENDED

@@ -15,12 +15,14 @@ _HASH_DIGITS = 32
 
 
 class InFlightPolicy(StrEnum):
-    """What becomes of the unfinished runs of the new version after an abort or a rollback."""
+    """The end of unfinished runs of the new version after an abort or a rollback."""
 
     FINISH = "finish"
     """They continue in the new version."""
     STOP = "stop"
     """They are cancelled."""
+    MOVE = "move"
+    """They continue in the old version if its code replays them without a difference; the others continue in the new one."""
 
 
 class Rollout(msgspec.Struct, frozen=True):

@@ -97,7 +97,12 @@ def compare_calls(sig: Signature, saved: bytes, now: bytes) -> list[CallDifferen
         was, is_now = _normalize(sig, saved), _normalize(sig, now)
     except (ValueRefusedError, ArgumentError):
         was, is_now = saved, now
-    return list(_find_differences(msgspec.json.decode(was), msgspec.json.decode(is_now), "$"))
+    return compare_values(was, is_now)
+
+
+def compare_values(was: bytes, now: bytes) -> list[CallDifference]:
+    """Return each place where two JSON values differ, in the order of the paths."""
+    return list(_find_differences(msgspec.json.decode(was), msgspec.json.decode(now), "$"))
 
 
 def encode_result(sig: Signature, value: object, value_name: str = "result", *, limit: int = DEFAULT_LIMIT) -> bytes:

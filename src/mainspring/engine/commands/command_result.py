@@ -18,7 +18,7 @@ class CommandRecord(msgspec.Struct, frozen=True):
 
     exit_code: int
     tail: str
-    took_ms: int
+    duration_ms: int
     output_bytes: int | None = None
 
 

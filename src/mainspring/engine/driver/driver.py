@@ -15,17 +15,13 @@ from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.domain.time.clock_step import ClockStep
 from mainspring.engine.body.programs import Program
 from mainspring.engine.body.request import FlagCall, Request, StepCall
+from mainspring.engine.driver.code_check import find_body_halt, find_name_halt
 from mainspring.engine.driver.driver_host import DriverHost
 from mainspring.engine.driver.flag_answers import RunFlags
 from mainspring.engine.driver.loaded_run import LoadedRun, halt_run_on_error
 from mainspring.engine.driver.run_end import (
     RunHalt,
-    add_seed_hint,
-    build_drift_halt,
-    build_moved_step_halt,
-    build_renamed_step_halt,
     build_run_end,
-    build_unstoppable_halt,
     warn_of_unawaited,
     warn_of_unstoppable,
 )
@@ -127,14 +123,12 @@ class Driver(LoadedRun):
         if self.is_unloaded or self.busy or self.is_suspended:
             return
         body = self.body
-        if body.drift is not None and self.halt is None:
+        if self.halt is None and (body.drift is not None or body.refusals.are_over):
             try:
-                self.halt = add_seed_hint(build_drift_halt(body.drift, self.host.seal_now), self.run.hash_seed)
+                self.halt = find_body_halt(body, self.run, self.host.seal_now)
             except CodecUnavailableError:
                 self.await_codec()
                 return
-        if body.refusals.are_over and self.halt is None:
-            self.halt = build_unstoppable_halt()
         if body.cancelled_requests:
             cancelled, body.cancelled_requests = body.cancelled_requests, []
             for request in cancelled:
@@ -152,16 +146,9 @@ class Driver(LoadedRun):
             self._settle()
 
     def _start_new(self) -> None:
-        names = self.body.names
-        for request in self.body.new:
-            if not request.open:
-                continue
-            if (missing := names.missing_step(self.body, self.program, request)) is not None:
-                self.halt = add_seed_hint(build_renamed_step_halt(missing), self.run.hash_seed)
-                return
-            if (moved := names.moved_step(self.body, self.program, request)) is not None:
-                self.halt = add_seed_hint(build_moved_step_halt(moved), self.run.hash_seed)
-                return
+        self.halt = find_name_halt(self.body, self.program, self.run)
+        if self.halt is not None:
+            return
         new, self.body.new = self.body.new, []
         for request in new:
             if not request.open:

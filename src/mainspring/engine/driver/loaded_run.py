@@ -11,9 +11,9 @@ from mainspring.domain.runs.journal import AttemptRecord, Checkpoint, History, O
 from mainspring.domain.states import OutcomeState
 from mainspring.domain.time.clock_step import RunClockSteps
 from mainspring.engine.body.body import Body
-from mainspring.engine.body.programs import Program, last_request_number
+from mainspring.engine.body.programs import Program
 from mainspring.engine.body.request import Request, StepCall
-from mainspring.engine.body.step_names import StepNames
+from mainspring.engine.driver.code_check import build_body
 from mainspring.engine.driver.driver_host import DriverHost
 from mainspring.engine.driver.journal_writer import JournalWriter
 from mainspring.engine.driver.run_end import RunHalt
@@ -178,16 +178,10 @@ class LoadedRun(ABC):
         self.body = self._make_body(history)
 
     def _make_body(self, history: History | None) -> Body:
-        run, program = self.run, self.program
-        outcomes, after = (history.outcomes, (0, 0)) if history is not None else ([], (0, 0))
-        if run.undoing and history is not None:
-            outcomes, after = [], (last_request_number(history), run.rank)
-        body = Body(run.id, run.generation, program.main, outcomes, run.started_at, self.host.payload_max, after)
-        body.names = StepNames.of(history, program.automation)
-        body.superseded = history.superseded if history is not None else ()
-        if history is not None and not run.crashes:
+        body = build_body(self.run, self.program, history, self.host.payload_max)
+        if history is not None and not self.run.crashes:
             body.live = False  # the lines before the first outcome were written too
-        body.notes.on_line = functools.partial(self.host.lines.take_of_body, run)
+        body.notes.on_line = functools.partial(self.host.lines.take_of_body, self.run)
         return body
 
     def accepts(self, result: object) -> bool:

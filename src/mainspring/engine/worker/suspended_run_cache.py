@@ -43,7 +43,8 @@ class SuspendedRunCache:
         self._drop(driver)
         # Another owner in between may have left attempts and checkpoints, which have no rank.
         same_owner = run.claim == driver.claim + 1
-        if same_owner and driver.journal.rank == run.rank and driver.run.generation == run.generation:
+        is_same = (driver.run.generation, driver.run.version) == (run.generation, run.version)
+        if same_owner and is_same and driver.journal.rank == run.rank:
             return driver
         driver.unload()
         return None

@@ -3,8 +3,10 @@
 import msgspec
 
 from mainspring.domain.flags.flag_text import format_share, to_percent
+from mainspring.domain.rollouts.guard import GuardVerdict, MetricResult
 from mainspring.domain.rollouts.rollout import Rollout
 from mainspring.domain.states import RolloutState
+from mainspring.insight.rollouts.step_plan import RolloutStepPlan, plan_steps
 from mainspring.insight.text.formatting import format_moment, shell_word
 from mainspring.store.base import StoreReader
 from mainspring.store.read import rollouts
@@ -16,6 +18,24 @@ class RolloutSide(msgspec.Struct, frozen=True):
     version: int
     assigned: int
     outcomes: dict[str, int]
+
+
+class RolloutMetric(msgspec.Struct, frozen=True):
+    """A metric of the step: how many runs of each version are bad in it, and the evidence.
+
+    The new version is worse if `e_value` reaches `limit`. It is not worse if `not_worse_e_value` reaches `not_worse_limit`, or if that is
+    None.
+    """
+
+    metric: str
+    old_bad: int
+    old_runs: int
+    new_bad: int
+    new_runs: int
+    e_value: float
+    limit: float
+    not_worse_e_value: float
+    not_worse_limit: float | None
 
 
 class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +60,9 @@ class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
     unfinished: int
     """Unfinished runs of the new version."""
     sides: list[RolloutSide]
+    verdict: GuardVerdict
+    metrics: list[RolloutMetric]
+    plan: list[RolloutStepPlan]
     sentence: str
     next: str
 
@@ -61,6 +84,7 @@ def make_rollout_view(reader: StoreReader, rollout: Rollout, now: int, zone: str
             side = sides[count.version]
             outcomes = side.outcomes if count.outcome is None else {**side.outcomes, count.outcome: count.number}
             sides[count.version] = RolloutSide(count.version, side.assigned + count.number, outcomes)
+    state = rollouts.read_guard_state(reader, r.id)
     return RolloutView(
         id=r.id,
         automation=r.automation,
@@ -80,8 +104,19 @@ def make_rollout_view(reader: StoreReader, rollout: Rollout, now: int, zone: str
         reason=r.reason,
         unfinished=rollouts.count_unfinished_runs(reader, r.automation, r.new_version),
         sides=list(sides.values()),
+        verdict=state.decision.verdict,
+        metrics=[_make_metric(result) for result in state.decision.results],
+        plan=plan_steps(reader, r, now) if r.is_active else [],
         sentence=_describe(r, now, zone),
         next=_describe_next(r, now, zone),
+    )
+
+
+def _make_metric(result: MetricResult) -> RolloutMetric:
+    c = result.comparison
+    return RolloutMetric(
+        *(result.metric, c.old_bad, c.old_runs, c.new_bad, c.new_runs),
+        *(result.worse_e_value, result.worse_limit, result.not_worse_e_value, result.not_worse_limit),
     )
 
 

@@ -40,6 +40,18 @@ class MoveRollout(StoreCommand[RolloutMoved | Refused], frozen=True, kw_only=Tru
     stop: BeginBulkOperation | None = None
 
 
+class MoveRun(StoreCommand[CommandDone | Refused], frozen=True):
+    """Give an unfinished run that no session owns another version. Answer: CommandDone, Refused stale (it was claimed or ended since).
+
+    `claim` = its claim number when the other code replayed its journal.
+    """
+
+    run: str
+    claim: int
+    from_version: int
+    to_version: int
+
+
 class CountRolloutRuns(BookkeepingCommand[NumberAnswer], frozen=True):
     """Record the outcomes of up to `limit` runs that count now, in the order of their starts. Answer: NumberAnswer(runs that were read).
 

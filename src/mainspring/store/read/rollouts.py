@@ -3,7 +3,8 @@
 import msgspec
 
 from mainspring.domain.rollouts.guard_state import GuardState
-from mainspring.domain.rollouts.rollout import Rollout
+from mainspring.domain.rollouts.rollout import InFlightPolicy, Rollout
+from mainspring.domain.states import RolloutState
 from mainspring.store.base import StoreReader
 from mainspring.store.schema.rollouts.automation_versions import AUTOMATION_VERSION, AutomationVersion
 from mainspring.store.schema.rollouts.rollout_runs import COUNTED_RUN, CountedRun
@@ -16,6 +17,11 @@ def list_versions(reader: StoreReader, automation: str) -> list[AutomationVersio
     return AUTOMATION_VERSION.read_all(reader.read("list_automation_versions", (automation,)))
 
 
+def find_rollout(reader: StoreReader, id: int) -> Rollout | None:
+    """Return a rollout; None = there is none of this id."""
+    return ROLLOUT.read_first(reader.read("find_rollout", (id,)))
+
+
 def find_last_rollout(reader: StoreReader, automation: str) -> Rollout | None:
     """Return the last rollout of an automation; None = it never had one."""
     return ROLLOUT.read_first(reader.read("find_last_rollout", (automation,)))
@@ -26,6 +32,32 @@ def list_rollouts(
 ) -> list[Rollout]:
     """Return rollouts, newest first: of one automation or of all, `active` = only those that divide new runs."""
     return ROLLOUT.read_all(reader.read("list_rollouts", (automation, int(active), limit)))
+
+
+def list_last_rollouts(reader: StoreReader) -> list[Rollout]:
+    """Return the last rollout of each automation that had one, by automation."""
+    return ROLLOUT.read_all(reader.read("list_last_rollouts"))
+
+
+def list_failed_runs(reader: StoreReader, rollout: Rollout, limit: int) -> list[str]:
+    """Return the first runs of the new version that failed and count in the step of a rollout."""
+    values = (rollout.id, rollout.step, rollout.new_version, limit)
+    return first_values(reader.read("list_failed_rollout_runs", values), str)
+
+
+def list_rollouts_to_undo(reader: StoreReader) -> list[Rollout]:
+    """Return the last rollouts that were aborted or rolled back, and that move their unfinished runs back."""
+    states = (RolloutState.ABORTED, RolloutState.ROLLED_BACK)
+    return [
+        rollout
+        for rollout in list_last_rollouts(reader)
+        if rollout.in_flight is InFlightPolicy.MOVE and rollout.state in states
+    ]
+
+
+def list_idle_runs(reader: StoreReader, automation: str, version: int, limit: int) -> list[str]:
+    """Return the unfinished runs of a version that no session owns, oldest first."""
+    return first_values(reader.read("list_idle_runs_of_version", (automation, version, limit)), str)
 
 
 def list_last_durations(reader: StoreReader, automation: str, version: int, limit: int) -> list[int]:

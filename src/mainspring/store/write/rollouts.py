@@ -5,15 +5,20 @@ import json
 import msgspec
 
 from mainspring.domain.rollouts.rollout import NOT_COUNTED, InFlightPolicy, Rollout
-from mainspring.domain.rollouts.run_outcome import OutcomeKind as CountedOutcome
-from mainspring.domain.rollouts.run_outcome import read_kind
+from mainspring.domain.rollouts.run_outcome import RunOutcomeKind, read_kind
 from mainspring.domain.runs.bulk_operation import MAX_BULK_PARTS
 from mainspring.domain.states import ROLLOUT_MOVES, RolloutMove, RolloutState
 from mainspring.domain.time.schedule import Schedule
 from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow
 from mainspring.store.commands.bulk_operations import BeginBulkOperation
 from mainspring.store.commands.results import DONE, CommandDone, NumberAnswer, Refused, RolloutMoved
-from mainspring.store.commands.rollouts import CountRolloutRuns, MoveRollout, RecordRolloutEvidence, StartRollout
+from mainspring.store.commands.rollouts import (
+    CountRolloutRuns,
+    MoveRollout,
+    MoveRun,
+    RecordRolloutEvidence,
+    StartRollout,
+)
 from mainspring.store.commands.triggers import TriggerRow
 from mainspring.store.schema.rollouts.automation_versions import AUTOMATION_VERSION, AutomationVersion
 from mainspring.store.schema.rollouts.rollout_runs import COUNTABLE_RUN
@@ -226,9 +231,9 @@ def count_rollout_runs(tx: Transaction, command: CountRolloutRuns) -> NumberAnsw
             continue
         last = places.get(row.step) or tx.value("find_last_place", (rollout.id, row.step), int) or 0
         places[row.step] = last + 1
-        took_ms = None if row.settled_at is None or row.started_at is None else row.settled_at - row.started_at
-        took_ms = None if kind is CountedOutcome.NOT_ENDED else took_ms
-        tx.change("set_rollout_outcome", (kind.value, took_ms, last + 1, row.run))
+        duration_ms = None if row.settled_at is None or row.started_at is None else row.settled_at - row.started_at
+        duration_ms = None if kind is RunOutcomeKind.NOT_ENDED else duration_ms
+        tx.change("set_rollout_outcome", (kind.value, duration_ms, last + 1, row.run))
     return NumberAnswer(len(rows))
 
 
@@ -236,3 +241,14 @@ def record_rollout_evidence(tx: Transaction, command: RecordRolloutEvidence) -> 
     """Record the evidence of a step."""
     tx.change("record_rollout_evidence", (command.evidence, command.rollout, command.step))
     return DONE
+
+
+def move_run(tx: Transaction, command: MoveRun) -> CommandDone | Refused:
+    """Give a run another version, as it was replayed."""
+    values = msgspec.structs.asdict(command)
+    if tx.all("move_run_to_version", values):
+        tx.ready = True
+        return DONE
+    version = tx.value("read_run_version", (command.run,), int)
+    is_moved = tx.again and version == command.to_version
+    return DONE if is_moved else Refused("stale", f"run {command.run!r} was claimed or ended since it was replayed")

@@ -34,6 +34,7 @@ from mainspring.web.api.endpoints import (
     workers,
 )
 from mainspring.web.api.endpoints.flags import flag_operations, flag_reads
+from mainspring.web.api.endpoints.rollouts import rollout_operations, rollout_reads
 from mainspring.web.api.route import BASE, ApiRoute
 from mainspring.web.server.path_table import PathTable
 
@@ -56,6 +57,8 @@ ROUTES: Final[tuple[ApiRoute, ...]] = (
     *locks.ROUTES,
     *flag_reads.ROUTES,
     *flag_operations.ROUTES,
+    *rollout_reads.ROUTES,
+    *rollout_operations.ROUTES,
     *effects.ROUTES,
     *secrets.ROUTES,
     *targets.ROUTES,

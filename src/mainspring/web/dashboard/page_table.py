@@ -15,7 +15,7 @@ from mainspring.web.dashboard.admin import (
     targets,
     workers,
 )
-from mainspring.web.dashboard.automations import automation, automations, backfill, schedule, start_run
+from mainspring.web.dashboard.automations import automation, automations, backfill, rollouts, schedule, start_run
 from mainspring.web.dashboard.incidents import handover, incidents, monitors, overview
 from mainspring.web.dashboard.page_route import PageRoute
 from mainspring.web.dashboard.runs import bulk_operations, failed_runs, questions, run, run_journal, runs
@@ -46,6 +46,7 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     *audit_log.PAGES,
     *automations.PAGES,
     *automation.PAGES,
+    *rollouts.PAGES,
     *triggers.PAGES,
     *deliveries.PAGES,
     *events.PAGES,

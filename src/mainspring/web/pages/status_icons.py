@@ -12,6 +12,7 @@ from mainspring.domain.states import (
     EffectState,
     IncidentState,
     OutcomeState,
+    RolloutState,
     RunState,
     SessionState,
 )
@@ -55,6 +56,9 @@ TONES: Final[dict[str, str]] = {
     AutomationState.RETIRED: "idle",
     BulkState.STOPPED: "idle",
     BulkState.DONE: "good",
+    RolloutState.FINISHED: "good",
+    RolloutState.ABORTED: "bad",
+    RolloutState.ROLLED_BACK: "bad",
     EffectState.PENDING: "busy",
     EffectState.UNKNOWN: "warn",
     CallOutcome.RELEASED: "warn",

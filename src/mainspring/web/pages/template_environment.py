@@ -57,6 +57,7 @@ MAIN_ENTRIES: Final = (
 )
 MORE_ENTRIES: Final = (
     NavigationEntry("/triggers", "Triggers", "t"),
+    NavigationEntry("/rollouts", "Rollouts", "v"),
     NavigationEntry("/events", "Events", "e", whole=True),
     NavigationEntry("/workers", "Workers", "k", whole=True),
     NavigationEntry("/queues", "Queues", "q", whole=True),

@@ -2,9 +2,9 @@
 
 import random
 
-from mainspring.domain.rollouts.run_outcome import OutcomeKind, RunOutcome
+from mainspring.domain.rollouts.run_outcome import RunOutcome, RunOutcomeKind
 
-KINDS = {"s": OutcomeKind.SUCCEEDED, "f": OutcomeKind.FAILED, "n": OutcomeKind.NOT_ENDED}
+KINDS = {"s": RunOutcomeKind.SUCCEEDED, "f": RunOutcomeKind.FAILED, "n": RunOutcomeKind.NOT_ENDED}
 
 
 def make_outcome(number, side, kind="s", duration_ms=1000, key=None, **measures):
@@ -23,3 +23,11 @@ def make_outcomes(seed, number, new_rate=0.05):
         kind = "f" if draw < (new_rate if side == "new" else 0.05) else "n" if draw > 0.95 else "s"
         outcomes.append(make_outcome(n, side, kind, rng.randrange(500, 2000), rows=rng.random()))
     return outcomes
+
+
+def select_first_of_keys(outcomes):
+    """Return the first outcome of each key in the order of starts, as a store counts them."""
+    first = {}
+    for outcome in sorted(outcomes, key=lambda outcome: (outcome.started_at, outcome.run_id)):
+        first.setdefault(outcome.key, outcome)
+    return list(first.values())

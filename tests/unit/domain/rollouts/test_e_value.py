@@ -22,7 +22,7 @@ ROUNDING = 1 + 1e-9
 ENDS = list(product((False, True), repeat=2))
 """Side and whether a run is bad."""
 # Computed by another program, with 60 digits, from the formulas in the docstring of the module.
-WORSE = -1.181968748521570
+WORSE = -1.237195989754703
 NOT_WORSE = -0.293392130653882
 
 
@@ -75,7 +75,7 @@ def test_worse_is_a_supermartingale_after_each_past(share, rate, past):
 
 
 @given(share=SHARES, ends=st.lists(st.booleans(), max_size=7))
-def test_worse_gains_nothing_for_any_ends_if_only_the_sides_are_drawn(share, ends):
+def test_worse_gains_nothing_for_any_ends_if_only_sides_are_random(share, ends):
     """A version that changes nothing: runs may depend on each other, as in an outage."""
     mean = sum(
         math.prod(share if is_new else 1 - share for is_new in sides)
@@ -103,7 +103,8 @@ def test_each_bet_is_fair(share, margin, level):
         for old, new in pairs:
             mean = (1 - share) * ((1 - old) * old_good + old * old_bad)
             mean += share * ((1 - new) * new_good + new * new_bad)
-            assert mean <= ROUNDING
+            # Level 60 is one bad run in three millions: its factors are of the size of the reciprocal, so they are less exact.
+            assert mean <= 1 + 1e-7
 
 
 @given(old=st.integers(1, 9), new=st.integers(1, 3), rate=RATES, level=st.integers(-20, 20))

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from mainspring.domain.rollouts.evidence import Evidence, add_outcomes
 from mainspring.domain.rollouts.guard import GuardVerdict, evaluate_step
 from mainspring.domain.rollouts.guard_settings import GuardSettings, WatchedMeasure, WorseDirection
-from mainspring.domain.rollouts.run_outcome import select_first_of_keys
-from tests.unit.domain.rollouts.outcomes import make_outcome, make_outcomes
+from tests.unit.domain.rollouts.outcomes import make_outcome, make_outcomes, select_first_of_keys
 
 SHARE = 200_000
 SETTINGS = GuardSettings(3, watched=(WatchedMeasure("rows", WorseDirection.LOWER),))
@@ -74,6 +73,12 @@ def test_numbers_are_compared_with_earlier_runs_of_the_old_version():
     counts = count([*old, make_outcome(20, "new", duration_ms=2500), make_outcome(21, "old", duration_ms=10**6)])
     assert counts["duration.p50"] == (1, 1, 1, 1)
     assert counts["duration.p95"] == (1, 1, 1, 0)
+
+
+def test_number_that_equals_its_limit_is_not_worse():
+    """A measure with one value for all runs says nothing."""
+    counts = count([make_outcome(n, "new" if n > 30 else "old", rows=5.0) for n in range(40)])
+    assert counts["measure.rows.p50"] == counts["duration.p50"] == (11, 0, 9, 0)
 
 
 def test_run_that_has_not_ended_is_slower_than_each_limit():

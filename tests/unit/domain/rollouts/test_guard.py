@@ -7,14 +7,12 @@ from mainspring.domain.rollouts.e_value import Comparison
 from mainspring.domain.rollouts.evidence import Evidence, add_outcomes
 from mainspring.domain.rollouts.guard import GuardVerdict, evaluate_step
 from mainspring.domain.rollouts.guard_settings import (
-    ERROR_BUDGET,
     GuardSettings,
     WatchedMeasure,
     allot_budget,
     list_metrics,
 )
-from mainspring.domain.rollouts.run_outcome import select_first_of_keys
-from tests.unit.domain.rollouts.outcomes import make_outcome, make_outcomes
+from tests.unit.domain.rollouts.outcomes import make_outcome, make_outcomes, select_first_of_keys
 
 SETTINGS = GuardSettings(3)
 CERTAIN = 100.0, 100.0, 100.0
@@ -25,12 +23,12 @@ def evaluate(outcomes, share=200_000, settings=SETTINGS):
 
 
 def test_budget_is_spent_once_over_all_metrics_and_steps():
-    """Half of it is for failures; the others share the rest equally."""
+    """Half of it is a reserve, and half of the rest for failures. The other metrics share equally what is left."""
     for settings in (GuardSettings(1), GuardSettings(4, watched=(WatchedMeasure("a"), WatchedMeasure("b")))):
         budget = allot_budget(settings)
         assert list(budget) == list_metrics(settings.watched)
-        assert sum(budget.values()) * settings.steps == pytest.approx(ERROR_BUDGET)
-        assert budget["failed"] == pytest.approx(ERROR_BUDGET / 2 / settings.steps)
+        assert sum(budget.values()) * settings.steps == pytest.approx(0.005)
+        assert budget["failed"] == pytest.approx(0.0025 / settings.steps)
         assert len(set(budget.values()) - {budget["failed"]}) == 1
 
 
@@ -46,7 +44,7 @@ def test_new_version_that_fails_is_worse():
     decision = evaluate(make_outcomes("worse", 300, new_rate=0.5))
     assert (decision.verdict, decision.worse) == (GuardVerdict.WORSE, "failed")
     result = decision.results[0]
-    assert result.worse_limit == pytest.approx(600)
+    assert result.worse_limit == pytest.approx(1200)
     assert result.worse_e_value >= result.worse_limit
     assert result.comparison.new_rate > 0.3 > result.comparison.old_rate
 

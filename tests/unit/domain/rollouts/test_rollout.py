@@ -95,5 +95,5 @@ def test_each_move_leaves_or_keeps_an_active_rollout():
     for move in RolloutMove:
         sources, target = ROLLOUT_MOVES[move]
         assert all(msgspec.structs.replace(make_rollout(), state=source).is_active for source in sources)
-        keeps = move in (RolloutMove.PAUSE, RolloutMove.RESUME, RolloutMove.ADVANCE)
-        assert msgspec.structs.replace(make_rollout(), state=target).is_active is keeps
+        is_unchanged = move in (RolloutMove.PAUSE, RolloutMove.RESUME, RolloutMove.ADVANCE)
+        assert msgspec.structs.replace(make_rollout(), state=target).is_active is is_unchanged

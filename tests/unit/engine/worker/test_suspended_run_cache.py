@@ -9,7 +9,7 @@ class SuspendedDriver:
     """Stands for a driver: an id, the size of its values, and whether it was released."""
 
     def __init__(self, name: str, value_bytes: int = 0, rank: int = 3) -> None:
-        self.run = SimpleNamespace(id=name, generation=0)
+        self.run = SimpleNamespace(id=name, generation=0, version=1)
         self.claim = 5
         self.journal = SimpleNamespace(value_bytes=value_bytes, rank=rank)
         self.gone = False
@@ -18,8 +18,8 @@ class SuspendedDriver:
         self.gone = True
 
 
-def claimed(name: str, rank: int = 3, generation: int = 0, claim: int = 6) -> SimpleNamespace:
-    return SimpleNamespace(id=name, rank=rank, generation=generation, claim=claim)
+def claimed(name: str, rank: int = 3, generation: int = 0, claim: int = 6, version: int = 1) -> SimpleNamespace:
+    return SimpleNamespace(id=name, rank=rank, generation=generation, claim=claim, version=version)
 
 
 def test_cache_evicts_the_oldest_by_number():
@@ -51,8 +51,8 @@ def test_cache_is_bounded_by_size():
 
 
 def test_suspended_run_that_continued_elsewhere_is_not_used():
-    """Another rank, generation or owner meanwhile means that the body misses something: it is released and the run is replayed."""
-    for other in (claimed("a", rank=4), claimed("a", generation=1), claimed("a", claim=7)):
+    """Another rank, generation, owner or version means that the body is not that of the run: it is released, and the run is replayed."""
+    for other in (claimed("a", rank=4), claimed("a", generation=1), claimed("a", claim=7), claimed("a", version=2)):
         cache, driver = SuspendedRunCache(10, 1 << 30), SuspendedDriver("a")
         cache.park(driver)
         assert cache.take(other) is None

@@ -110,7 +110,7 @@ def test_visitors_of_some_automations_reach_only_what_belongs_to_automations():
     nouns = {route.path.split("/")[1] for route in ROUTES if not route.whole}
     assert nouns == {
         *("runs", "logs", "questions", "automations", "bulk", "failed", "search", "schedule"),
-        *("incidents", "alerts", "errors", "triggers", "deliveries", "now", "handover"),
+        *("incidents", "alerts", "errors", "triggers", "deliveries", "now", "handover", "rollouts"),
     }
     assert BASE == "/api/v1"
 

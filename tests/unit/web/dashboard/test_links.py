@@ -18,6 +18,7 @@ from mainspring.store.commands.automations import PauseAutomation
 from mainspring.store.commands.flags import AnswerFlag, RecordFlagUses
 from mainspring.web.auth.authenticator import RateLimiter
 from mainspring.web.dashboard.page_table import PAGES
+from tests import rollout_world
 from tests.unit.web.dashboard import failed_runs, open_incident, run_world
 from tests.unit.web.dashboard.automation_world import define
 from tests.unit.web.dashboard.page_world import PageWorld
@@ -61,6 +62,7 @@ def filled(path, **options):
     shop.refuse_messages("m1", "m2")
     run_world.claimed(world)
     hold_flag(world, world.begin())
+    rollout_world.start(world)
     for fill in (shop.arrive, shop.reject, shop.publish):
         fill()
     act = operation_context(Actor.web("ana"), world.clock, command="b1", reason="why")

@@ -47,6 +47,12 @@ def histories(reader: StoreReader, runs: Sequence[str], about_bytes: int) -> lis
     return list(histories_by_run.values())
 
 
+def read_step_renames(reader: StoreReader, run: str) -> dict[str, str | None]:
+    """Return the decisions of a person on steps that the code of a run could not request any more: old name -> new name."""
+    rows = reader.read("list_step_renames_of", (json.dumps([run]),))
+    return {str(old): None if new is None else str(new) for _, old, new in rows}
+
+
 def _first_of(runs: Sequence[str], sizes: dict[str, int], about_bytes: int) -> Iterator[str]:
     """Yield the first runs, up to the one that reaches the bound."""
     size = 0

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from mainspring.domain.rollouts.run_outcome import OutcomeKind as CountedOutcome
+from mainspring.domain.rollouts.run_outcome import RunOutcomeKind
 from mainspring.domain.states import RunState
 from mainspring.store.schema.row import InsertedRow, RowType
 from mainspring.store.schema.table import TableSchema, integer, text
@@ -18,7 +18,7 @@ TABLE: Final = TableSchema(
         integer("version"),
         text("key_hash"),
         text("outcome", null=True),
-        integer("took_ms", null=True),
+        integer("duration_ms", null=True),
         integer("place", null=True),
     ),
     keys=(("run",),),
@@ -52,8 +52,8 @@ class CountedRun(msgspec.Struct, frozen=True):
     run: str
     key_hash: str
     version: int
-    outcome: CountedOutcome
-    took_ms: int | None
+    outcome: RunOutcomeKind
+    duration_ms: int | None
     place: int
 
 

@@ -144,6 +144,36 @@ CLAIMED_RUN: Final = RowType(
 CLAIM_ROW: Final = RowType(ClaimRow, TABLE, part=("run", CLAIMED_RUN))
 
 
+class ReplayableRun(msgspec.Struct, frozen=True):
+    """A run as a worker would claim it, and how it ended so far."""
+
+    state: RunState
+    reason: str | None
+    result: bytes | None
+    failure: Failure | None
+    detail: bytes | None
+    run: ClaimedRun
+
+
+REPLAYABLE_RUN: Final = RowType(
+    ReplayableRun,
+    TABLE,
+    part=(
+        "run",
+        RowType(
+            ClaimedRun,
+            TABLE,
+            expressions={
+                "fresh": "runs.claim = 1",
+                "tag": "nullif(runs.tag, '')",
+                "started_at": "coalesce(runs.started_at, runs.created_at)",  # one that never started has none
+            },
+            without=("facts", "losses"),
+        ),
+    ),
+)
+
+
 class ReceivingRun(msgspec.Struct, frozen=True):
     """The part of a run that decides whether it can accept a fact."""
 

@@ -16,7 +16,7 @@ from mainspring.store.write.runs import inbox, partitions, run_keys
 from mainspring.store.write.runs.ownership import is_run_owner
 
 VERSIONED_KINDS: Final = frozenset({DefinitionKind.WORKFLOW, DefinitionKind.TASK, DefinitionKind.SCRIPT})
-"""Kinds of automations of which two versions can live side by side."""
+"""Kinds of automations that can have two versions side by side."""
 DEEPEST = 100
 """Maximum depth of children of children."""
 PRIORITY_MS = 60_000
@@ -25,7 +25,7 @@ _HELD = Refused("held", "the store is on hold after a restore or a loss: no run 
 
 
 class StartRules(NamedTuple):
-    """What the store knows of an automation that starts; `rollout` = its last one, None = it never had one."""
+    """The facts that decide on a start: whether the automation is retired, and its last rollout, None = it never had one."""
 
     is_retired: bool
     rollout: int | None

@@ -1,4 +1,4 @@
-"""The version of a new run whose automation has or had a rollout: the commit of the start decides (docs/adr/0035-rollouts.md)."""
+"""Choice of the version of a new run: the commit of its start decides, if its automation ever had a rollout (docs/adr/0035-rollouts.md)."""
 
 from typing import NamedTuple
 

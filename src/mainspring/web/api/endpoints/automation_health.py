@@ -15,6 +15,7 @@ from mainspring.insight.automations.automation_list import LISTED_RUNS, Automati
 from mainspring.insight.automations.dependencies import Edge, Node
 from mainspring.insight.automations.due_times import DueTime, PastDueTime
 from mainspring.insight.automations.trust import Trust, read_trust
+from mainspring.insight.rollouts.rollout_moves import list_rollout_moves
 from mainspring.insight.runs.run_paths import RunPaths, summarize_run_paths
 from mainspring.insight.status.project_status import read_unresolved
 from mainspring.insight.text import quantile
@@ -90,7 +91,7 @@ class HourStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChangeMark(msgspec.Struct, frozen=True, kw_only=True):
-    """A deployment, or a change of the automation."""
+    """A deployment, a change of the automation, or a move of its rollout."""
 
     at: int
     text: str
@@ -98,7 +99,7 @@ class ChangeMark(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HourlyStats(msgspec.Struct, frozen=True, kw_only=True):
-    """The hours in which runs were counted, oldest first, and the deployments in that time."""
+    """The hours in which runs were counted, oldest first, and the deployments and moves of rollouts in that time."""
 
     automation: str
     since_at: int
@@ -193,7 +194,7 @@ def show_trust(call: AnyApiCall) -> Trust:
 
 
 def show_hourly_stats(call: ApiCall[HourlyStatsQuery, None]) -> HourlyStats:
-    """Show statistics of an automation by the hour, and the deployments in that time."""
+    """Show statistics of an automation by the hour, and the deployments and moves of rollouts in that time."""
     name, reader = find_automation(call).name, call.site.reader
     since_at = call.site.clock.now() - call.query.days * _DAY_MS
     rows = automation_stats.hours(reader, name, since_at)
@@ -204,6 +205,8 @@ def show_hourly_stats(call: ApiCall[HourlyStatsQuery, None]) -> HourlyStats:
     ]
     own_conditions = (condition for condition in changes.conditions if condition.subject == f"automation:{name}")
     marks += [ChangeMark(at=condition.at, text=condition.text, own=True) for condition in own_conditions]
+    moves = list_rollout_moves(reader, name, since_at)
+    marks += [ChangeMark(at=move.at, text=move.text, own=True) for move in moves]
     return HourlyStats(
         automation=name,
         since_at=since_at,

@@ -22,6 +22,7 @@ from mainspring.insight.incidents.visible_incidents import most_severe_by_automa
 from mainspring.insight.runs.run_paths import PathEdge, edge_word
 from mainspring.store.read.automations.automation_stats import RunMark
 from mainspring.store.read.incidents import ErrorView
+from mainspring.store.read.rollouts import find_last_rollout
 from mainspring.store.views import AutomationView, RunRow
 from mainspring.web.api.bodies import OperationRequest
 from mainspring.web.api.call import ApiCall
@@ -249,6 +250,7 @@ def _neighbour_values(
         "options": [(row, row.effect or format_option(row.value)) for row in list_option_rows(definition)]
         if definition is not None
         else [],
+        "rollout": find_last_rollout(call.site.reader, view.name),
         "runbook": RunbookFinder(call.site.settings).of(view.name, definition),
     }
 

@@ -45,8 +45,8 @@ create table rollout_runs (
     step       bigint not null,
     version    bigint not null,
     key_hash   text collate "C" not null,               -- the first 32 digits of SHA-256 of automation, NUL and key
-    outcome    text collate "C",                        -- domain.rollouts.run_outcome.CountedOutcome; null = it does not count yet
-    took_ms    bigint,                                  -- null = it had not ended
+    outcome    text collate "C",                        -- domain.rollouts.run_outcome.RunOutcomeKind; null = it does not count yet
+    duration_ms bigint,                                  -- null = it had not ended
     place      bigint                                   -- its place in the order in which the runs of its step count
 );
 create index rollout_runs_open on rollout_runs (rollout, run) where outcome is null;

@@ -54,8 +54,8 @@ create table rollout_runs (
     step       integer not null,
     version    integer not null,
     key_hash   text not null,                       -- the first 32 digits of SHA-256 of automation, NUL and key
-    outcome    text,                                -- domain.rollouts.run_outcome.CountedOutcome; null = it does not count yet
-    took_ms    integer,                             -- null = it had not ended
+    outcome    text,                                -- domain.rollouts.run_outcome.RunOutcomeKind; null = it does not count yet
+    duration_ms integer,                            -- null = it had not ended
     place      integer                              -- its place in the order in which the runs of its step count
 ) strict, without rowid;
 create index rollout_runs_open on rollout_runs (rollout, run) where outcome is null;

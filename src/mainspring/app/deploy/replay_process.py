@@ -1,0 +1,80 @@
+"""`python -m mainspring.app.deploy.replay_process`: the process that loads the new code and replays runs against it, offline.
+
+It gets journals on its standard input and has no store. It ends with its parent.
+"""
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mainspring.app.deploy.offline import OfflineMode
+from mainspring.app.deploy.replay_protocol import LoadedCode, MessageChannel, ReplayReport, ReplaySpec
+from mainspring.app.project import Project
+from mainspring.domain.failures.classifier import Classifier
+from mainspring.domain.failures.failure import Failure
+from mainspring.engine.attempts.processes.process_lifetime import die_with_parent, protect_memory
+from mainspring.engine.definitions.announcement import build_announcement, complete_definition
+from mainspring.engine.definitions.flag_questions import find_flag_questions
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.driver.replay import SavedRun, replay_run
+from mainspring.resources.known_secrets import KNOWN_SECRETS
+from mainspring.resources.secret_variables import SECRET_VARIABLES
+
+
+def main() -> None:
+    """Load the code, report it, then replay each run that arrives, until the parent closes the connection."""
+    channel = MessageChannel.take_stdin()
+    spec = channel.receive(ReplaySpec)
+    die_with_parent(spec.parent)
+    protect_memory()
+    offline = OfflineMode()
+    offline.begin()
+    before = frozenset(sys.modules)
+    project = Project.find(flags=spec.flags, config=None if spec.config is None else Path(spec.config))
+    SECRET_VARIABLES.take(os.environ)
+    registry = project.load_registry(spec.modules)
+    channel.send(_describe_code(registry, before, offline.refused))
+    replayer = _Replayer(project, registry)
+    offline.is_replaying = True
+    while True:
+        try:
+            saved = channel.receive(SavedRun)
+        except EOFError:
+            os._exit(0)  # no exit handler and no thread of the loaded code may keep this process
+        offline.refused.clear()
+        channel.send(replayer.replay(saved, offline))
+
+
+def _describe_code(registry: Registry, before: frozenset[str], refused: list[str]) -> LoadedCode:
+    build_announcement(registry, 0)  # notes problems of schedules, as the announcement of a worker does
+    return LoadedCode(
+        [complete_definition(automation).to_data() for automation in registry],
+        {old: automation.name for automation in registry for old in automation.was},
+        list(registry.problems),
+        find_flag_questions(registry, before),
+        list(refused),
+    )
+
+
+class _Replayer:
+    """Replays runs against the loaded code, with the failure rules of the project."""
+
+    def __init__(self, project: Project, registry: Registry) -> None:
+        self._registry = registry
+        self._clock = project.clock
+        self._classifier = project.classifier or Classifier()
+        self._payload_max = project.settings.store.payload_max
+
+    def replay(self, saved: SavedRun, offline: OfflineMode) -> ReplayReport:
+        """Return the report about one run."""
+        result = replay_run(saved, self._registry, self._build_failure, self._payload_max)
+        return ReplayReport(result, list(offline.refused))
+
+    def _build_failure(self, error: BaseException) -> Failure:
+        verdict = self._classifier.classify(error, datetime.fromtimestamp(self._clock.now() // 1000, UTC))
+        return KNOWN_SECRETS.redactor.redact_failure(Failure.of(error, verdict))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""Sources of the runs that a deploy check replays: the store, or files that `mainspring runs export` wrote."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from mainspring.app.deploy.exported_runs import ExportedRun
+from mainspring.domain.definitions.definition import DefinitionKind
+from mainspring.domain.errors import SealedError
+from mainspring.domain.runs.journal import History
+from mainspring.domain.runs.unsealing import RowUnsealer
+from mainspring.domain.states import FailureReason
+from mainspring.domain.values.sealing import Sealing
+from mainspring.engine.driver.replay import SavedRun
+from mainspring.store.base import StoreReader
+from mainspring.store.read.run_decisions import read_decisions
+from mainspring.store.read.runs.replayable_runs import (
+    RunGroupKey,
+    list_grouped_runs,
+    read_replayable_runs,
+)
+from mainspring.store.read.runs.run_views import run_view
+from mainspring.store.schema.runs.runs import ReplayableRun
+
+_MOST_RUNS = 100_000
+_BATCH, _BATCH_BYTES = 50, 4 * 1024 * 1024
+_REASONS = frozenset(FailureReason)
+
+
+class RunSource(Protocol):
+    """Runs by group, and their histories."""
+
+    @property
+    def groups(self) -> Mapping[RunGroupKey, Sequence[str]]:
+        """The ids of the runs of each group, newest first."""
+        ...
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there are older runs, which are in no group."""
+        ...
+
+    def read(self, runs: Sequence[str]) -> Iterator[tuple[str, SavedRun | SealedError]]:
+        """Yield the runs with their histories, or why their values cannot be read. Runs that were deleted are left out."""
+        ...
+
+    def is_marked_done(self, run: str) -> bool:
+        """Return whether a person declared a run done, so that its code did not end it."""
+        ...
+
+
+class StoredRuns:
+    """The runs of a store: all unfinished ones, then the newest finished ones, as many as can be grouped before `ends_at` (monotonic)."""
+
+    def __init__(self, reader: StoreReader, sealing: Sealing, ends_at: float) -> None:
+        self.groups: dict[RunGroupKey, list[str]] = {}
+        self.has_more = False
+        self._reader = reader
+        self._unsealer = RowUnsealer(sealing)
+        self._count = 0
+        for is_finished in (False, True):
+            self._read_groups(ends_at, finished=is_finished)
+
+    def _read_groups(self, ends_at: float, *, finished: bool) -> None:
+        cursor: int | None = None
+        while True:
+            rows, cursor = list_grouped_runs(self._reader, finished=finished, cursor=cursor)
+            for run, group in rows:
+                if group.kind != DefinitionKind.EXEC:  # its caller runs it: no code is loaded for it
+                    self.groups.setdefault(group, []).append(run)
+                    self._count += 1
+            if cursor is None:
+                return
+            if self._count >= _MOST_RUNS or time.monotonic() >= ends_at:
+                self.has_more = True
+                return
+
+    def read(self, runs: Sequence[str]) -> Iterator[tuple[str, SavedRun | SealedError]]:
+        """Yield the runs with their histories; see RunSource."""
+        return read_saved_runs(self._reader, self._unsealer, runs)
+
+    def is_marked_done(self, run: str) -> bool:
+        """Return whether a person declared a run done."""
+        decisions = read_decisions(self._reader, run_view(self._reader, run))
+        return any(result.ident is None for result in decisions.given)
+
+
+class ExportedRuns:
+    """The runs of exported files."""
+
+    def __init__(self, exported: Sequence[ExportedRun]) -> None:
+        self.has_more = False
+        self.groups: dict[RunGroupKey, list[str]] = {}
+        self._runs = {item.saved.run.id: item for item in exported}
+        for item in self._runs.values():
+            run = item.saved.run
+            names = frozenset(f"{outcome.kind} {outcome.name}" for outcome in item.saved.history.outcomes)
+            key = RunGroupKey(run.automation, run.kind, run.version, item.is_ended, names)
+            self.groups.setdefault(key, []).append(run.id)
+
+    def read(self, runs: Sequence[str]) -> Iterator[tuple[str, SavedRun | SealedError]]:
+        """Yield the runs with their histories; see RunSource."""
+        for run in runs:
+            item = self._runs[run]
+            yield run, item.saved if item.sealed_by is None else _build_sealed_error(item.sealed_by)
+
+    def is_marked_done(self, run: str) -> bool:
+        """Return False: an export does not show it."""
+        return run not in self._runs
+
+
+def read_saved_runs(
+    reader: StoreReader, unsealer: RowUnsealer, runs: Sequence[str]
+) -> Iterator[tuple[str, SavedRun | SealedError]]:
+    """Yield the runs that are still there with their histories, or the reason why one cannot be opened."""
+    left = list(runs)
+    while left:
+        part = left[:_BATCH]
+        rows, count = read_replayable_runs(reader, part, _BATCH_BYTES)
+        for row, history in rows:
+            try:
+                yield row.run.id, open_run(row, history, unsealer)
+            except SealedError as error:
+                yield row.run.id, error
+        del left[:count]
+
+
+def open_run(row: ReplayableRun, history: History, unsealer: RowUnsealer) -> SavedRun:
+    """Return a stored run with its values opened. Raises SealedError."""
+    detail = {} if row.detail is None else msgspec.json.decode(row.detail)
+    return SavedRun(
+        msgspec.structs.replace(row.run, input=unsealer.value(row.run.input) or b"{}"),
+        row.state,
+        FailureReason(row.reason) if row.reason in _REASONS else None,
+        unsealer.value(row.result),
+        unsealer.failure(row.failure),
+        unsealer.history(history),
+        has_restarted="restarted_as" in detail,
+    )
+
+
+def _build_sealed_error(codec: str) -> SealedError:
+    return SealedError(
+        f"its values were exported sealed by codec {codec!r}",
+        hint="Export the run where the codec is available: mainspring runs export RUN",
+    )

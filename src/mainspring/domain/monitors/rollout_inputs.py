@@ -1,0 +1,18 @@
+"""Inputs of the monitors of rollouts."""
+
+from msgspec import Struct
+
+from mainspring.domain.rollouts.guard import GuardVerdict
+from mainspring.domain.rollouts.rollout import Rollout
+
+
+class WatchedRollout(Struct, frozen=True):
+    """The last rollout of an automation: the verdict of its guard, and the runs of the new version that count in its step.
+
+    `failed_runs` = the first of them that failed.
+    """
+
+    rollout: Rollout
+    verdict: GuardVerdict
+    new_runs: int
+    failed_runs: tuple[str, ...] = ()

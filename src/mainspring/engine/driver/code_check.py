@@ -1,0 +1,51 @@
+"""The check of a run's history against the current code: its body, and why the code cannot continue it. Pure: no store, no clock.
+
+The driver of a worker and the replay before a deployment share it, so that both stop a run for the same reasons.
+"""
+
+from collections.abc import Callable
+
+from mainspring.domain.runs.journal import History
+from mainspring.domain.values.codec import DEFAULT_LIMIT
+from mainspring.engine.body.body import Body
+from mainspring.engine.body.programs import Program, last_request_number
+from mainspring.engine.body.step_names import StepNames
+from mainspring.engine.driver.run_end import (
+    RunHalt,
+    add_seed_hint,
+    build_drift_halt,
+    build_moved_step_halt,
+    build_renamed_step_halt,
+    build_unstoppable_halt,
+)
+from mainspring.store.commands.runs import ClaimedRun
+
+
+def build_body(run: ClaimedRun, program: Program, history: History | None, payload_max: int = DEFAULT_LIMIT) -> Body:
+    """Return the body of a run, before its first instruction."""
+    outcomes, after = (history.outcomes, (0, 0)) if history is not None else ([], (0, 0))
+    if run.undoing and history is not None:
+        outcomes, after = [], (last_request_number(history), run.rank)
+    body = Body(run.id, run.generation, program.main, outcomes, run.started_at, payload_max, after)
+    body.names = StepNames.of(history, program.automation)
+    body.superseded = history.superseded if history is not None else ()
+    return body
+
+
+def find_body_halt(body: Body, run: ClaimedRun, seal: Callable[[bytes | None], bytes | None]) -> RunHalt | None:
+    """Return why the body stops for a person: it drifted, or it continues after its cancel. Raises SealedError."""
+    if body.drift is not None:
+        return add_seed_hint(build_drift_halt(body.drift, seal), run.hash_seed)
+    return build_unstoppable_halt() if body.refusals.are_over else None
+
+
+def find_name_halt(body: Body, program: Program, run: ClaimedRun) -> RunHalt | None:
+    """Return why none of the new requests may start: one of them may repeat a saved step under another name or identity."""
+    for request in body.new:
+        if not request.open:
+            continue
+        if (missing := body.names.missing_step(body, program, request)) is not None:
+            return add_seed_hint(build_renamed_step_halt(missing), run.hash_seed)
+        if (moved := body.names.moved_step(body, program, request)) is not None:
+            return add_seed_hint(build_moved_step_halt(moved), run.hash_seed)
+    return None

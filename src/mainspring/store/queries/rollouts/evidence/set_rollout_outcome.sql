@@ -1,0 +1,1 @@
+update rollout_runs set outcome = ?, duration_ms = ?, place = ? where run = ? and outcome is null

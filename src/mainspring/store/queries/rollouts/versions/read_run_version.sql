@@ -1,0 +1,1 @@
+select version from runs where id = ?

@@ -1,0 +1,1 @@
+"""Rollouts: reads, and operations of people."""
