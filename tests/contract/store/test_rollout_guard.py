@@ -246,6 +246,29 @@ def test_worse_version_is_rolled_back_with_its_reason(store, clock):
     assert len(moves_of(store)) == 1
 
 
+def test_version_that_hangs_is_rolled_back(store, clock):
+    """Runs that have not ended at their age are evidence, although none of them fails."""
+    play(store, *[(1, GOOD), (2, None)] * 12)
+    clock.forward(AGE_MS)
+    guard(store)
+    assert find_last(store).reason.startswith(
+        "version 2 is worse: more of its runs have not ended 1s after their start"
+    )
+
+
+def test_slower_version_is_rolled_back(store, clock):
+    """Durations are compared over many rounds. Each continues from the committed evidence."""
+    for _ in range(12):
+        runs = [store.begin(rollout_key=make_key(store, 1 + n % 2)) for n in range(10)]
+        clock.forward(20)
+        store.do(*(end(run, GOOD) for run in runs if run.version == 1))
+        clock.forward(500)
+        store.do(*(end(run, GOOD) for run in runs if run.version == 2))
+        clock.forward(AGE_MS)
+        guard(store)
+    assert find_last(store).reason.startswith("version 2 is worse: its runs take longer than ")
+
+
 def test_version_that_is_not_worse_advances_after_the_hold(store, clock):
     """Not before; then all keys have it, and it takes force after the hold of that step."""
     play(store, *[(1, GOOD), (2, GOOD)] * 20)
@@ -327,7 +350,7 @@ def test_rollback_stops_the_runs_of_the_new_version(store, clock):
 
 
 def test_rollback_stops_the_runs_in_its_own_commit(store, second, clock):
-    """A guard that is killed before its second operation leaves nothing to do that no one would do."""
+    """A guard that is killed before its second operation leaves no work behind."""
     _, new = make_worse_rollout(store, clock)
     with suppress(KeyboardInterrupt):
         RolloutGuard(InterruptedStore(store, die, 2)).run_once()

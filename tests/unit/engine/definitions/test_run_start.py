@@ -8,6 +8,7 @@ from mainspring.domain.definitions.options import parse_options
 from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.errors import OptionError
 from mainspring.domain.incidents.incident_members import HealthRule
+from mainspring.domain.rollouts.rollout import hash_rollout_key
 from mainspring.domain.text.escaping import unescape
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.definitions.run_start import build_start_command
@@ -208,3 +209,40 @@ def test_long_item_is_distinguished_by_its_hash():
     first, second = (command(item="x" * 4_000 + end).item for end in "ab")
     assert first != second
     assert len(first) < 100
+
+
+def test_rollout_key_is_the_hash_of_its_template():
+    """Runs of one customer get one version; nothing but the hash is stored."""
+    made = definition(rollout_by="{account}")
+    assert command(made).rollout_key == hash_rollout_key("sync", "main")
+    assert command(made, key="k").rollout_key == hash_rollout_key("sync", "main")
+    assert command(made, b'{"account": 7}').rollout_key == hash_rollout_key("sync", "7")
+
+
+def test_rollout_key_of_each_run_is_its_id():
+    """rollout_by="run", also if the run has a key."""
+    assert command(definition(rollout_by="run"), key="k").rollout_key == hash_rollout_key("sync", "r_1")
+
+
+def test_store_chooses_the_rollout_key_without_a_template():
+    """It takes the run key, else the id; a template that is empty for these arguments counts as none."""
+    assert command(key="k").rollout_key is None
+    assert command(definition(rollout_by="{account}"), b'{"account": ""}').rollout_key is None
+
+
+def test_rollout_key_without_a_value_is_refused():
+    """The message has the name that is missing."""
+    with pytest.raises(OptionError, match="customer"):
+        command(definition(rollout_by="{customer}"))
+
+
+def test_slot_of_a_schedule_has_no_rollout_key():
+    """Its arguments are the defaults: each slot would get the same version."""
+    slot = SlotLink(schedule="sync", slot_at=NOW)
+    assert command(definition(rollout_by="{account}"), slot=slot).rollout_key is None
+
+
+def test_start_of_a_candidate_is_marked():
+    """The store refuses it where no version is in force."""
+    assert command(definition(version=2, rollout=True)).is_candidate
+    assert not command(definition(version=2)).is_candidate

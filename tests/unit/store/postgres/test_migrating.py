@@ -113,3 +113,18 @@ def test_work_continues_while_a_newer_version_adds_to_the_store(postgres: Postgr
     database.close()
     with pytest.raises(Exception, match="this version knows"):
         open_database(url)
+
+
+def test_versions_of_a_session_survive_the_wider_key(postgres: PostgresServer) -> None:
+    """Each row stays, and from now on a session may have several versions of a name."""
+    address = read_address(postgres.new_store())
+    with connect(address) as own:
+        migrate(own, address, migrations()[:8])
+        own.execute(f"set search_path = {address.schema}")
+        insert = "insert into session_automations (session, automation, version) values ($1, $2, $3)"
+        for row in [(1, "a", 1), (1, "b", 4), (2, "a", 2)]:
+            own.execute(insert, row)
+        migrate(own, address, migrations()[:9])
+        own.execute(insert, (1, "a", 2))
+        rows = "select session, automation, version from session_automations order by session, automation, version"
+        assert own.execute(rows).fetchall() == [(1, "a", 1), (1, "a", 2), (1, "b", 4), (2, "a", 2)]

@@ -197,3 +197,18 @@ def test_requests_of_targets_survive_the_new_name_of_their_column(tmp_path):
     migrate(connection)
     assert connection.execute("select target, requests from http_targets").fetchall() == [("h", "5:1")]
     connection.close()
+
+
+def test_versions_of_a_session_survive_the_wider_key(tmp_path):
+    """Each row stays, and from now on a session may have several versions of a name."""
+    connection = connect(tmp_path / "x.db")
+    migrate(connection, migrations()[:8])
+    insert = "insert into session_automations (session, automation, version) values (?, ?, ?)"
+    for row in [(1, "a", 1), (1, "b", 4), (2, "a", 2)]:
+        connection.execute(insert, row)
+    assert migrate(connection, migrations()[:9]) == ["rollouts"]
+    connection.execute(insert, (1, "a", 2))
+    rows = "select session, automation, version from session_automations order by session, automation, version"
+    assert connection.execute(rows).fetchall() == [(1, "a", 1), (1, "a", 2), (1, "b", 4), (2, "a", 2)]
+    assert connection.execute("select count(*) from automation_versions").get == 0
+    connection.close()
