@@ -86,8 +86,8 @@ def describe_changes(
 def _describe_operation(operation: RecordedOperation) -> str | None:
     """Return an operation in words; None = it changes nothing that could explain a failure."""
     kind, _, name = operation.subject.partition(":")
-    thing = "it" if kind == "automation" else f"queue {name}"
+    subject = "it" if kind == "automation" else f"queue {name}"
     participle = _VERB_PARTICIPLES.get(operation.verb)
     if operation.verb.startswith(_ROLLOUT_VERB):
-        thing, participle = "its rollout", _ROLLOUT_PARTICIPLES.get(operation.verb.removeprefix(_ROLLOUT_VERB))
-    return None if participle is None else f"{thing} was {participle} by {operation.by}"
+        subject, participle = "its rollout", _ROLLOUT_PARTICIPLES.get(operation.verb.removeprefix(_ROLLOUT_VERB))
+    return None if participle is None else f"{subject} was {participle} by {operation.by}"
