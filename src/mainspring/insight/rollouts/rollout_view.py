@@ -2,6 +2,7 @@
 
 import msgspec
 
+from mainspring.domain.flags.flag import SHARE_UNITS
 from mainspring.domain.flags.flag_text import format_share, to_percent
 from mainspring.domain.rollouts.guard import GuardVerdict, MetricResult
 from mainspring.domain.rollouts.rollout import Rollout
@@ -91,7 +92,7 @@ def make_rollout_view(reader: StoreReader, rollout: Rollout, now: int, zone: str
         state=r.state,
         old_version=r.old_version,
         new_version=r.new_version,
-        percent=to_percent(r.share),
+        percent=to_percent(SHARE_UNITS if r.state is RolloutState.FINISHED else r.share),
         step=r.step + 1,
         steps=[to_percent(step) for step in r.steps],
         hold_ms=r.hold_ms,

@@ -85,6 +85,7 @@ def test_finish_needs_a_confirmation(rollout, cli):
     refused = rollout("finish", "tidy")
     assert (refused.code, "Add -y" in refused.err) == (2, True)
     assert "version 2 is in force" in rollout("finish", "tidy", "-y").out
+    assert rollout("status", "tidy", "--json").json["percent"] == 100
     assert cli("auto", "show", "tidy", "--json").json["version"] == 2
 
 
