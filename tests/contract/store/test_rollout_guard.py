@@ -11,11 +11,18 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.rollouts.rollout import InFlightPolicy, hash_rollout_key
 from mainspring.domain.states import FailureReason, RolloutMove, RolloutState, RunState
 from mainspring.service.bulk_operation import run_next_piece
-from mainspring.store.commands.automations import AnnounceDefinitions, ApplyRetention, AuditedCommand, AutomationRow
+from mainspring.store.commands.automations import (
+    AnnounceDefinitions,
+    ApplyRetention,
+    AuditedCommand,
+    AutomationRow,
+    SetMeta,
+)
 from mainspring.store.commands.rollouts import MoveRollout, StartRollout
 from mainspring.store.commands.runs import CancelRun, RunKey
 from mainspring.store.read import rollouts
 from mainspring.store.read.bulk_operations import list_bulk_operations
+from mainspring.store.restore_hold import HOLD_KEY
 from tests.contract.store.clock import START_AT, FakeClock
 from tests.contract.store.process import finish, halt
 
@@ -264,6 +271,18 @@ def test_version_that_is_not_worse_advances_after_the_hold(store, clock):
     assert find_last(store).state is RolloutState.FINISHED
     assert rollouts.read_version_in_force(store.reader, "a") == 2
     assert moves_of(store) == [("guard:rollouts", "rollout advance"), ("guard:rollouts", "rollout finish")]
+
+
+def test_rollout_of_a_held_store_stays(store, clock):
+    """It is that of a backup, and a person may have aborted it since: nothing moves before the release."""
+    play(store, *[(1, GOOD), (2, GOOD)] * 20)
+    clock.forward(HOLD_MS)
+    store.do(SetMeta(HOLD_KEY, "1"))
+    guard(store)
+    assert find_last(store).step == 0
+    store.do(SetMeta(HOLD_KEY, None))
+    guard(store)
+    assert find_last(store).step == 1
 
 
 def test_rollout_without_enough_evidence_stays(store, clock):

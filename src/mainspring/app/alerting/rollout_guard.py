@@ -21,6 +21,8 @@ from mainspring.service.rollout import move_rollout
 from mainspring.store.commands.rollouts import CountRolloutRuns, RecordRolloutEvidence
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read import rollouts
+from mainspring.store.read.status.status import meta
+from mainspring.store.restore_hold import HOLD_KEY
 from mainspring.store.schema.rollouts.rollout_runs import CountedRun
 
 _LOG = logging.getLogger("mainspring.rollouts")
@@ -39,9 +41,13 @@ class RolloutGuard:
     def run_once(self) -> None:
         """Evaluate each rollout that divides new runs. An error of one keeps no other from its evaluation; then the last one is raised.
 
+        A store on hold has the rollouts of a backup: none of them moves before a person has released it.
+
         Raises:
             StoreError: the store cannot be read or written.
         """
+        if meta(self._store.reader, HOLD_KEY) is not None:
+            return
         failed: Exception | None = None
         for rollout in rollouts.list_rollouts(self._store.reader, active=True, limit=_MAX_ACTIVE):
             try:
