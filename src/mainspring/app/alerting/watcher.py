@@ -173,6 +173,7 @@ class Watcher:
         try:
             if self._is_standby and await loop.run_in_executor(self._pool, self._is_watched):
                 return
+            fault = await loop.run_in_executor(self._pool, self._guard_rollouts)
             await loop.run_in_executor(self._pool, self._watch.evaluate_once)
         finally:
             self._evaluating_since = None
@@ -184,7 +185,18 @@ class Watcher:
             await self._watchdog_ping.update(
                 self._read_fault() or await loop.run_in_executor(self._pool, self._find_stuck_work)
             )
-        await loop.run_in_executor(self._pool, self._rollouts.run_once)
+        if fault is not None:
+            raise fault
+
+    def _guard_rollouts(self) -> Exception | None:
+        """Move the rollouts before the monitors are evaluated, so that no monitor that fails delays a rollback. Return the fault."""
+        try:
+            self._rollouts.run_once()
+        except FencedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the rest of the round comes first
+            return error
+        return None
 
     def _is_watched(self) -> bool:
         """Return whether a watcher process gives heartbeats."""
@@ -245,8 +257,10 @@ def evaluate_and_notify(
         StoreError: the store cannot be read or written.
     """
     evaluator = make_evaluation(settings, store, at_once=at_once, group_wait=False)
-    evaluator.evaluate_once()
-    RolloutGuard(store).run_once()
+    try:
+        RolloutGuard(store).run_once()
+    finally:
+        evaluator.evaluate_once()
     if incidents.is_alert_due(store.reader, store.clock.now()):
         protect_memory(with_commands=False)
         secrets = make_secret_store(settings)
