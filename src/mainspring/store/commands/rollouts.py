@@ -11,7 +11,8 @@ class StartRollout(StoreCommand[RolloutMoved | Refused], frozen=True, kw_only=Tr
     """Divide the new runs of an automation between the version in force and another one. `steps` are shares in millionths.
 
     `again` = also if a rollout of this version, with the same code, was rolled back or aborted. The other fields are those of `Rollout`.
-    Answer: RolloutMoved, Refused not_found | no_version | in_force | no_worker | rollout_active | same_code.
+    Answer: RolloutMoved, Refused not_found | only_candidate | retired | no_version | in_force | no_worker | rollout_active |
+    same_code.
     """
 
     automation: str

@@ -25,7 +25,7 @@ from mainspring.store.schema.rollouts.rollout_runs import COUNTABLE_RUN
 from mainspring.store.schema.rollouts.rollouts import NEW_ROLLOUT, ROLLOUT, NewRollout
 from mainspring.store.transaction import Transaction
 from mainspring.store.write.bulk_operations import begin_bulk_operation
-from mainspring.store.write.runs.start import forget_start_rules
+from mainspring.store.write.runs.start import forget_start_rules, read_start_rules
 from mainspring.store.write.triggers import deliveries, schedules
 
 _TIMED_MOVES = frozenset({RolloutMove.RESUME, RolloutMove.ADVANCE})
@@ -38,9 +38,13 @@ def start_rollout(tx: Transaction, command: StartRollout) -> RolloutMoved | Refu
     c = command
     tx.hold("deployments")
     in_force = tx.value("read_version_in_force", (c.automation,), int)
+    version = find_version(tx, c.automation, c.new_version)
+    if in_force is None and version is not None:
+        return Refused("only_candidate", f"no version of {c.automation!r} is in force, so there is nothing to divide")
     if in_force is None:
         return Refused("not_found", f"there is no automation {c.automation!r}")
-    version = find_version(tx, c.automation, c.new_version)
+    if read_start_rules(tx, c.automation).is_retired:
+        return Refused("retired", f"automation {c.automation!r} is retired")
     refusal = _refuse_rollout(tx, c, version, in_force)
     if refusal is not None or version is None:
         return refusal or Refused("no_version")

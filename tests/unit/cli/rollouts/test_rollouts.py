@@ -1,5 +1,7 @@
 """`mainspring rollout`: a rollout starts, is held, continues and ends; each refusal names its cause and the next command."""
 
+import json
+
 import pytest
 
 import mainspring as ms
@@ -26,12 +28,18 @@ def declare() -> Registry:
         @ms.task(name="tidy", version=3, rollout=True, rollout_by="{folder}")
         def third(folder: str = "/srv") -> None: ...
 
+        @ms.workflow(name="tidy", version=4, rollout=True)
+        async def fourth(run: ms.Run, folder: str = "/srv") -> None: ...
+
+        @ms.task(name="lonely", rollout=True)
+        def lonely() -> None: ...
+
     return registry
 
 
 @pytest.fixture
 def rollout(cli, stage):
-    """Calls `mainspring rollout` on a store where a worker has three versions of tidy."""
+    """Calls `mainspring rollout` on a store where a worker has four versions of tidy."""
     stage.do(build_announcement(declare(), stage.now))
     return lambda *words: cli("rollout", *words)
 
@@ -49,11 +57,15 @@ def test_rollout_starts_and_is_displayed(rollout):
     """What it divides, how both sides do, and what comes next."""
     started = rollout("start", "tidy", "--to", "2", "--steps", "5%,100%", "--hold", "1h", "--age", "10m")
     assert (started.code, started.err) == (0, "")
-    first, *_, last = started.out.splitlines()
+    displayed = rollout("status", "tidy").out
+    first, *_, last = displayed.splitlines()
     assert "version 2 gets 5 % of the keys, version 1 the others (step 1 of 2" in first
     assert last.startswith("Next: 100 % of the keys at ")
-    assert "a run counts 10m after its start" in started.out
-    assert rollout("status", "tidy").out == started.out
+    assert "a run counts 10m after its start" in displayed
+    assert started.out.startswith(displayed)
+    plan = started.out.removeprefix(displayed)
+    assert "5 % needs about " in plan
+    assert "no run ended in the last day, so the time is unknown" in plan
     view = rollout("status", "tidy", "--json").json
     assert (view["state"], view["percent"], view["steps"], view["hold_ms"]) == ("running", 5.0, [5.0, 100.0], 3_600_000)
     (row,) = rollout("status").out.splitlines()[1:]
@@ -74,6 +86,8 @@ def test_rollout_is_paused_and_resumed(rollout, stage):
     assert "is running" in rollout("resume", "tidy").out
     verbs = [row.verb for row in audit_rows(stage.store.reader, limit=3)]
     assert verbs == ["rollout resume", "rollout pause", "rollout start"]
+    plan = json.loads(audit_rows(stage.store.reader, limit=3)[-1].detail)
+    assert (plan["in_flight"], plan["age_ms"], plan["margin"]) == ("finish", 60_000, 50_000)
 
 
 def test_finish_needs_a_confirmation(rollout, cli):
@@ -120,7 +134,7 @@ def test_abort_lets_runs_finish_by_default(rollout, stage):
         (("tidy", "--to", "2", "--margin", "100%"), 2, "below 100 %"),
         (("tidy", "--to", "3"), 2, "version 3 has rollout_by='{folder}'"),
         (("tidi", "--to", "2"), 3, "Did you mean 'tidy'?"),
-        (("tidy", "--to", "7"), 3, "no worker has ever announced version 7 of 'tidy'; known: 1, 2, 3"),
+        (("tidy", "--to", "7"), 3, "no worker has ever announced version 7 of 'tidy'; known: 1, 2, 3, 4"),
         (("tidy", "--to", "1"), 8, "version 1 of 'tidy' is in force already"),
     ],
 )
@@ -138,6 +152,27 @@ def test_version_without_a_worker_is_refused(rollout, stage):
     refused = rollout("start", "tidy", "--to", "2")
     assert "no running worker has version 2 of 'tidy'" in refused.err
     assert "mainspring up" in refused.err
+
+
+def test_rollout_of_a_retired_automation_is_refused(rollout, cli):
+    """It starts no run, so nothing would ever count."""
+    cli("auto", "retire", "tidy", "-y")
+    refused = rollout("start", "tidy", "--to", "2")
+    assert (refused.code, refused.err.splitlines()[0]) == (8, "error: automation 'tidy' is retired")
+    assert "mainspring auto resume" in refused.err
+
+
+def test_rollout_of_the_only_version_is_refused(rollout):
+    """There is no other one to compare it with, and it needs none."""
+    refused = rollout("start", "lonely", "--to", "1")
+    assert (refused.code, "no version of 'lonely' is in force" in refused.err) == (8, True)
+    assert "Remove rollout=True" in refused.err
+
+
+def test_rollout_to_another_kind_is_refused(rollout):
+    """A run has the kind of its automation, and a task has no undo."""
+    refused = rollout("start", "tidy", "--to", "4")
+    assert (refused.code, "version 1 of 'tidy' is a task, and version 4 is a workflow" in refused.err) == (2, True)
 
 
 def test_second_rollout_is_refused(rollout):
