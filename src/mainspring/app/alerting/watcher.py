@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -26,16 +26,17 @@ from mainspring.config.due_secrets import read_due_secrets
 from mainspring.config.monitor_settings import read_tuning_overrides, read_tunings
 from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.errors import FencedError, MainspringError
-from mainspring.domain.incidents.incident import Incident, IncidentKind
+from mainspring.domain.incidents.incident import Finding, Incident, IncidentKind
 from mainspring.domain.monitors.inputs import MonitorInputs
 from mainspring.domain.notifications.early_warnings import EarlyWarning
 from mainspring.domain.processes.process_role import ProcessRole
 from mainspring.engine.attempts.processes.process_lifetime import protect_memory
+from mainspring.insight.rollouts.version_changes import add_version_changes
 from mainspring.insight.runs.late_causes import add_causes
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.resources.secret_store import SecretStore
-from mainspring.store.base import CommitCallback
+from mainspring.store.base import CommitCallback, StoreReader
 from mainspring.store.commands.base import Answer, StoreCommand
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read import incidents
@@ -242,8 +243,13 @@ def make_evaluation(
         redact=KNOWN_SECRETS.redact,
         secrets=read_due_secrets(settings),
         at_once=at_once,
-        explain=partial(add_causes, redact=KNOWN_SECRETS.redact, zone=settings.project.timezone),
+        explain=partial(_explain, zone=settings.project.timezone),
     )
+
+
+def _explain(findings: Iterable[Finding], reader: StoreReader, now: int, *, zone: str) -> list[Finding]:
+    explained = add_causes(findings, reader, now, redact=KNOWN_SECRETS.redact, zone=zone)
+    return add_version_changes(explained, reader, redact=KNOWN_SECRETS.redact)
 
 
 def evaluate_and_notify(
