@@ -25,6 +25,7 @@ from mainspring.store.commands.automations import (
 )
 from mainspring.store.commands.rollouts import MoveRollout, StartRollout
 from mainspring.store.commands.runs import CancelRun, RunKey
+from mainspring.store.commands.sessions import DrainSession
 from mainspring.store.read import rollouts
 from mainspring.store.read.bulk_operations import list_bulk_operations
 from mainspring.store.restore_hold import HOLD_KEY
@@ -276,6 +277,22 @@ def test_version_that_is_not_worse_advances_after_the_hold(store, clock):
     assert find_last(store).state is RolloutState.FINISHED
     assert rollouts.read_version_in_force(store.reader, "a") == 2
     assert moves_of(store) == [("guard:rollouts", "rollout advance"), ("guard:rollouts", "rollout finish")]
+
+
+def test_rollout_waits_for_a_worker_with_its_version(store, clock, caplog, new_process):
+    """More runs of a version that no worker has would wait. It is logged once, and the next round continues."""
+    play(store, *[(1, GOOD), (2, GOOD)] * 20)
+    clock.forward(HOLD_MS)
+    store.do(DrainSession(store.session))
+    alone = RolloutGuard(store)
+    alone.run_once()
+    alone.run_once()
+    assert find_last(store).step == 0
+    refusals = [text for text in caplog.messages if "no running worker has version 2 of 'a'" in text]
+    assert len(refusals) == 1
+    announce(new_process().open(), "a")
+    alone.run_once()
+    assert find_last(store).step == 1
 
 
 def test_rollout_of_a_held_store_stays(store, clock):
