@@ -14,6 +14,7 @@ import time
 
 from mainspring.app.project import Project
 from mainspring.app.stores.store_factory import require_store
+from mainspring.domain.errors import UnknownNameError
 from mainspring.domain.flags.flag import Flag, FlagAnswer, FlagQuestion, FlagReason, FlagSide, answer_question
 from mainspring.resources.flag_uses import FlagUses
 from mainspring.store.base import StoreBrokenError
@@ -132,7 +133,10 @@ class ProgramFlags:
         """Warn once for each flag and reason."""
         if (flag, reason) not in self._warned and len(self._warned) < _MAX_WARNINGS:
             self._warned.add((flag, reason))
-            _LOG.warning("flag %r: the default counts: %s", flag, _REASONS.get(reason) or self._problem or _TOO_OLD)
+            nearest = UnknownNameError("flag", flag, self._flags).nearest if reason is FlagReason.UNKNOWN else None
+            text = _REASONS.get(reason) or self._problem or _TOO_OLD
+            proposal = "" if nearest is None else f"; did you mean {nearest!r}?"
+            _LOG.warning("flag %r: the default counts: %s%s", flag, text, proposal)
 
 
 _LOCK = threading.RLock()

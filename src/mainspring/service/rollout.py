@@ -16,6 +16,7 @@ from mainspring.store.commands.bulk_operations import BeginBulkOperation
 from mainspring.store.commands.results import RolloutMoved
 from mainspring.store.commands.rollouts import MoveRollout, StartRollout
 from mainspring.store.read import rollouts
+from mainspring.store.schema.rollouts.automation_versions import AutomationVersion
 
 _DURATIONS = 1_000
 """Runs of the old version: the age is the 95th percentile of their durations."""
@@ -44,15 +45,17 @@ def start_rollout(
     """Divide the new runs of an automation between the version in force and another one.
 
     Raises:
-        OptionError: the steps, the hold, the age or the margin cannot be used.
+        OptionError: the steps, the hold, the age or the margin cannot be used, or the versions differ in their kind or key.
         NotFoundError: there is no such automation or version.
-        ConflictError: the version is in force, no worker has it, another rollout is not finished, or its code has failed before.
+        ConflictError: the version is in force, no worker has it, another rollout is not finished, its code has failed before, or the
+            automation is retired.
     """
     _check_plan(plan)
-    versions = {row.version: row.definition for row in rollouts.list_versions(reader, automation)}
+    versions = {row.version: row for row in rollouts.list_versions(reader, automation)}
     in_force = rollouts.read_version_in_force(reader, automation)
     if in_force is not None and in_force in versions and version in versions:
-        _require_same_key(automation, in_force, version, versions)
+        _require_same_kind(versions[in_force], versions[version])
+        _require_same_key(versions[in_force], versions[version])
     command = StartRollout(
         automation=automation,
         new_version=version,
@@ -63,7 +66,7 @@ def start_rollout(
         margin=plan.margin,
         again=plan.again,
     )
-    detail = {"version": version, "steps": list(plan.steps), "hold_ms": plan.hold_ms, "again": plan.again or None}
+    detail = {**msgspec.to_builtins(plan), "version": version, "age_ms": command.age_ms, "again": plan.again or None}
     return perform(store, act, "rollout start", f"automation:{automation}", command, detail)
 
 
@@ -122,13 +125,24 @@ def _check_plan(plan: RolloutPlan) -> None:
         raise OptionError("runs count at an age of at least 1 second", hint="For example --age 10m.")
 
 
-def _require_same_key(automation: str, old: int, new: int, definitions: dict[int, bytes]) -> None:
+def _require_same_kind(old: AutomationVersion, new: AutomationVersion) -> None:
+    """Raise OptionError if the versions are of two kinds: a run has the kind of its automation, and only a workflow can be undone."""
+    if old.kind != new.kind:
+        raise OptionError(
+            f"version {old.version} of {old.automation!r} is a {old.kind}, and version {new.version} is a {new.kind}",
+            hint="Give the new one a name of its own, or deploy it without rollout=True: then it takes force at once.",
+        )
+
+
+def _require_same_key(old: AutomationVersion, new: AutomationVersion) -> None:
     """Raise OptionError if the two versions would divide runs by different keys: one key could have both versions."""
-    keys = [_read_rollout_key(definitions[version]) for version in (old, new)]
+    keys = [_read_rollout_key(version.definition) for version in (old, new)]
     if keys[0] != keys[1]:
         raise OptionError(
-            f"version {old} of {automation!r} has rollout_by={keys[0]!r}, and version {new} has rollout_by={keys[1]!r}",
-            hint=f"Deploy version {old} with the rollout_by of version {new} first: it decides while both take runs.",
+            f"version {old.version} of {old.automation!r} has rollout_by={keys[0]!r}, and version {new.version} has "
+            f"rollout_by={keys[1]!r}",
+            hint=f"Deploy version {old.version} with the rollout_by of version {new.version} first: it decides while "
+            "both take runs.",
         )
 
 

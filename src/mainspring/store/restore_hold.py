@@ -24,7 +24,7 @@ LOST_FROM: Final = "lost_from"
 """The instant from which the last restore skipped slots (ms UTC, as text)."""
 
 LOST_CHANGES: Final = "lost_changes"
-"""JSON: changes by people in the replaced store since the backup; missing if they could not be read."""
+"""JSON: changes in the replaced store since the backup, by people and by the guard of rollouts; missing if they could not be read."""
 
 
 LOST_EFFECTS: Final = "lost_effects"

@@ -4,18 +4,31 @@ import itertools
 import random
 from contextlib import suppress
 
+import msgspec
 import pytest
 
+from mainspring.alerting.inputs.rollout_facts import list_watched_rollouts
 from mainspring.app.alerting.rollout_guard import RolloutGuard
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.failures.failure import Failure
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.rollouts.rollout import InFlightPolicy, hash_rollout_key
 from mainspring.domain.states import FailureReason, RolloutMove, RolloutState, RunState
+from mainspring.insight.rollouts.version_changes import add_version_changes
 from mainspring.service.bulk_operation import run_next_piece
-from mainspring.store.commands.automations import AnnounceDefinitions, ApplyRetention, AuditedCommand, AutomationRow
+from mainspring.store.commands.automations import (
+    AnnounceDefinitions,
+    ApplyRetention,
+    AuditedCommand,
+    AutomationRow,
+    SetMeta,
+)
 from mainspring.store.commands.rollouts import MoveRollout, StartRollout
 from mainspring.store.commands.runs import CancelRun, RunKey
+from mainspring.store.commands.sessions import DrainSession
 from mainspring.store.read import rollouts
 from mainspring.store.read.bulk_operations import list_bulk_operations
+from mainspring.store.restore_hold import HOLD_KEY
 from tests.contract.store.clock import START_AT, FakeClock
 from tests.contract.store.process import finish, halt
 
@@ -289,6 +302,34 @@ def test_version_that_is_not_worse_advances_after_the_hold(store, clock):
     assert moves_of(store) == [("guard:rollouts", "rollout advance"), ("guard:rollouts", "rollout finish")]
 
 
+def test_rollout_waits_for_a_worker_with_its_version(store, clock, caplog, new_process):
+    """More runs of a version that no worker has would wait. It is logged once, and the next round continues."""
+    play(store, *[(1, GOOD), (2, GOOD)] * 20)
+    clock.forward(HOLD_MS)
+    store.do(DrainSession(store.session))
+    alone = RolloutGuard(store)
+    alone.run_once()
+    alone.run_once()
+    assert find_last(store).step == 0
+    refusals = [text for text in caplog.messages if "no running worker has version 2 of 'a'" in text]
+    assert len(refusals) == 1
+    announce(new_process().open(), "a")
+    alone.run_once()
+    assert find_last(store).step == 1
+
+
+def test_rollout_of_a_held_store_stays(store, clock):
+    """It is that of a backup, and a person may have aborted it since: nothing moves before the release."""
+    play(store, *[(1, GOOD), (2, GOOD)] * 20)
+    clock.forward(HOLD_MS)
+    store.do(SetMeta(HOLD_KEY, "1"))
+    guard(store)
+    assert find_last(store).step == 0
+    store.do(SetMeta(HOLD_KEY, None))
+    guard(store)
+    assert find_last(store).step == 1
+
+
 def test_rollout_without_enough_evidence_stays(store, clock):
     """No run, or few runs: time alone brings no version further."""
     clock.forward(HOLD_MS * 100)
@@ -359,6 +400,34 @@ def test_rollback_stops_the_runs_in_its_own_commit(store, second, clock):
     assert find_last(store).state is RolloutState.ROLLED_BACK
     assert store.state(new) is RunState.CANCELLED
     assert len(list_bulk_operations(store.reader)) == 1
+
+
+@pytest.mark.parametrize("state", [BAD, None])
+def test_rollback_names_the_first_bad_runs_and_what_was_changed(store, clock, state):
+    """Those that failed, or those that did not end: whatever the metric counts as bad."""
+    runs = play(store, *[(1, GOOD), (2, state)] * 16)
+    clock.forward(AGE_MS)
+    guard(store)
+    (watched,) = list_watched_rollouts(store.reader)
+    assert watched.bad_runs == tuple(runs[1:6:2])
+    rows = []
+    for version in (1, 2):
+        options = {"queue": f"q{version}"}
+        made = Definition(
+            kind=DefinitionKind.TASK, name="a", version=version, file="/srv/a.py", line=version, options=options
+        )
+        data = msgspec.json.encode(made.to_data())
+        rows.append(AutomationRow("a", "task", version, f"f{version}", data, is_candidate=version == 2))
+    store.do(AnnounceDefinitions("more", tuple(rows), ()))
+    finding = Finding(
+        subject=Subject("a", IncidentKind.ROLLOUT_ROLLED_BACK),
+        severity=Severity.NOTIFY,
+        text="rolled back",
+        since_at=1,
+        facts={"old_version": 1, "new_version": 2},
+    )
+    (explained,) = add_version_changes([finding], store.reader, redact=str)
+    assert explained.text == "rolled back. Changed from version 1 to 2: queue: q1 -> q2; its code: /srv/a.py:2"
 
 
 def test_two_guards_make_one_move(store, second, clock):

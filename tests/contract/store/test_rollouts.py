@@ -10,6 +10,7 @@ from mainspring.store.commands.automations import AnnounceDefinitions, Automatio
 from mainspring.store.commands.results import DONE, NumberAnswer, Refused, RolloutMoved
 from mainspring.store.commands.rollouts import CountRolloutRuns, MoveRollout, MoveRun, StartRollout
 from mainspring.store.commands.runs import ParentLink, RunKey
+from mainspring.store.commands.sessions import DrainSession
 from mainspring.store.commands.triggers import TriggerRow
 from mainspring.store.read import rollouts
 from mainspring.store.read.automations.recent_changes import changes_since
@@ -264,6 +265,19 @@ def test_bad_rollouts_are_refused(store, second):
     assert store.do(move("advance")).text == "the rollout of 'a' to version 2 is running at its last step"
     store.do(move("finish"))
     assert store.do(move("abort")).text == "the rollout of 'a' to version 2 is finished"
+
+
+@pytest.mark.parametrize("verb", ["advance", "finish"])
+def test_version_that_no_worker_has_gets_no_more_runs(store, second, verb):
+    """They would wait for a worker. A worker that drains claims no run; an abort needs none."""
+    announce(store, 1, 2)
+    announce(second, 1)
+    store.do(rollout())
+    store.do(DrainSession(store.session))
+    refused = second.do(move(verb))
+    assert (refused.code, refused.text) == ("no_worker", "no running worker has version 2 of 'a'")
+    assert second.do(move("abort")).state == "aborted"
+    assert second.do(rollout(again=True)).code == "no_worker"
 
 
 def test_pause_holds_the_step_and_resume_begins_its_time_again(store, clock):

@@ -14,12 +14,14 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.flags.flag_change import FlagChange
 from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, MONITORS
+from mainspring.domain.states import RolloutMove
 from mainspring.engine.definitions.announcement import build_announcement
 from mainspring.engine.definitions.registry import Registry
 from mainspring.insight.status.lost_interval import NEXT_STEP, undecided_items_text
 from mainspring.insight.status.project_status import evaluate_status, read_unresolved
 from mainspring.service import automation, flag, lost_interval, restore_hold
 from mainspring.service.actor import Actor, operation_context
+from mainspring.service.rollout import RolloutPlan, move_rollout, start_rollout
 from mainspring.store.commands.automations import MakeSlot
 from mainspring.store.commands.results import DeliveryStored, Refused
 from mainspring.store.commands.runs import ClaimRuns
@@ -43,6 +45,12 @@ def declared():
 
         @ms.workflow(cron="0 * * * *")
         async def order(run: ms.Run) -> None: ...
+
+        @ms.task(name="tidy")
+        def tidy() -> None: ...
+
+        @ms.task(name="tidy", version=2, rollout=True)
+        def tidy_again() -> None: ...
 
     return registry
 
@@ -118,10 +126,13 @@ def restored(site):
     (run,) = store.apply(ClaimRuns("c1", 1)).runs
     store.apply(outcome(run, 1, posts=(post(),)))
     site.change(f"update schedules set next_slot_at = {top - 2 * HOUR}")
+    plan = RolloutPlan((500_000, 1_000_000), hold_ms=HOUR)
+    start_rollout(store, store.reader, "tidy", 2, plan, act=site.act("r"))
     copy = back_up(site.url, site.folder, clock=site.clock, keep=None).path
     automation.pause(store, "report", act=site.act())
     flag.change_flag(store, store.reader, site.clock, "mailer", FlagChange(share=50_000), act=site.act("f"))
     flag.kill_flag(store, store.reader, "mailer", act=site.act("k"))
+    move_rollout(store, "tidy", RolloutMove.ABORT, act=site.act("a"))
     site.close()
     done = restore_backup(copy, site.url, clock=site.clock)
     site.open()
@@ -161,7 +172,7 @@ def test_deliveries_and_messages_of_the_copy_wait_for_a_person(restored):
     assert site.opened.reader.read_text("select count(*) from outbox where state = 'unsent'") == [(0,)]
 
 
-def test_pauses_and_flags_of_the_lost_interval_are_listed(restored):
+def test_pauses_flags_and_rollouts_of_the_lost_interval_are_listed(restored):
     """Anyone who restores has to make them again; they are read from the store that was replaced."""
     site, _ = restored
     changes = site.reads.lost_interval(100).changes
@@ -169,6 +180,7 @@ def test_pauses_and_flags_of_the_lost_interval_are_listed(restored):
         ("pause", "automation:report", "cli:ann@box"),
         ("set", "flag:mailer", "cli:ann@box"),
         ("kill", "flag:mailer", "cli:ann@box"),
+        ("rollout abort", "automation:tidy", "cli:ann@box"),
     ]
 
 

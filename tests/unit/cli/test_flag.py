@@ -43,15 +43,17 @@ def test_value_of_another_type_is_printed(cli, stage):
 
 
 def test_default_counts_and_the_reason_is_on_stderr(cli, stage, caplog):
-    """An unknown flag, and one of another type; both are counted."""
+    """An unknown flag, with the nearest name, and one of another type; all are counted."""
     stage.do(ChangeFlag("region", FlagChange(kind=FlagKind.STRING, on_value='"us"', share=1_000_000)))
     assert cli("flag", "nothing").code == 1
     assert "flag 'nothing': the default counts: there is no such flag" in caplog.text
+    assert cli("flag", "regoin").code == 1
+    assert "flag 'regoin': the default counts: there is no such flag; did you mean 'region'?" in caplog.text
     assert cli("flag", "nothing", "--default", "true").code == 0
     assert cli("flag", "region", "--default", "false").code == 1
     assert "its values are of another type than the default" in caplog.text
     reasons = {use.flag: use.reason for use in list_flag_uses(stage.store.reader, None, 0)}
-    assert reasons == {"nothing": FlagReason.UNKNOWN, "region": FlagReason.KIND_MISMATCH}
+    assert reasons == {"nothing": FlagReason.UNKNOWN, "regoin": FlagReason.UNKNOWN, "region": FlagReason.KIND_MISMATCH}
 
 
 def test_default_counts_without_a_store(cli, caplog):

@@ -1,6 +1,6 @@
 """The guard of rollouts: counts runs, compares both versions, and moves each rollout to its next step, to its end, or back.
 
-Invariant: nothing is kept in memory. Each round continues from what is committed, and each move names the step that it saw.
+Invariant: no evidence is kept in memory. Each round continues from what is committed, and each move names the step that it saw.
 So two processes, or one that died in between, reach the same verdict, and a move is made once.
 """
 
@@ -21,6 +21,8 @@ from mainspring.service.rollout import move_rollout
 from mainspring.store.commands.rollouts import CountRolloutRuns, RecordRolloutEvidence
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read import rollouts
+from mainspring.store.read.status.status import meta
+from mainspring.store.restore_hold import HOLD_KEY
 from mainspring.store.schema.rollouts.rollout_runs import CountedRun
 
 _LOG = logging.getLogger("mainspring.rollouts")
@@ -35,13 +37,19 @@ class RolloutGuard:
 
     def __init__(self, store: ProcessStore) -> None:
         self._store = store
+        self._refused: dict[int, str] = {}
+        """The last refusal of each rollout, so that it is logged once."""
 
     def run_once(self) -> None:
         """Evaluate each rollout that divides new runs. An error of one keeps no other from its evaluation; then the last one is raised.
 
+        A store on hold has the rollouts of a backup: none of them moves before a person has released it.
+
         Raises:
             StoreError: the store cannot be read or written.
         """
+        if meta(self._store.reader, HOLD_KEY) is not None:
+            return
         failed: Exception | None = None
         for rollout in rollouts.list_rollouts(self._store.reader, active=True, limit=_MAX_ACTIVE):
             try:
@@ -80,8 +88,10 @@ class RolloutGuard:
         context = OperationContext(_ACTOR, reason, f"rollout_{rollout.id}_{rollout.step}_{rollout.step_at}_{move}")
         try:
             move_rollout(self._store, rollout.automation, move, act=context, seen=rollout)
-        except (ConflictError, NotFoundError) as error:  # a person moved it first, or deployed a third version
-            _LOG.info("the rollout of %s was not moved (%s): %s", rollout.automation, move, error.message)
+        except (ConflictError, NotFoundError) as error:  # a person moved it first, or no worker has the version now
+            if self._refused.get(rollout.id) != error.message:
+                _LOG.warning("the rollout of %s was not moved (%s): %s", rollout.automation, move, error.message)
+            self._refused[rollout.id] = error.message
             return
         level = logging.WARNING if reason else logging.INFO
         text = f"rolled back: {reason}" if reason else _MOVE_TEXTS[move]

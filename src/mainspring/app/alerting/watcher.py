@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -26,16 +26,17 @@ from mainspring.config.due_secrets import read_due_secrets
 from mainspring.config.monitor_settings import read_tuning_overrides, read_tunings
 from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.errors import FencedError, MainspringError
-from mainspring.domain.incidents.incident import Incident, IncidentKind
+from mainspring.domain.incidents.incident import Finding, Incident, IncidentKind
 from mainspring.domain.monitors.inputs import MonitorInputs
 from mainspring.domain.notifications.early_warnings import EarlyWarning
 from mainspring.domain.processes.process_role import ProcessRole
 from mainspring.engine.attempts.processes.process_lifetime import protect_memory
+from mainspring.insight.rollouts.version_changes import add_version_changes
 from mainspring.insight.runs.late_causes import add_causes
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.resources.secret_store import SecretStore
-from mainspring.store.base import CommitCallback
+from mainspring.store.base import CommitCallback, StoreReader
 from mainspring.store.commands.base import Answer, StoreCommand
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read import incidents
@@ -173,6 +174,7 @@ class Watcher:
         try:
             if self._is_standby and await loop.run_in_executor(self._pool, self._is_watched):
                 return
+            fault = await loop.run_in_executor(self._pool, self._guard_rollouts)
             await loop.run_in_executor(self._pool, self._watch.evaluate_once)
         finally:
             self._evaluating_since = None
@@ -184,7 +186,18 @@ class Watcher:
             await self._watchdog_ping.update(
                 self._read_fault() or await loop.run_in_executor(self._pool, self._find_stuck_work)
             )
-        await loop.run_in_executor(self._pool, self._rollouts.run_once)
+        if fault is not None:
+            raise fault
+
+    def _guard_rollouts(self) -> Exception | None:
+        """Move the rollouts before the monitors are evaluated, so that no monitor that fails delays a rollback. Return the fault."""
+        try:
+            self._rollouts.run_once()
+        except FencedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the rest of the round comes first
+            return error
+        return None
 
     def _is_watched(self) -> bool:
         """Return whether a watcher process gives heartbeats."""
@@ -230,8 +243,13 @@ def make_evaluation(
         redact=KNOWN_SECRETS.redact,
         secrets=read_due_secrets(settings),
         at_once=at_once,
-        explain=partial(add_causes, redact=KNOWN_SECRETS.redact, zone=settings.project.timezone),
+        explain=partial(_explain, zone=settings.project.timezone),
     )
+
+
+def _explain(findings: Iterable[Finding], reader: StoreReader, now: int, *, zone: str) -> list[Finding]:
+    explained = add_causes(findings, reader, now, redact=KNOWN_SECRETS.redact, zone=zone)
+    return add_version_changes(explained, reader, redact=KNOWN_SECRETS.redact)
 
 
 def evaluate_and_notify(
@@ -245,8 +263,10 @@ def evaluate_and_notify(
         StoreError: the store cannot be read or written.
     """
     evaluator = make_evaluation(settings, store, at_once=at_once, group_wait=False)
-    evaluator.evaluate_once()
-    RolloutGuard(store).run_once()
+    try:
+        RolloutGuard(store).run_once()
+    finally:
+        evaluator.evaluate_once()
     if incidents.is_alert_due(store.reader, store.clock.now()):
         protect_memory(with_commands=False)
         secrets = make_secret_store(settings)

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     type=click.Choice([policy.value for policy in InFlightPolicy]),
     default=InFlightPolicy.FINISH.value,
     show_default=True,
-    help="unfinished runs of the new version after an abort: finish them, or stop (cancel) them",
+    help="unfinished runs of the new version after an abort: finish them, stop (cancel) them, or move them to the old version "
+    "if its code replays them",
 )
 @click.option("--again", is_flag=True, help="also if the same code was aborted or rolled back before")
 @pass_invocation
@@ -59,6 +60,7 @@ def start(
     from mainspring.domain.flags.flag_text import parse_share
     from mainspring.domain.rollouts.rollout_steps import parse_steps
     from mainspring.service.rollout import RolloutPlan, start_rollout
+    from mainspring.store.read.rollouts import list_versions
 
     plan = RolloutPlan(
         parse_steps(steps),
@@ -68,9 +70,9 @@ def start(
         parse_share(margin),
         again=again,
     )
-    start_rollout(
-        invocation.store, invocation.reader, _require_name(invocation, name), version, plan, act=invocation.act
-    )
+    if not list_versions(invocation.reader, name):  # a name of which no version is in force yet is known, too
+        _require_name(invocation, name)
+    start_rollout(invocation.store, invocation.reader, name, version, plan, act=invocation.act)
     _report(invocation, name, is_start=True)
 
 
@@ -94,7 +96,7 @@ def resume(invocation: Invocation, name: str) -> None:
 @click.argument("name", type=params.AUTOMATION)
 @pass_invocation
 def abort(invocation: Invocation, name: str) -> None:
-    """Needs no confirmation. Unfinished runs of the new version continue, or are cancelled, as --in-flight of the start says."""
+    """Needs no confirmation. Unfinished runs of the new version continue, are cancelled or move back, as --in-flight of the start says."""
     _move(invocation, name, RolloutMove.ABORT)
 
 

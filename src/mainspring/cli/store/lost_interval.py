@@ -11,31 +11,34 @@ from mainspring.insight.text.formatting import format_instant
 if TYPE_CHECKING:
     from mainspring.service.lost_interval import CatchUpResult
     from mainspring.store.maintenance.lost_interval import LostIntervalResult
+    from mainspring.store.read.status.restore_losses import LostChange
 
 _MAX_PRINTED = 20
 _LIST_HINT = f"List it: {LIST_COMMAND}"
 
 
 def print_skipped(invocation: Invocation, skipped: "LostIntervalResult") -> None:
-    """Print what a restore has set aside."""
+    """Print what a restore has set aside, and what was changed after the backup."""
     text = count_text(skipped.slots, skipped.deliveries, skipped.messages)
     if text:
         invocation.output.line(f"Not started, because the replaced store may have done it: {text}. {_LIST_HINT}")
+    _print_changes(invocation, invocation.reads.lost_interval(_max_listed()).changes)
     _print_effects(invocation, skipped.effects)
 
 
 def print_released(invocation: Invocation) -> None:
-    """Print what stays set aside after the release."""
+    """Print what stays set aside after the release, and what is still to be changed."""
     lost = invocation.reads.lost_interval(_max_listed())
     invocation.output.line("The store is released.")
     text = count_text(len(lost.slots), len(lost.deliveries), len(lost.messages))
     if text:
         invocation.output.line(f"Not started, because the replaced store may have done it: {text}. {_LIST_HINT}")
+    _print_changes(invocation, lost.changes)
     _print_effects(invocation, lost.effects)
 
 
 def print_lost(invocation: Invocation, name: str | None) -> None:
-    """List what was set aside, and what persons changed after the backup."""
+    """List what was set aside, and what was changed after the backup."""
     lost = invocation.reads.lost_interval(_max_listed())
     output, zone = invocation.output, invocation.zone
 
@@ -59,15 +62,7 @@ def print_lost(invocation: Invocation, name: str | None) -> None:
         events = [f"{event.name}  {format_instant(event.at, zone)} {zone}  {event.id}" for event in lost.events]
         event_count = formatting.format_count(len(events), "kept event")
         _print_part(invocation, f"{event_count}, which continued runs may receive", events)
-        if lost.changes is None:
-            output.line("The replaced store cannot be read: check yourself what was paused, resumed or retired.")
-        else:
-            lines = [
-                f"{format_instant(change.at, zone)}  {change.actor}  {change.verb} {change.subject}"
-                for change in lost.changes
-            ]
-            change_text = formatting.format_count(len(lines), "change")
-            _print_part(invocation, f"{change_text} after the backup: repeat them by hand", lines)
+        _print_changes(invocation, lost.changes)
         _print_effects(invocation, lost.effects)
         if slots or deliveries or messages:
             output.line("Start them: mainspring db restore --catch-up [--name NAME] [--dry-run]")
@@ -86,6 +81,22 @@ def print_lost(invocation: Invocation, name: str | None) -> None:
         "effects": lost.effects,
     }
     output.document({**data, "by_name_only": sorted(lost.by_name_only)}, print_text)
+
+
+def _print_changes(invocation: Invocation, changes: "tuple[LostChange, ...] | None") -> None:
+    """Print what was changed after the backup: the restored store does the opposite of it."""
+    if changes is None:
+        invocation.output.line(
+            "The replaced store cannot be read: check yourself what was paused, resumed or retired, and which flags and "
+            "rollouts were changed."
+        )
+        return
+    lines = [
+        f"{format_instant(change.at, invocation.zone)}  {change.actor}  {change.verb} {change.subject}"
+        for change in changes
+    ]
+    change_text = formatting.format_count(len(lines), "change")
+    _print_part(invocation, f"{change_text} after the backup: repeat them by hand", lines)
 
 
 def _print_effects(invocation: Invocation, number: int | None) -> None:

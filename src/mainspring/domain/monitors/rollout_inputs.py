@@ -9,10 +9,10 @@ from mainspring.domain.rollouts.rollout import Rollout
 class WatchedRollout(Struct, frozen=True):
     """The last rollout of an automation: the verdict of its guard, and the runs of the new version that count in its step.
 
-    `failed_runs` = the first of them that failed.
+    `bad_runs` = the first of them that failed, or that did not end if the guard rolled back for their time.
     """
 
     rollout: Rollout
     verdict: GuardVerdict
     new_runs: int
-    failed_runs: tuple[str, ...] = ()
+    bad_runs: tuple[str, ...] = ()

@@ -11,7 +11,8 @@ class StartRollout(StoreCommand[RolloutMoved | Refused], frozen=True, kw_only=Tr
     """Divide the new runs of an automation between the version in force and another one. `steps` are shares in millionths.
 
     `again` = also if a rollout of this version, with the same code, was rolled back or aborted. The other fields are those of `Rollout`.
-    Answer: RolloutMoved, Refused not_found | no_version | in_force | no_worker | rollout_active | same_code.
+    Answer: RolloutMoved, Refused not_found | only_candidate | retired | no_version | in_force | no_worker | rollout_active |
+    same_code.
     """
 
     automation: str
@@ -25,7 +26,8 @@ class StartRollout(StoreCommand[RolloutMoved | Refused], frozen=True, kw_only=Tr
 
 
 class MoveRollout(StoreCommand[RolloutMoved | Refused], frozen=True, kw_only=True):
-    """Move the last rollout of an automation. Answer: RolloutMoved, Refused no_rollout | no_version | rollout_state | stale.
+    """Move the last rollout of an automation. Answer: RolloutMoved, Refused no_rollout | no_version | no_worker | rollout_state |
+    stale.
 
     `rollout` and `step` = the rollout and the step that the sender saw: if they do not count any more, the move is refused. None = any.
     `stop` = the bulk operation that cancels the unfinished runs of the new version, if the rollout is to stop them. The commit sets its

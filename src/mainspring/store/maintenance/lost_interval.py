@@ -95,10 +95,10 @@ def carry_effects(tx: Transaction, effects: Sequence[EffectRecord]) -> int:
 
 
 def affects_starts(verb: str, subject: str) -> bool:
-    """Tell whether a recorded operation pauses, resumes or ends something, or sets a flag: it must be repeated after a
-    restore.
+    """Tell whether a recorded operation pauses, resumes or ends something, sets a flag or moves a rollout: it must be
+    repeated after a restore.
     """
-    return verb in _DECIDING or subject.startswith("flag:")
+    return verb in _DECIDING or subject.startswith("flag:") or verb.startswith("rollout ")
 
 
 def _skip_slots(tx: Transaction, name: str, spec: bytes, next_slot_at: int) -> list[int]:

@@ -4,6 +4,7 @@ import msgspec
 
 from mainspring.domain.rollouts.guard_state import GuardState
 from mainspring.domain.rollouts.rollout import InFlightPolicy, Rollout
+from mainspring.domain.rollouts.run_outcome import RunOutcomeKind
 from mainspring.domain.states import RolloutState
 from mainspring.store.base import StoreReader
 from mainspring.store.schema.rollouts.automation_versions import AUTOMATION_VERSION, AutomationVersion
@@ -39,10 +40,10 @@ def list_last_rollouts(reader: StoreReader) -> list[Rollout]:
     return ROLLOUT.read_all(reader.read("list_last_rollouts"))
 
 
-def list_failed_runs(reader: StoreReader, rollout: Rollout, limit: int) -> list[str]:
-    """Return the first runs of the new version that failed and count in the step of a rollout."""
-    values = (rollout.id, rollout.step, rollout.new_version, limit)
-    return first_values(reader.read("list_failed_rollout_runs", values), str)
+def list_bad_runs(reader: StoreReader, rollout: Rollout, outcome: RunOutcomeKind, limit: int) -> list[str]:
+    """Return the first runs of the new version that count in the step of a rollout, with this outcome."""
+    values = (rollout.id, rollout.step, rollout.new_version, outcome.value, limit)
+    return first_values(reader.read("list_bad_rollout_runs", values), str)
 
 
 def list_rollouts_to_undo(reader: StoreReader) -> list[Rollout]:

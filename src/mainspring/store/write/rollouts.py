@@ -27,11 +27,13 @@ from mainspring.store.schema.rollouts.rollouts import NEW_ROLLOUT, ROLLOUT, NewR
 from mainspring.store.transaction import Transaction
 from mainspring.store.write import run_conditions
 from mainspring.store.write.bulk_operations import begin_bulk_operation
-from mainspring.store.write.runs.start import forget_start_rules
+from mainspring.store.write.runs.start import forget_start_rules, read_start_rules
 from mainspring.store.write.triggers import deliveries, schedules
 
 _TIMED_MOVES = frozenset({RolloutMove.RESUME, RolloutMove.ADVANCE})
 """Moves after which the hold of the step begins again."""
+_FORWARD_MOVES = frozenset({RolloutMove.ADVANCE, RolloutMove.FINISH})
+"""Moves after which more runs get the new version."""
 _FAILED_STATES = frozenset({RolloutState.ABORTED, RolloutState.ROLLED_BACK})
 
 
@@ -40,9 +42,13 @@ def start_rollout(tx: Transaction, command: StartRollout) -> RolloutMoved | Refu
     c = command
     tx.hold("deployments")
     in_force = tx.value("read_version_in_force", (c.automation,), int)
+    version = find_version(tx, c.automation, c.new_version)
+    if in_force is None and version is not None:
+        return Refused("only_candidate", f"no version of {c.automation!r} is in force, so there is nothing to divide")
     if in_force is None:
         return Refused("not_found", f"there is no automation {c.automation!r}")
-    version = find_version(tx, c.automation, c.new_version)
+    if read_start_rules(tx, c.automation).is_retired:
+        return Refused("retired", f"automation {c.automation!r} is retired")
     refusal = _refuse_rollout(tx, c, version, in_force)
     if refusal is not None or version is None:
         return refusal or Refused("no_version")
@@ -82,8 +88,9 @@ def _refuse_rollout(
         return Refused(
             "no_version", f"no worker has ever announced version {c.new_version} of {c.automation!r}; known: {known}"
         )
-    if tx.first("has_live_version", (c.automation, c.new_version)) is None:
-        return Refused("no_worker", f"no running worker has version {c.new_version} of {c.automation!r}")
+    no_worker = _refuse_without_worker(tx, c.automation, c.new_version)
+    if no_worker is not None:
+        return no_worker
     failed = ROLLOUT.read_first(tx.all("find_last_rollout_to", (c.automation, c.new_version)))
     is_same = failed is not None and failed.state in _FAILED_STATES and failed.fingerprint == version.fingerprint
     if failed is not None and is_same and not c.again:
@@ -107,6 +114,9 @@ def move_rollout(tx: Transaction, command: MoveRollout) -> RolloutMoved | Refuse
         share = " at its last step" if rollout.state in sources else ""
         text = f"the rollout of {c.automation!r} to version {rollout.new_version} is {rollout.state}{share}"
         return Refused("rollout_state", text.replace("_", " "))
+    no_worker = _refuse_without_worker(tx, c.automation, rollout.new_version) if c.move in _FORWARD_MOVES else None
+    if no_worker is not None:
+        return no_worker
     if c.move is RolloutMove.FINISH:
         version = find_version(tx, c.automation, rollout.new_version)
         if version is None:
@@ -115,6 +125,13 @@ def move_rollout(tx: Transaction, command: MoveRollout) -> RolloutMoved | Refuse
     write_move(tx, rollout, c.move, state, c.reason)
     bulk = None if c.stop is None else _stop_runs(tx, rollout, c.stop)
     return msgspec.structs.replace(_answer(tx, c.automation), bulk=bulk)
+
+
+def _refuse_without_worker(tx: Transaction, automation: str, version: int) -> Refused | None:
+    """Return the refusal of a version that no worker would claim: its runs would wait."""
+    if tx.first("has_live_version", (automation, version)) is not None:
+        return None
+    return Refused("no_worker", f"no running worker has version {version} of {automation!r}")
 
 
 def _stop_runs(tx: Transaction, rollout: Rollout, stop: BeginBulkOperation) -> str | None:

@@ -180,6 +180,33 @@ async def test_evaluation_that_fails_is_made_again(site, caplog):
     await life.close()
 
 
+async def test_rollouts_are_guarded_although_the_evaluation_fails(site):
+    """A monitor that cannot be evaluated keeps no bad version in force."""
+    life = site.watching(site.process("watcher"))
+    site.fault = ValueError("a monitor is broken")
+    guarded = []
+    life._rollouts.run_once = lambda: guarded.append(site.evaluations)
+    life.start()
+    await site.rounds()
+    await life.close()
+    assert len(guarded) >= 2
+
+
+async def test_rollout_that_cannot_be_guarded_stops_no_evaluation(site, caplog):
+    """The rest of the round is done, and then it is logged."""
+    life = site.watching(site.process("watcher"))
+
+    def fail():
+        raise ValueError("its evidence cannot be read")
+
+    life._rollouts.run_once = fail
+    life.start()
+    await site.until(lambda: site.peer.received("/alive"))
+    await site.rounds()
+    await life.close()
+    assert "its evidence cannot be read" in caplog.text
+
+
 async def test_outage_is_reported_without_the_store_while_a_evaluation_waits_for_it(site):
     """What is written on a full disk waits for as long as that is full: people hear of it beside that, and of the end."""
     life = site.watching(site.process("watcher"))

@@ -1,5 +1,7 @@
 """`mainspring rollout`: a rollout starts, is held, continues and ends; each refusal names its cause and the next command."""
 
+import json
+
 import pytest
 
 import mainspring as ms
@@ -26,12 +28,18 @@ def declare() -> Registry:
         @ms.task(name="tidy", version=3, rollout=True, rollout_by="{folder}")
         def third(folder: str = "/srv") -> None: ...
 
+        @ms.workflow(name="tidy", version=4, rollout=True)
+        async def fourth(run: ms.Run, folder: str = "/srv") -> None: ...
+
+        @ms.task(name="lonely", rollout=True)
+        def lonely() -> None: ...
+
     return registry
 
 
 @pytest.fixture
 def rollout(cli, stage):
-    """Calls `mainspring rollout` on a store where a worker has three versions of tidy."""
+    """Calls `mainspring rollout` on a store where a worker has four versions of tidy."""
     stage.do(build_announcement(declare(), stage.now))
     return lambda *words: cli("rollout", *words)
 
@@ -77,6 +85,8 @@ def test_rollout_is_paused_and_resumed(rollout, stage):
     assert "is running" in rollout("resume", "tidy").out
     verbs = [row.verb for row in audit_rows(stage.store.reader, limit=3)]
     assert verbs == ["rollout resume", "rollout pause", "rollout start"]
+    plan = json.loads(audit_rows(stage.store.reader, limit=3)[-1].detail)
+    assert (plan["in_flight"], plan["age_ms"], plan["margin"]) == ("finish", 60_000, 50_000)
 
 
 def test_finish_needs_a_confirmation(rollout, cli):
@@ -124,7 +134,7 @@ def test_abort_lets_runs_finish_by_default(rollout, stage):
         (("tidy", "--to", "2", "--margin", "100%"), 2, "below 100 %"),
         (("tidy", "--to", "3"), 2, "version 3 has rollout_by='{folder}'"),
         (("tidi", "--to", "2"), 3, "Did you mean 'tidy'?"),
-        (("tidy", "--to", "7"), 3, "no worker has ever announced version 7 of 'tidy'; known: 1, 2, 3"),
+        (("tidy", "--to", "7"), 3, "no worker has ever announced version 7 of 'tidy'; known: 1, 2, 3, 4"),
         (("tidy", "--to", "1"), 8, "version 1 of 'tidy' is in force already"),
     ],
 )
@@ -142,6 +152,27 @@ def test_version_without_a_worker_is_refused(rollout, stage):
     refused = rollout("start", "tidy", "--to", "2")
     assert "no running worker has version 2 of 'tidy'" in refused.err
     assert "mainspring up" in refused.err
+
+
+def test_rollout_of_a_retired_automation_is_refused(rollout, cli):
+    """It starts no run, so nothing would ever count."""
+    cli("auto", "retire", "tidy", "-y")
+    refused = rollout("start", "tidy", "--to", "2")
+    assert (refused.code, refused.err.splitlines()[0]) == (8, "error: automation 'tidy' is retired")
+    assert "mainspring auto resume" in refused.err
+
+
+def test_rollout_of_the_only_version_is_refused(rollout):
+    """There is no other one to compare it with, and it needs none."""
+    refused = rollout("start", "lonely", "--to", "1")
+    assert (refused.code, "no version of 'lonely' is in force" in refused.err) == (8, True)
+    assert "Remove rollout=True" in refused.err
+
+
+def test_rollout_to_another_kind_is_refused(rollout):
+    """A run has the kind of its automation, and a task has no undo."""
+    refused = rollout("start", "tidy", "--to", "4")
+    assert (refused.code, "version 1 of 'tidy' is a task, and version 4 is a workflow" in refused.err) == (2, True)
 
 
 def test_second_rollout_is_refused(rollout):

@@ -215,6 +215,18 @@ def test_restore_holds_until_all_is_decided(cli, store_path, folder):
         stage.store.close()
 
 
+def test_restore_and_release_list_what_was_changed_after_the_backup(cli, stage, folder):
+    """A flag that was killed since is on again, and no one would look for it."""
+    cli("flags", "set", "mailer", "--share", "50%")
+    copy = cli("db", "backup", str(folder / "b")).out.strip()
+    cli("flags", "kill", "mailer")
+    stage.store.close()
+    for words in (("restore", copy, "-y"), ("restore", "--release")):
+        printed = cli("db", *words).out
+        assert "1 change after the backup: repeat them by hand:" in printed
+        assert "kill flag:mailer" in printed
+
+
 def test_backup_refuses_the_name_of_a_file_and_makes_no_folder_of_it(cli, stage, folder):
     """A copy has the time in its name; a folder that is called so takes it all the same."""
     result = cli("db", "backup", "ok.db")

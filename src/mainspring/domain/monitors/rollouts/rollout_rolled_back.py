@@ -21,9 +21,9 @@ def evaluate(facts: MonitorInputs, _tuning: Tuning, _now_at: int) -> Iterator[Ev
             "old_version": rollout.old_version,
             "new_version": rollout.new_version,
             "state": rollout.state.value,
-            "failed_runs": list(watched.failed_runs),
+            "bad_runs": list(watched.bad_runs),
         }
-        runs = f"; first failed: {', '.join(watched.failed_runs)}" if watched.failed_runs else ""
+        runs = f"; first of them: {', '.join(watched.bad_runs)}" if watched.bad_runs else ""
         yield evaluate_automation(
             automations[rollout.automation],
             IncidentKind.ROLLOUT_ROLLED_BACK,

@@ -32,12 +32,12 @@ def change(**fields):
 
 
 def test_rollback_is_a_finding_with_its_evidence():
-    """It names the metric, the rates, the first runs that failed, and the way on."""
+    """It names the metric, the rates, the first of the runs that it means, and the way on."""
     over = change(
         state=RolloutState.ROLLED_BACK, ended_at=T0 + 5, reason="version 2 is worse: its runs fail more often"
     )
     (finding,) = find(ROLLED_BACK, T0 + 6, over, failed=("r_1", "r_2"))
-    assert finding.text == "rolled back: version 2 is worse: its runs fail more often; first failed: r_1, r_2"
+    assert finding.text == "rolled back: version 2 is worse: its runs fail more often; first of them: r_1, r_2"
     assert "mainspring rollout start order --to VERSION" in finding.hint
     assert (finding.since_at, finding.severity) == (T0 + 5, Severity.NOTIFY)
     for state in (RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.ABORTED, RolloutState.FINISHED):
