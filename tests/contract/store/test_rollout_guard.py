@@ -10,6 +10,7 @@ from mainspring.app.alerting.rollout_guard import RolloutGuard
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.rollouts.rollout import InFlightPolicy, hash_rollout_key
 from mainspring.domain.states import FailureReason, RolloutMove, RolloutState, RunState
+from mainspring.insight.rollouts.rollout_view import make_rollout_view
 from mainspring.service.bulk_operation import run_next_piece
 from mainspring.store.commands.automations import AnnounceDefinitions, ApplyRetention, AuditedCommand, AutomationRow
 from mainspring.store.commands.rollouts import MoveRollout, StartRollout
@@ -28,8 +29,8 @@ _NUMBERS = itertools.count()
 GOOD, BAD = RunState.SUCCEEDED, RunState.FAILED
 
 
-def announce(process, *names):
-    rows = [AutomationRow(name, "task", n, f"f{n}", b"{}", is_candidate=n == 2) for name in names for n in (1, 2)]
+def announce(process, *names, versions=(1, 2)):
+    rows = [AutomationRow(name, "task", n, f"f{n}", b"{}", is_candidate=n == 2) for name in names for n in versions]
     process.do(AnnounceDefinitions("code", tuple(rows), ()))
 
 
@@ -264,6 +265,24 @@ def test_version_that_is_not_worse_advances_after_the_hold(store, clock):
     assert find_last(store).state is RolloutState.FINISHED
     assert rollouts.read_version_in_force(store.reader, "a") == 2
     assert moves_of(store) == [("guard:rollouts", "rollout advance"), ("guard:rollouts", "rollout finish")]
+
+
+@pytest.mark.parametrize("steps", [(HALF, ALL), (ALL,)])
+def test_version_that_no_worker_has_gets_no_greater_share(store, clock, steps):
+    """The code of a deployment may lack it: then more runs would only wait, and it never takes force by itself."""
+    store.do(MoveRollout(automation="a", move=RolloutMove.ABORT))
+    start_rollout(store, steps=steps, again=True)
+    play(store, *[(2, GOOD)] if steps == (ALL,) else [(1, GOOD), (2, GOOD)] * 20)
+    announce(store, "a", versions=(1,))
+    clock.forward(HOLD_MS)
+    guard(store)
+    assert (find_last(store).step, find_last(store).state) == (0, RolloutState.RUNNING)
+    assert make_rollout_view(store.reader, find_last(store), clock.now(), "UTC").next == (
+        "Nothing while no running worker has version 2: mainspring up"
+    )
+    announce(store, "a")
+    guard(store)
+    assert moves_of(store)[-1][1] == ("rollout finish" if steps == (ALL,) else "rollout advance")
 
 
 def test_rollout_without_enough_evidence_stays(store, clock):

@@ -55,8 +55,12 @@ class RolloutGuard:
         self._count_runs(rollout)
         state = self._read_evidence(rollout)
         move = _choose_move(rollout, state, self._store.clock.now())
-        if move is not None:
+        if move is not None and (move is RolloutMove.ROLL_BACK or self._has_worker(rollout)):
             self._move(rollout, move, state)
+
+    def _has_worker(self, rollout: Rollout) -> bool:
+        """Return whether a worker takes runs of the new version; without one, more runs would only wait."""
+        return rollouts.has_live_version(self._store.reader, rollout.automation, rollout.new_version)
 
     def _count_runs(self, rollout: Rollout) -> None:
         while self._store.apply(CountRolloutRuns(rollout.id, _PAGE)).number == _PAGE:

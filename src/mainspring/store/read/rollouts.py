@@ -75,6 +75,11 @@ def read_version_in_force(reader: StoreReader, automation: str) -> int | None:
     return first_value(reader.read("read_version_in_force", (automation,)), int)
 
 
+def has_live_version(reader: StoreReader, automation: str, version: int) -> bool:
+    """Return whether a running worker has a version in its code."""
+    return first_value(reader.read("has_live_version", (automation, version)), int) is not None
+
+
 def list_counted_runs(reader: StoreReader, rollout: int, step: int, after: int, limit: int) -> list[CountedRun]:
     """Return the runs of a step that count, in their order, after a place."""
     return COUNTED_RUN.read_all(reader.read("list_counted_runs", (rollout, step, after, limit)))
