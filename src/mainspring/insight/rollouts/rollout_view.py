@@ -5,7 +5,7 @@ import msgspec
 from mainspring.domain.flags.flag_text import format_share, to_percent
 from mainspring.domain.rollouts.guard import GuardVerdict, MetricResult
 from mainspring.domain.rollouts.rollout import Rollout
-from mainspring.domain.states import RolloutState
+from mainspring.domain.states import FAILED_ROLLOUT_STATES, RolloutState
 from mainspring.insight.rollouts.step_plan import RolloutStepPlan, plan_steps
 from mainspring.insight.text.formatting import format_moment, shell_word
 from mainspring.store.base import StoreReader
@@ -139,7 +139,7 @@ def _describe_next(r: Rollout, now: int, zone: str, *, has_worker: bool) -> str:
     name = shell_word(r.automation)
     if r.state is RolloutState.PAUSED:
         return f"Nothing until a person continues it: mainspring rollout resume {name}"
-    if r.state in (RolloutState.ABORTED, RolloutState.ROLLED_BACK):
+    if r.state in FAILED_ROLLOUT_STATES:
         return f"Deploy a new version, then: mainspring rollout start {name} --to {r.new_version + 1}"
     if not r.is_active:
         return "Nothing."
