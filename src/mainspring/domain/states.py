@@ -314,6 +314,8 @@ class RolloutMove(StrEnum):
 
 ACTIVE_ROLLOUT_STATES: Final = frozenset({RolloutState.RUNNING, RolloutState.PAUSED})
 """States in which new runs are divided."""
+FAILED_ROLLOUT_STATES: Final = frozenset({RolloutState.ABORTED, RolloutState.ROLLED_BACK})
+"""States in which the new version takes no run until a rollout of it starts again."""
 ROLLOUT_MOVES: Final[dict[RolloutMove, tuple[frozenset[RolloutState], RolloutState]]] = {
     RolloutMove.PAUSE: (frozenset({RolloutState.RUNNING}), RolloutState.PAUSED),
     RolloutMove.RESUME: (frozenset({RolloutState.PAUSED}), RolloutState.RUNNING),

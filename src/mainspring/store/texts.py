@@ -22,7 +22,7 @@ No statement repeats a state's name. It has a placeholder, which is replaced fro
     {{backfills}}        a pattern for the triggers of runs that a backfill created
     {{columns.runs.claimed_run}}   the columns of a row of a table, see `store/schema`; {{insert...}} and {{unnest...}}: its
         columns with their parameters
-    {{rollout.finish}} {{active_rollouts}}   the state in which a move of a rollout ends; those in which new runs are divided
+    {{rollout.pause}} {{active_rollouts}}   the state in which a move of a rollout ends; those in which new runs are divided
     {{condition.audit_fits}}   a condition shared by several statements, from `store/conditions`
 """
 

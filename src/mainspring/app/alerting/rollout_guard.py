@@ -37,8 +37,6 @@ class RolloutGuard:
 
     def __init__(self, store: ProcessStore) -> None:
         self._store = store
-        self._refused: dict[int, str] = {}
-        """The last refusal of each rollout, so that it is logged once."""
 
     def run_once(self) -> None:
         """Evaluate each rollout that divides new runs. An error of one keeps no other from its evaluation; then the last one is raised.
@@ -63,8 +61,12 @@ class RolloutGuard:
         self._count_runs(rollout)
         state = self._read_evidence(rollout)
         move = _choose_move(rollout, state, self._store.clock.now())
-        if move is not None:
+        if move is not None and (move is RolloutMove.ROLL_BACK or self._has_worker(rollout)):
             self._move(rollout, move, state)
+
+    def _has_worker(self, rollout: Rollout) -> bool:
+        """Return whether a worker takes runs of the new version; without one, more runs would only wait."""
+        return rollouts.has_live_version(self._store.reader, rollout.automation, rollout.new_version)
 
     def _count_runs(self, rollout: Rollout) -> None:
         while self._store.apply(CountRolloutRuns(rollout.id, _PAGE)).number == _PAGE:
@@ -88,10 +90,8 @@ class RolloutGuard:
         context = OperationContext(_ACTOR, reason, f"rollout_{rollout.id}_{rollout.step}_{rollout.step_at}_{move}")
         try:
             move_rollout(self._store, rollout.automation, move, act=context, seen=rollout)
-        except (ConflictError, NotFoundError) as error:  # a person moved it first, or no worker has the version now
-            if self._refused.get(rollout.id) != error.message:
-                _LOG.warning("the rollout of %s was not moved (%s): %s", rollout.automation, move, error.message)
-            self._refused[rollout.id] = error.message
+        except (ConflictError, NotFoundError) as error:  # a person moved it first, or its last worker has just ended
+            _LOG.info("the rollout of %s was not moved (%s): %s", rollout.automation, move, error.message)
             return
         level = logging.WARNING if reason else logging.INFO
         text = f"rolled back: {reason}" if reason else _MOVE_TEXTS[move]

@@ -8,17 +8,20 @@ from mainspring.app.deploy.replay_protocol import LoadedCode
 from mainspring.app.deploy.report import DeployChange, DeployFinding, DeployFindingKind
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.errors import UnknownNameError
+from mainspring.domain.rollouts.rollout import Rollout, can_take_force
 from mainspring.engine.body.child_runs import STEP_RUN
 from mainspring.insight.automations.announced_definitions import read_definition
 from mainspring.insight.automations.definition_changes import list_definition_changes
-from mainspring.insight.text.formatting import format_count
+from mainspring.insight.text.formatting import format_count, shell_word
 from mainspring.store.base import StoreReader
 from mainspring.store.read.flags import list_flags
+from mainspring.store.read.rollouts import list_rollouts
 from mainspring.store.read.runs.replayable_runs import RunGroupKey
 from mainspring.store.read.status.status import automations, schedules
 from mainspring.store.views import AutomationView
 
 _MOST_PLACES = 3
+_MOST_ROLLOUTS = 10_000
 
 
 class StoredCode(msgspec.Struct, frozen=True):
@@ -28,6 +31,8 @@ class StoredCode(msgspec.Struct, frozen=True):
     scheduled: dict[str, int]
     """Number of schedules that have not ended, by automation."""
     flags: list[str] | None
+    rollouts: list[Rollout]
+    """Newest first."""
 
 
 def read_stored_code(reader: StoreReader, *, with_flags: bool) -> StoredCode:
@@ -37,7 +42,8 @@ def read_stored_code(reader: StoreReader, *, with_flags: bool) -> StoredCode:
         if schedule.retired_at is None:
             scheduled[schedule.automation] = scheduled.get(schedule.automation, 0) + 1
     flags = [flag.name for flag in list_flags(reader)] if with_flags else None
-    return StoredCode([view for view in automations(reader) if view.retired_at is None], scheduled, flags)
+    known = [view for view in automations(reader) if view.retired_at is None]
+    return StoredCode(known, scheduled, flags, list_rollouts(reader, limit=_MOST_ROLLOUTS))
 
 
 def list_code_findings(
@@ -69,35 +75,71 @@ def _list_removed(
     stored: StoredCode | None,
     groups: Mapping[RunGroupKey, Sequence[str]],
 ) -> Iterator[DeployFinding]:
-    versions: dict[str, set[int]] = {}
-    for definition in definitions:
-        versions.setdefault(definition.name, set()).add(definition.version)
+    loaded = _group_by_name(definitions)
     unfinished: dict[tuple[str, int], list[str]] = {}
     for group, runs in groups.items():
         if not group.is_ended and group.kind != STEP_RUN:
             name = code.former_names.get(group.automation, group.automation)
             unfinished.setdefault((name, group.version), []).extend(runs)
-    for (name, version), runs in sorted(unfinished.items()):
-        if name in versions and version not in versions[name]:
-            loaded = ", ".join(map(str, sorted(versions[name])))
-            yield _build_removed(
-                name,
-                f"{format_count(len(runs), 'unfinished run')} of version {version}, and the code has version {loaded}",
-                "They wait for a worker that loads their version. Keep one until they have ended.",
-                runs,
-                version,
-            )
+    needed = {} if stored is None else dict(_list_needed_versions(loaded, code, stored))
+    yield from _list_removed_versions(loaded, unfinished, needed)
     by_name: dict[str, list[str]] = {}
     for (name, _), runs in unfinished.items():
         by_name.setdefault(name, []).extend(runs)
     known = {view.name for view in stored.automations if view.kind != DefinitionKind.EXEC} if stored else set()
-    for name in sorted({*known, *by_name} - versions.keys() - code.former_names.keys()):
+    for name in sorted({*known, *by_name} - loaded.keys() - code.former_names.keys()):
         runs, count = by_name.get(name, []), stored.scheduled.get(name, 0) if stored else 0
         if runs or count:
             parts = [format_count(len(runs), "unfinished run")] if runs else []
             parts += [format_count(count, "schedule")] if count else []
             hint = "Keep its code, or name its successor: was=. Or end it: mainspring auto retire NAME"
             yield _build_removed(name, f"the code does not have it, and it has {' and '.join(parts)}", hint, runs)
+
+
+def _group_by_name(definitions: Sequence[Definition]) -> dict[str, list[Definition]]:
+    by_name: dict[str, list[Definition]] = {}
+    for definition in definitions:
+        by_name.setdefault(definition.name, []).append(definition)
+    return by_name
+
+
+def _list_removed_versions(
+    loaded: Mapping[str, Sequence[Definition]],
+    unfinished: Mapping[tuple[str, int], Sequence[str]],
+    needed: Mapping[tuple[str, int], tuple[str, str]],
+) -> Iterator[DeployFinding]:
+    """Yield the versions that the code lacks although it has the automation."""
+    for name, version in sorted({*unfinished, *needed}):
+        versions = {definition.version for definition in loaded.get(name, ())}
+        if not versions or version in versions:
+            continue
+        runs = unfinished.get((name, version), ())
+        reason, hint = needed.get((name, version), ("", ""))
+        parts = [reason] if reason else []
+        parts += [f"{format_count(len(runs), 'unfinished run')} of version {version}"] if runs else []
+        parts.append(f"and the code has version {', '.join(map(str, sorted(versions)))}")
+        hint = hint or "They wait for a worker that loads their version. Keep one until they have ended."
+        yield _build_removed(name, ", ".join(parts), hint, runs, version)
+
+
+def _list_needed_versions(
+    loaded: Mapping[str, Sequence[Definition]], code: LoadedCode, stored: StoredCode
+) -> Iterator[tuple[tuple[str, int], tuple[str, str]]]:
+    """Yield the versions that new runs get, each with the reason and what to do if the code lacks it."""
+    for view in stored.automations:
+        name = code.former_names.get(view.name, view.name)
+        if view.kind == DefinitionKind.EXEC or name not in loaded:
+            continue
+        follower = _find_next_in_force(view, loaded[name], stored)
+        if follower is None:
+            hint = "New runs wait for a worker that loads it. Keep it until a rollout of another version is finished."
+            yield (name, view.version), (f"version {view.version} is in force", hint)
+        active = _find_active_rollout(view, stored)
+        if active is not None and (follower is None or follower.version == view.version):
+            hint = (
+                f"They wait for a worker that loads it. Keep it, or first: mainspring rollout abort {shell_word(name)}"
+            )
+            yield (name, active.new_version), (f"version {active.new_version} gets new runs by a rollout", hint)
 
 
 def _build_removed(name: str, text: str, hint: str, runs: Sequence[str], version: int | None = None) -> DeployFinding:
@@ -107,32 +149,40 @@ def _build_removed(name: str, text: str, hint: str, runs: Sequence[str], version
 
 
 def _list_changed(definitions: Sequence[Definition], code: LoadedCode, stored: StoredCode) -> Iterator[DeployFinding]:
-    current = {
-        code.former_names.get(view.name, view.name): definition
-        for view in stored.automations
-        if (definition := read_definition(view)) is not None
-    }
-    versions: dict[str, list[Definition]] = {}
-    for definition in definitions:
-        versions.setdefault(definition.name, []).append(definition)
-    for name, was in sorted(current.items()):
-        compared = _find_next_in_force(was, versions.get(name, ()))
-        changes = [] if compared is None else list_definition_changes(was, compared)
-        if compared is not None and changes:
+    loaded = _group_by_name(definitions)
+    for view in sorted(stored.automations, key=lambda view: code.former_names.get(view.name, view.name)):
+        name, was = code.former_names.get(view.name, view.name), read_definition(view)
+        compared = _find_next_in_force(view, loaded.get(name, ()), stored)
+        if was is None or compared is None:
+            continue
+        changes = list_definition_changes(was, compared)
+        ended = None if compared.version == view.version else _find_active_rollout(view, stored)
+        hint = "" if ended is None else f"It takes force at once, and ends the rollout to version {ended.new_version}."
+        if changes:
             yield DeployFinding(
                 DeployFindingKind.DEFINITION,
                 name,
                 f"the definition changes: {', '.join(change.path for change in changes)}",
                 compared.version,
                 changes=[DeployChange(change.path, change.was, change.now) for change in changes],
+                hint=hint or None,
             )
 
 
-def _find_next_in_force(was: Definition, loaded: Sequence[Definition]) -> Definition | None:
-    """Return the version that takes force with this code: the same one, else the newest without rollout=True."""
-    same = [definition for definition in loaded if definition.version == was.version]
-    plain = [definition for definition in loaded if not definition.option("rollout")]
-    return same[0] if same else max(plain, key=lambda definition: definition.version, default=None)
+def _find_next_in_force(view: AutomationView, loaded: Sequence[Definition], stored: StoredCode) -> Definition | None:
+    """Return the version in force with this code: the same one, else the newest that takes force when it is announced."""
+    same = [definition for definition in loaded if definition.version == view.version]
+    rollouts = [rollout for rollout in stored.rollouts if rollout.automation == view.name]
+    free = [
+        definition
+        for definition in loaded
+        if not definition.option("rollout") and can_take_force(definition.version, rollouts)
+    ]
+    return same[0] if same else max(free, key=lambda definition: definition.version, default=None)
+
+
+def _find_active_rollout(view: AutomationView, stored: StoredCode) -> Rollout | None:
+    return next((rollout for rollout in stored.rollouts if rollout.automation == view.name and rollout.is_active), None)
 
 
 def _list_unknown_flags(code: LoadedCode, stored: StoredCode) -> Iterator[DeployFinding]:

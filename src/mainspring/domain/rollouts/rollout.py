@@ -1,11 +1,12 @@
 """A rollout, its steps, and the version that one key gets. Pure: the same rollout and key give the same version everywhere."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
 
 from mainspring.domain.flags.flag import hash_key, is_in_share
-from mainspring.domain.states import ACTIVE_ROLLOUT_STATES, RolloutState
+from mainspring.domain.states import ACTIVE_ROLLOUT_STATES, FAILED_ROLLOUT_STATES, RolloutState
 
 PER_RUN = "run"
 """`rollout_by="run"`: each run is assigned by its own id, also if it has a run key."""
@@ -63,6 +64,21 @@ class Rollout(msgspec.Struct, frozen=True):
         """Return the version of a new run with this hash of its key, while the rollout is active."""
         is_new = is_in_share(f"{self.automation}\0{self.new_version}", key_hash, self.share)
         return self.new_version if is_new else self.old_version
+
+
+def can_take_force(version: int, rollouts: Sequence[Rollout]) -> bool:
+    """Return whether a version without rollout=True takes force when it is announced. `rollouts` = those of its automation, newest first.
+
+    It does not if it belongs to a rollout in progress, if it is older than the one that the last finished rollout brought into force, or if
+    it failed.
+    """
+    if rollouts and rollouts[0].is_active and version in (rollouts[0].old_version, rollouts[0].new_version):
+        return False
+    finished = next((rollout for rollout in rollouts if rollout.state is RolloutState.FINISHED), None)
+    if finished is not None and (version < finished.new_version or version == finished.old_version):
+        return False
+    of_version = next((rollout for rollout in rollouts if rollout.new_version == version), None)
+    return of_version is None or of_version.state not in FAILED_ROLLOUT_STATES
 
 
 def hash_rollout_key(automation: str, key: str) -> str:

@@ -6,7 +6,7 @@ from mainspring.domain.flags.flag import SHARE_UNITS
 from mainspring.domain.flags.flag_text import format_share, to_percent
 from mainspring.domain.rollouts.guard import GuardVerdict, MetricResult
 from mainspring.domain.rollouts.rollout import Rollout
-from mainspring.domain.states import RolloutState
+from mainspring.domain.states import FAILED_ROLLOUT_STATES, RolloutState
 from mainspring.insight.rollouts.step_plan import RolloutStepPlan, plan_steps
 from mainspring.insight.text.formatting import format_moment, shell_word
 from mainspring.store.base import StoreReader
@@ -109,7 +109,7 @@ def make_rollout_view(reader: StoreReader, rollout: Rollout, now: int, zone: str
         metrics=[_make_metric(result) for result in state.decision.results],
         plan=plan_steps(reader, r, now) if r.is_active else [],
         sentence=_describe(r, now, zone),
-        next=_describe_next(r, now, zone),
+        next=_describe_next(r, now, zone, has_worker=rollouts.has_live_version(reader, r.automation, r.new_version)),
     )
 
 
@@ -136,14 +136,16 @@ def _describe(r: Rollout, now: int, zone: str) -> str:
     return f"The rollout of {r.automation} to version {r.new_version} is {r.state.replace('_', ' ')}{when}: {in_force}.{reason}"
 
 
-def _describe_next(r: Rollout, now: int, zone: str) -> str:
+def _describe_next(r: Rollout, now: int, zone: str, *, has_worker: bool) -> str:
     name = shell_word(r.automation)
     if r.state is RolloutState.PAUSED:
         return f"Nothing until a person continues it: mainspring rollout resume {name}"
-    if r.state in (RolloutState.ABORTED, RolloutState.ROLLED_BACK):
+    if r.state in FAILED_ROLLOUT_STATES:
         return f"Deploy a new version, then: mainspring rollout start {name} --to {r.new_version + 1}"
     if not r.is_active:
         return "Nothing."
+    if not has_worker:
+        return f"Nothing while no running worker has version {r.new_version}: mainspring up"
     is_last = r.step + 1 == len(r.steps)
     at = r.step_at + r.hold_ms
     when = f"at {format_moment(at, now, zone)}" if at > now else "in a moment"

@@ -9,7 +9,7 @@ import msgspec
 
 from mainspring.domain.effects.effect import EffectRecord
 from mainspring.domain.integrity.lost_commits import LostCommits
-from mainspring.domain.integrity.lost_interval import LOST_EFFECT_NOTE, LOST_INTERVAL_NOTE
+from mainspring.domain.integrity.lost_interval import LOST_EFFECT_NOTE, LOST_INTERVAL_NOTE, LOST_MOVES_REASON
 from mainspring.domain.states import EffectState
 from mainspring.domain.time.schedule import Schedule
 from mainspring.domain.time.slot_verdict import SlotVerdict
@@ -43,9 +43,11 @@ class LostIntervalResult(msgspec.Struct, frozen=True):
 def put_on_hold(tx: Transaction, entries: Mapping[str, str | None]) -> LostIntervalResult:
     """Skip what may have been processed, and put the store on hold: nothing is claimed until a person releases it.
 
-    `entries` = further entries of `meta`, None = removed. Earlier commit marks prove nothing from this commit on.
+    Rollouts are paused: one that was aborted in the interval must not bring its version into force. `entries` = further
+    entries of `meta`, None = removed. Earlier commit marks prove nothing from this commit on.
     """
     skipped = refuse_lost_interval(tx)
+    tx.change("pause_rollouts", (LOST_MOVES_REASON,))
     written = {
         HOLD_KEY: "1",
         RESTORED_AT: str(tx.now),

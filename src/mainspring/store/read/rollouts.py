@@ -5,7 +5,7 @@ import msgspec
 from mainspring.domain.rollouts.guard_state import GuardState
 from mainspring.domain.rollouts.rollout import InFlightPolicy, Rollout
 from mainspring.domain.rollouts.run_outcome import RunOutcomeKind
-from mainspring.domain.states import RolloutState
+from mainspring.domain.states import FAILED_ROLLOUT_STATES
 from mainspring.store.base import StoreReader
 from mainspring.store.schema.rollouts.automation_versions import AUTOMATION_VERSION, AutomationVersion
 from mainspring.store.schema.rollouts.rollout_runs import COUNTED_RUN, CountedRun
@@ -48,11 +48,10 @@ def list_bad_runs(reader: StoreReader, rollout: Rollout, outcome: RunOutcomeKind
 
 def list_rollouts_to_undo(reader: StoreReader) -> list[Rollout]:
     """Return the last rollouts that were aborted or rolled back, and that move their unfinished runs back."""
-    states = (RolloutState.ABORTED, RolloutState.ROLLED_BACK)
     return [
         rollout
         for rollout in list_last_rollouts(reader)
-        if rollout.in_flight is InFlightPolicy.MOVE and rollout.state in states
+        if rollout.in_flight is InFlightPolicy.MOVE and rollout.state in FAILED_ROLLOUT_STATES
     ]
 
 
@@ -74,6 +73,11 @@ def count_unfinished_runs(reader: StoreReader, automation: str, version: int) ->
 def read_version_in_force(reader: StoreReader, automation: str) -> int | None:
     """Return the version in force; None = there is none."""
     return first_value(reader.read("read_version_in_force", (automation,)), int)
+
+
+def has_live_version(reader: StoreReader, automation: str, version: int) -> bool:
+    """Return whether a running worker has a version in its code."""
+    return first_value(reader.read("has_live_version", (automation, version)), int) is not None
 
 
 def list_counted_runs(reader: StoreReader, rollout: int, step: int, after: int, limit: int) -> list[CountedRun]:

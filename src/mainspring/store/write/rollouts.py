@@ -4,11 +4,11 @@ import json
 
 import msgspec
 
-from mainspring.domain.rollouts.rollout import NOT_COUNTED, InFlightPolicy, Rollout
+from mainspring.domain.rollouts.rollout import NOT_COUNTED, InFlightPolicy, Rollout, can_take_force
 from mainspring.domain.rollouts.run_outcome import RunOutcomeKind, read_kind
 from mainspring.domain.runs.bulk_operation import MAX_BULK_PARTS
 from mainspring.domain.runs.run_conditions import ConditionKind, ConditionSnapshot
-from mainspring.domain.states import ROLLOUT_MOVES, RolloutMove, RolloutState
+from mainspring.domain.states import FAILED_ROLLOUT_STATES, ROLLOUT_MOVES, RolloutMove, RolloutState
 from mainspring.domain.time.schedule import Schedule
 from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow
 from mainspring.store.commands.bulk_operations import BeginBulkOperation
@@ -34,7 +34,7 @@ _TIMED_MOVES = frozenset({RolloutMove.RESUME, RolloutMove.ADVANCE})
 """Moves after which the hold of the step begins again."""
 _FORWARD_MOVES = frozenset({RolloutMove.ADVANCE, RolloutMove.FINISH})
 """Moves after which more runs get the new version."""
-_FAILED_STATES = frozenset({RolloutState.ABORTED, RolloutState.ROLLED_BACK})
+_MOST_ROLLOUTS = 10_000
 
 
 def start_rollout(tx: Transaction, command: StartRollout) -> RolloutMoved | Refused:
@@ -92,7 +92,7 @@ def _refuse_rollout(
     if no_worker is not None:
         return no_worker
     failed = ROLLOUT.read_first(tx.all("find_last_rollout_to", (c.automation, c.new_version)))
-    is_same = failed is not None and failed.state in _FAILED_STATES and failed.fingerprint == version.fingerprint
+    is_same = failed is not None and failed.state in FAILED_ROLLOUT_STATES and failed.fingerprint == version.fingerprint
     if failed is not None and is_same and not c.again:
         state = failed.state.replace("_", " ")
         return Refused("same_code", f"version {c.new_version} of {c.automation!r} was {state} with the same code")
@@ -213,24 +213,13 @@ def may_take_force(tx: Transaction, row: AutomationRow, version_in_force: int | 
         return True
     if row.is_candidate:
         return False
-    last = find_last(tx, row.name)
-    if last is None:
-        return True
-    if not _is_free(tx, row) or (last.is_active and row.version in (last.old_version, last.new_version)):
+    found = ROLLOUT.read_all(tx.all("list_rollouts", (row.name, 0, _MOST_ROLLOUTS)))
+    if not can_take_force(row.version, found):
         return False
-    if last.is_active:
+    if found and found[0].is_active:
         reason = f"version {row.version} was deployed without rollout=True"
-        write_move(tx, last, RolloutMove.SUPERSEDE, ROLLOUT_MOVES[RolloutMove.SUPERSEDE][1], reason)
+        write_move(tx, found[0], RolloutMove.SUPERSEDE, ROLLOUT_MOVES[RolloutMove.SUPERSEDE][1], reason)
     return True
-
-
-def _is_free(tx: Transaction, row: AutomationRow) -> bool:
-    """Return whether no rollout that has ended keeps a version from taking force: it is not older, and has not failed."""
-    finished = ROLLOUT.read_first(tx.all("find_last_finished_rollout", (row.name,)))
-    if finished is not None and (row.version < finished.new_version or row.version == finished.old_version):
-        return False
-    of_version = ROLLOUT.read_first(tx.all("find_last_rollout_to", (row.name, row.version)))
-    return of_version is None or of_version.state not in _FAILED_STATES
 
 
 def _list_versions(tx: Transaction, automation: str) -> list[AutomationVersion]:

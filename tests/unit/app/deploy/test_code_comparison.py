@@ -8,6 +8,8 @@ from mainspring.app.deploy.code_comparison import StoredCode, list_code_findings
 from mainspring.app.deploy.replay_protocol import LoadedCode
 from mainspring.app.deploy.report import DeployFinding, DeployFindingKind
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.rollouts.rollout import InFlightPolicy, Rollout
+from mainspring.domain.states import RolloutState
 from mainspring.engine.definitions.flag_questions import FlagQuestionPlace
 from mainspring.engine.definitions.load_problem import LoadProblem
 from mainspring.store.read.runs.replayable_runs import RunGroupKey
@@ -18,14 +20,30 @@ def define(name: str, **more: Any) -> Definition:
     return Definition(kind=DefinitionKind.WORKFLOW, name=name, **more)
 
 
-def store_with(*definitions: Definition, flags: list[str] | None = None, **scheduled: int) -> StoredCode:
+def store_with(
+    *definitions: Definition, flags: list[str] | None = None, rollouts: list[Rollout] | None = None, **scheduled: int
+) -> StoredCode:
     views = []
     for definition in definitions:
         values: dict[str, Any] = dict.fromkeys(AutomationView.__struct_fields__)
         data = msgspec.json.encode(definition.to_data())
         values |= {"name": definition.name, "kind": "workflow", "version": definition.version, "definition": data}
         views.append(AutomationView(**values))
-    return StoredCode(views, scheduled, flags)
+    return StoredCode(views, scheduled, flags, rollouts or [])
+
+
+def rollout(old: int, new: int, state: RolloutState) -> Rollout:
+    """Return the only rollout of the automation order."""
+    values: dict[str, Any] = {
+        "steps": (500_000, 1_000_000),
+        "step": 0,
+        "hold_ms": 1,
+        "age_ms": 1,
+        "margin": 1,
+        "started_at": 0,
+    }
+    values |= {"old_version": old, "new_version": new, "fingerprint": "f", "in_flight": InFlightPolicy.FINISH}
+    return Rollout(id=1, automation="order", state=state, step_at=0, **values)
 
 
 def load(*definitions: Definition, **more: Any) -> LoadedCode:
@@ -59,6 +77,35 @@ def test_code_with_another_version_is_found_while_runs_have_the_old_one() -> Non
     assert (finding.kind, finding.version, finding.number) == (DeployFindingKind.REMOVED, 1, 1)
     assert "1 unfinished run of version 1, and the code has version 2" in finding.text
     assert list_code_findings(load(define("order", version=2), define("order")), None, groups) == []
+
+
+def test_code_that_lacks_the_version_in_force_is_found() -> None:
+    """A version with rollout=True takes no run by itself, and neither does one that was rolled back."""
+    stored = store_with(define("order"))
+    (finding,) = list_code_findings(load(define("order", version=2, options={"rollout": True})), stored, {})
+    assert (finding.kind, finding.version) == (DeployFindingKind.REMOVED, 1)
+    assert finding.text == "version 1 is in force, and the code has version 2"
+    stored = store_with(define("order"), rollouts=[rollout(1, 2, RolloutState.ROLLED_BACK)])
+    (finding,) = list_code_findings(load(define("order", version=2)), stored, {group("order"): ["r1"]})
+    assert finding.text == "version 1 is in force, 1 unfinished run of version 1, and the code has version 2"
+    assert list_code_findings(load(define("order", version=3)), stored, {})[0].kind is DeployFindingKind.DEFINITION
+
+
+def test_code_that_lacks_a_version_of_a_rollout_in_progress_is_found() -> None:
+    """Its part of the new runs would wait; another version without rollout=True ends the rollout, and the finding says so."""
+    stored = store_with(define("order"), rollouts=[rollout(1, 2, RolloutState.PAUSED)])
+    (finding,) = list_code_findings(load(define("order")), stored, {})
+    assert finding.text == "version 2 gets new runs by a rollout, and the code has version 1"
+    assert finding.hint == "They wait for a worker that loads it. Keep it, or first: mainspring rollout abort order"
+    (finding,) = list_code_findings(load(define("order", version=3)), stored, {})
+    assert finding.hint == "It takes force at once, and ends the rollout to version 2."
+
+
+def test_old_version_does_not_change_what_a_rollout_brought_into_force() -> None:
+    """Its code stays in the deployment until its last run has ended."""
+    stored = store_with(define("order", version=2), rollouts=[rollout(1, 2, RolloutState.FINISHED)])
+    (finding,) = list_code_findings(load(define("order", options={"every": "1h"})), stored, {})
+    assert (finding.kind, finding.version) == (DeployFindingKind.REMOVED, 2)
 
 
 def test_code_that_renames_an_automation_loses_nothing() -> None:

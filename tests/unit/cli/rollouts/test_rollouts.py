@@ -54,7 +54,7 @@ def start_run(stage, run, key):
 
 
 def test_rollout_starts_and_is_displayed(rollout):
-    """What it divides, how both sides do, and what comes next."""
+    """What it divides, how both sides do, and what comes next; the start also prints how many runs each step needs."""
     started = rollout("start", "tidy", "--to", "2", "--steps", "5%,100%", "--hold", "1h", "--age", "10m")
     assert (started.code, started.err) == (0, "")
     first, *_ = started.out.splitlines()

@@ -7,10 +7,14 @@ import pytest
 from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHolder
 from mainspring.domain.errors import StoreError, StoreHeldError
 from mainspring.domain.integrity.lost_interval import LOST_EFFECT_NOTE
-from mainspring.domain.states import EffectState
+from mainspring.domain.rollouts.rollout import InFlightPolicy
+from mainspring.domain.states import EffectState, RolloutMove, RolloutState
+from mainspring.store.commands.automations import AnnounceDefinitions, AuditedCommand, AutomationRow
 from mainspring.store.commands.effects import BeginEffect, SettleEffect
+from mainspring.store.commands.rollouts import MoveRollout, StartRollout
 from mainspring.store.liveness import SessionLock
 from mainspring.store.read.effects import EffectFilter, list_effects
+from mainspring.store.read.rollouts import find_last_rollout
 from mainspring.store.read.status.restore_losses import lost_interval
 from mainspring.store.sqlite.backup import back_up
 from mainspring.store.sqlite.check import check
@@ -157,3 +161,25 @@ def test_a_damaged_or_missing_store_can_be_restored(path, backup):
     path.unlink()
     assert restore(backup, path, clock=StoppedClock()).previous_store is None
     open_database(path).close()
+
+
+def test_rollout_in_progress_is_paused_and_its_later_moves_are_listed(path, tmp_path):
+    """The backup does not know that it was aborted since: without a person it must not bring its version into force."""
+    database = open_database(path)
+    do(database, opening())
+    rows = [AutomationRow("a", "task", version, "f", b"{}", is_candidate=version == 2) for version in (1, 2)]
+    do(database, AnnounceDefinitions("code", tuple(rows), ()))
+    plan = {"steps": (500_000, 1_000_000), "hold_ms": 1, "in_flight": InFlightPolicy.FINISH, "age_ms": 1, "margin": 1}
+    do(database, StartRollout(automation="a", new_version=2, **plan))
+    made = back_up(path, tmp_path / "backups", now=START_AT)
+    abort = MoveRollout(automation="a", move=RolloutMove.ABORT)
+    do(database, AuditedCommand("c1", "cli:ann@box", "rollout abort", "automation:a", abort))
+    database.close()
+    restore(made.path, path, clock=StoppedClock(START_AT + 50))
+    with contextlib.closing(SqliteReader(path)) as reader:
+        rollout = find_last_rollout(reader, "a")
+        assert (rollout.state, rollout.reason) == (
+            RolloutState.PAUSED,
+            "the store lacks its latest commits, and perhaps moves of this rollout",
+        )
+        assert [change.verb for change in lost_interval(reader, 10).changes] == ["rollout abort"]

@@ -1,0 +1,1 @@
+update rollouts set state = {{rollout.pause}}, reason = ? where state = {{rollout.resume}}
