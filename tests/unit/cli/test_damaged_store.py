@@ -42,6 +42,7 @@ NOT_READING = {
     *(f"runs {verb}" for verb in ("retry", "cancel", "signal", "answer", "give-result")),
     *(f"auto {verb}" for verb in ("pause", "resume", "retire", "backfill")),
     *("failed retry", "failed discard", "bulk pause", "bulk resume", "bulk stop", "triggers replay", "locks break"),
+    *(f"rollout {verb}" for verb in ("start", "pause", "resume", "abort", "finish")),
     *("targets reset", "flags set", "flags kill", "flags delete"),
     *("incidents ack", "incidents snooze", "incidents resolve", "queues pause", "queues resume"),
     *("workers drain", "workers quarantine", "notify test", "db migrate", "db backup", "db prune", "db move"),

@@ -247,7 +247,7 @@ def test_no_worker_that_serves_the_queue(cli, stage):
     (row,) = cli("workers", "list", "--json").json
     assert row["queues"] == ["default", "reports"]
     assert row["tags"] == ["gpu"]
-    assert row["automations"] == {"backup": 1, "order": 1}
+    assert row["automations"] == {"backup": [1], "order": [1]}
     assert "default, reports" in cli("workers", "list").out
 
 

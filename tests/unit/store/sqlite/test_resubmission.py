@@ -15,13 +15,22 @@ from mainspring.domain.flags.flag_use import FlagUse
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.routing import NotificationTarget
+from mainspring.domain.rollouts.rollout import InFlightPolicy
 from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.runs.journal import FactKind, OutcomeKind
 from mainspring.domain.runs.log_chunk import LogChunk
 from mainspring.domain.runs.outbox import QueuedMessage
 from mainspring.domain.runs.run_conditions import ConditionKind, ConditionSnapshot
 from mainspring.domain.secrets.secret_use import SecretUse
-from mainspring.domain.states import AttemptState, BulkMove, DeliveryState, FailureReason, OutcomeState, RunState
+from mainspring.domain.states import (
+    AttemptState,
+    BulkMove,
+    DeliveryState,
+    FailureReason,
+    OutcomeState,
+    RolloutMove,
+    RunState,
+)
 from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.domain.triggers.trigger_source import TriggerTopic
 from mainspring.store.commands import (
@@ -37,6 +46,7 @@ from mainspring.store.commands import (
     logs,
     outbox,
     people,
+    rollouts,
     runs,
     secrets,
     sessions,
@@ -54,6 +64,11 @@ ANNOUNCE = automations.AnnounceDefinitions(
     automations=(
         ROW,
         automations.AutomationRow(name="b", kind="workflow", version=1, fingerprint="g", definition=b"{}"),
+        *(
+            automations.AutomationRow(name, "task", version, "v", b"{}", is_candidate=version == 2)
+            for name in ("divided", "whole")
+            for version in (1, 2)
+        ),
     ),
     schedules=(automations.ScheduleRow(name="a", automation="a", spec=b"{}", next_slot_at=5),),
     triggers=(
@@ -61,6 +76,14 @@ ANNOUNCE = automations.AnnounceDefinitions(
         triggers.TriggerRow("b/runs", "b", "runs", b"{}", None, (TriggerTopic("run", "a", "[]"),)),
     ),
 )
+
+
+def rollout(automation):
+    """Return the start of a rollout of version 2."""
+    values = {"steps": (500_000, 1_000_000), "hold_ms": 1, "in_flight": InFlightPolicy.FINISH, "age_ms": 1, "margin": 1}
+    return rollouts.StartRollout(automation=automation, new_version=2, **values)
+
+
 USE = SecretUse(secret="S", version="v1", provider="env:", actor="w", automation="a", step="s")
 BROKEN = Failure(type="ValueError", code="permanent", message="no")
 OUTCOME = journal.SaveOutcome(
@@ -264,6 +287,17 @@ COMMANDS: list[Any] = [
     flags.AnswerFlag("new", 0, FlagQuestion("g", "ann", "false")),
     flags.AnswerFlag("new", 0, FlagQuestion("g", "bob", "false"), is_fresh=True),
     flags.RecordFlagUses(2, (FlagUse("g", "a", FlagSide.ON, FlagReason.SHARE, 2),)),
+    automations.AuditedCommand("cmd-roll", "me", "rollout start", "automation:whole", rollout("whole")),
+    automations.AuditedCommand(
+        "cmd-advance",
+        "me",
+        "rollout advance",
+        "automation:divided",
+        rollouts.MoveRollout(automation="divided", move=RolloutMove.ADVANCE, rollout=1, step=0),
+    ),
+    rollouts.CountRolloutRuns(1, 10),
+    rollouts.RecordRolloutEvidence(1, 0, "{}"),
+    rollouts.MoveRun("queued", 0, 1, 2),
     automations.SetMeta(key="k", value="v"),
     automations.SetMeta(key="k", value=None),
     outbox.LeaseQueues("new", 1_000, 9, 9),
@@ -361,7 +395,12 @@ COMMANDS: list[Any] = [
         succeeded_before=2**62, failed_before=None, cancelled_before=None, events_before=None, rollups_before=None
     ),
 ]
-LOSES_ITS_COUNT = (automations.ApplyRetention, incidents.RecordEvaluation, automations.RecordRunConditions)
+LOSES_ITS_COUNT = (
+    automations.ApplyRetention,
+    incidents.RecordEvaluation,
+    automations.RecordRunConditions,
+    rollouts.CountRolloutRuns,
+)
 """Rows that were deleted or changed cannot be counted twice: only what is left must be equal."""
 
 
@@ -466,6 +505,11 @@ def filled(open_one):
     for name in ("g", "h"):
         do(database, flags.ChangeFlag(name, FlagChange(share=500_000)))
     do(database, flags.RecordFlagUses(1, (FlagUse("g", "a", FlagSide.ON, FlagReason.SHARE, 1),)))
+    do(database, rollout("divided"))
+    # As the start of a run that the rollout assigned has it.
+    database.connection.execute(
+        "insert into rollout_runs (run, rollout, step, version, key_hash) values ('done', 1, 0, 1, 'k')"
+    )
     neighbour.close()
     clock.now_at += 1_000
     return database
