@@ -288,10 +288,24 @@ def test_rollout_waits_for_a_worker_with_its_version(store, clock, caplog, new_p
     alone.run_once()
     alone.run_once()
     assert find_last(store).step == 0
-    refusals = [text for text in caplog.messages if "no running worker has version 2 of 'a'" in text]
+    refusals = [text for text in caplog.messages if "no running worker has version 2" in text]
     assert len(refusals) == 1
+    assert moves_of(store) == []
     announce(new_process().open(), "a")
     alone.run_once()
+    assert find_last(store).step == 1
+
+
+def test_move_that_was_refused_once_is_made_later(store, clock, new_process):
+    """The last worker ended after the guard had looked. A command has one answer for ever, so the next try is another one."""
+    play(store, *[(1, GOOD), (2, GOOD)] * 20)
+    clock.forward(HOLD_MS)
+    interrupted = InterruptedStore(store, lambda: store.do(DrainSession(store.session)))
+    guard(interrupted)
+    assert find_last(store).step == 0
+    clock.forward(60_000)
+    announce(new_process().open(), "a")
+    guard(store)
     assert find_last(store).step == 1
 
 

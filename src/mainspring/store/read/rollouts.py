@@ -76,6 +76,11 @@ def read_version_in_force(reader: StoreReader, automation: str) -> int | None:
     return first_value(reader.read("read_version_in_force", (automation,)), int)
 
 
+def has_live_version(reader: StoreReader, automation: str, version: int) -> bool:
+    """Return whether a session that claims runs has a version."""
+    return bool(reader.read("has_live_version", (automation, version)))
+
+
 def list_counted_runs(reader: StoreReader, rollout: int, step: int, after: int, limit: int) -> list[CountedRun]:
     """Return the runs of a step that count, in their order, after a place."""
     return COUNTED_RUN.read_all(reader.read("list_counted_runs", (rollout, step, after, limit)))
