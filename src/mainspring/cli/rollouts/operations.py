@@ -169,7 +169,7 @@ def _print_plan(invocation: Invocation, view: "RolloutView") -> None:
     for step in view.plan:
         output = invocation.output
         output.line(
-            f"  {step.percent:g} % needs about {step.runs:,} runs, {step.new_runs:,} of version {view.new_version}"
+            f"  {step.percent:g} % needs about {step.runs:,} runs with different keys, {step.new_runs:,} of version {view.new_version}"
         )
         if step.duration_ms is None:
             output.line("    no run ended in the last day, so the time is unknown")

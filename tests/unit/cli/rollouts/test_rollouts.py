@@ -65,6 +65,7 @@ def test_rollout_starts_and_is_displayed(rollout):
     assert started.out.startswith(displayed)
     plan = started.out.removeprefix(displayed)
     assert "5 % needs about " in plan
+    assert " runs with different keys, " in plan
     assert "no run ended in the last day, so the time is unknown" in plan
     view = rollout("status", "tidy", "--json").json
     assert (view["state"], view["percent"], view["steps"], view["hold_ms"]) == ("running", 5.0, [5.0, 100.0], 3_600_000)
