@@ -21,8 +21,9 @@ from mainspring.store.schema.rollouts.automation_versions import AutomationVersi
 _DURATIONS = 1_000
 """Runs of the old version: the age is the 95th percentile of their durations."""
 _DEFAULT_AGE_MS = 60_000
-_MIN_AGE_MS = 1_000
 MAX_HOLD_MS = 30 * 86_400_000
+_MIN_AGE_MS, _MAX_AGE_MS = 1_000, MAX_HOLD_MS
+"""A greater age would blind the guard: it sees no run before."""
 
 
 class RolloutPlan(msgspec.Struct, frozen=True):
@@ -71,9 +72,9 @@ def start_rollout(
 
 
 def choose_rollout_age(reader: StoreReader, automation: str, version: int | None) -> int:
-    """Return the age (ms) at which runs count: most runs of the version in force have ended by then."""
+    """Return the age (ms) at which runs count: most runs of the version in force have ended by then, or are older than the longest age."""
     durations = [] if version is None else rollouts.list_last_durations(reader, automation, version, _DURATIONS)
-    return max(choose_age(durations) or _DEFAULT_AGE_MS, _MIN_AGE_MS)
+    return min(max(choose_age(durations) or _DEFAULT_AGE_MS, _MIN_AGE_MS), _MAX_AGE_MS)
 
 
 def move_rollout(
@@ -121,8 +122,10 @@ def _check_plan(plan: RolloutPlan) -> None:
         )
     if not 0 < plan.margin < 1_000_000:
         raise OptionError("the margin is above 0 % and below 100 %", hint="For example --margin 5%.")
-    if plan.age_ms is not None and plan.age_ms < _MIN_AGE_MS:
-        raise OptionError("runs count at an age of at least 1 second", hint="For example --age 10m.")
+    if plan.age_ms is not None and not _MIN_AGE_MS <= plan.age_ms <= _MAX_AGE_MS:
+        raise OptionError(
+            "runs count at an age of at least 1 second, and of at most 30 days", hint="For example --age 10m."
+        )
 
 
 def _require_same_kind(old: AutomationVersion, new: AutomationVersion) -> None:

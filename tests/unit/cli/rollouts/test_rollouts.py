@@ -132,6 +132,7 @@ def test_abort_lets_runs_finish_by_default(rollout, stage):
         (("tidy", "--to", "2", "--steps", "many"), 2, "'many' is not a share"),
         (("tidy", "--to", "2", "--hold", "31d"), 2, "at most 30 days"),
         (("tidy", "--to", "2", "--age", "1ms"), 2, "at least 1 second"),
+        (("tidy", "--to", "2", "--age", "31d"), 2, "and of at most 30 days"),
         (("tidy", "--to", "2", "--margin", "100%"), 2, "below 100 %"),
         (("tidy", "--to", "3"), 2, "version 3 has rollout_by='{folder}'"),
         (("tidi", "--to", "2"), 3, "Did you mean 'tidy'?"),
