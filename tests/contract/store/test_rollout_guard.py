@@ -284,15 +284,15 @@ def test_rollout_waits_for_a_worker_with_its_version(store, clock, caplog, new_p
     play(store, *[(1, GOOD), (2, GOOD)] * 20)
     clock.forward(HOLD_MS)
     store.do(DrainSession(store.session))
-    alone = RolloutGuard(store)
-    alone.run_once()
-    alone.run_once()
+    evaluation = RolloutGuard(store)
+    evaluation.run_once()
+    evaluation.run_once()
     assert find_last(store).step == 0
     refusals = [text for text in caplog.messages if "no running worker has version 2" in text]
     assert len(refusals) == 1
     assert moves_of(store) == []
     announce(new_process().open(), "a")
-    alone.run_once()
+    evaluation.run_once()
     assert find_last(store).step == 1
 
 

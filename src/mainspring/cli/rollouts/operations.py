@@ -70,7 +70,7 @@ def start(
         parse_share(margin),
         again=again,
     )
-    if not list_versions(invocation.reader, name):  # a name of which no version is in force yet is known, too
+    if not list_versions(invocation.reader, name):  # a name without a version in force is known, too
         _require_name(invocation, name)
     start_rollout(invocation.store, invocation.reader, name, version, plan, act=invocation.act)
     _report(invocation, name, is_start=True)

@@ -46,7 +46,7 @@ async def test_only_candidate_is_reported(tmp_path, caplog):
     assert "Remove rollout=True" in caplog.text
 
 
-async def test_candidate_beside_a_version_in_force_is_not_reported(tmp_path, caplog):
+async def test_candidate_next_to_a_version_in_force_is_not_reported(tmp_path, caplog):
     """It waits for its rollout as it should."""
     worker = await start_worker(tmp_path / "state.db", declare(is_candidate=True))
     await worker.close()
