@@ -143,7 +143,9 @@ def test_deploy_check_names_drift_flag_schedule_and_removed_automation(site: Sit
     assert changes["queue"] == ("default", "mail")
     assert set(changes) == {"schedule", "queue", "retry"}
     assert "new-mailer" in found["unknown-flag"]["hint"]
-    lines = site.project.call("deploy", "check", code=9).stdout.splitlines()
+    printed = site.project.call("deploy", "check", code=9)
+    assert "unknown-flag: Did you mean 'new-mailer'?" in printed.stderr
+    lines = printed.stdout.splitlines()
     place = lines.index("drift order charge#1")
     assert lines[place + 1] == "  $.amount: 2 -> 4"
     assert lines[place + 2].startswith("  runs: r_")

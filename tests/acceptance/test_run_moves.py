@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,18 +39,22 @@ def project(tmp_path: Path) -> Iterator[Project]:
     project.stop()
 
 
+def read(project: Project, query: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(f"file:{project.store}?mode=ro", uri=True)) as connection:
+        return connection.execute(query).fetchall()
+
+
 def test_runs_that_the_old_code_replays_move_back_after_an_abort(project: Project) -> None:
     """The bodies in memory are of the new code, and are not used. A run that would drift stays, and ends in the new version."""
     start = ("rollout", "start", "order", "--to", "2", "--steps", "100%", "--in-flight", "move")
-    project.until(lambda: project.json("auto", "list"))
+    project.until(lambda: read(project, "select 1 from automation_versions"))
     project.call(*start)
     runs = {number: project.start("order", f"n={number}") for number in (1, 2, 7)}
     project.until(lambda: set(project.states().values()) == {"waiting"})
     project.call("rollout", "abort", "order")
 
     def read_versions() -> dict[str, int]:
-        with closing(sqlite3.connect(f"file:{project.store}?mode=ro", uri=True)) as connection:
-            return dict(connection.execute("select id, version from runs"))
+        return dict(read(project, "select id, version from runs"))
 
     project.until(lambda: read_versions() == {runs[1]: 1, runs[2]: 1, runs[7]: 2})
     for run in runs.values():

@@ -21,8 +21,9 @@ from mainspring.store.schema.rollouts.automation_versions import AutomationVersi
 _DURATIONS = 1_000
 """Runs of the old version: the age is the 95th percentile of their durations."""
 _DEFAULT_AGE_MS = 60_000
-_MIN_AGE_MS = 1_000
 MAX_HOLD_MS = 30 * 86_400_000
+_MIN_AGE_MS, _MAX_AGE_MS = 1_000, MAX_HOLD_MS
+"""A greater age would blind the guard: it sees no run before."""
 
 
 class RolloutPlan(msgspec.Struct, frozen=True):
@@ -45,7 +46,7 @@ def start_rollout(
     """Divide the new runs of an automation between the version in force and another one.
 
     Raises:
-        OptionError: the steps, the hold, the age or the margin cannot be used, or the versions differ in their kind or key.
+        OptionError: the steps, the hold, the age or the margin cannot be used, or the versions differ in their kind, key or arguments.
         NotFoundError: there is no such automation or version.
         ConflictError: the version is in force, no worker has it, another rollout is not finished, its code has failed before, or the
             automation is retired.
@@ -56,6 +57,7 @@ def start_rollout(
     if in_force is not None and in_force in versions and version in versions:
         _require_same_kind(versions[in_force], versions[version])
         _require_same_key(versions[in_force], versions[version])
+        _require_same_arguments(versions[in_force], versions[version])
     command = StartRollout(
         automation=automation,
         new_version=version,
@@ -71,9 +73,9 @@ def start_rollout(
 
 
 def choose_rollout_age(reader: StoreReader, automation: str, version: int | None) -> int:
-    """Return the age (ms) at which runs count: most runs of the version in force have ended by then."""
+    """Return the age (ms) at which runs count: most runs of the version in force have ended by then, or are older than the longest age."""
     durations = [] if version is None else rollouts.list_last_durations(reader, automation, version, _DURATIONS)
-    return max(choose_age(durations) or _DEFAULT_AGE_MS, _MIN_AGE_MS)
+    return min(max(choose_age(durations) or _DEFAULT_AGE_MS, _MIN_AGE_MS), _MAX_AGE_MS)
 
 
 def move_rollout(
@@ -121,8 +123,10 @@ def _check_plan(plan: RolloutPlan) -> None:
         )
     if not 0 < plan.margin < 1_000_000:
         raise OptionError("the margin is above 0 % and below 100 %", hint="For example --margin 5%.")
-    if plan.age_ms is not None and plan.age_ms < _MIN_AGE_MS:
-        raise OptionError("runs count at an age of at least 1 second", hint="For example --age 10m.")
+    if plan.age_ms is not None and not _MIN_AGE_MS <= plan.age_ms <= _MAX_AGE_MS:
+        raise OptionError(
+            "runs count at an age of at least 1 second, and of at most 30 days", hint="For example --age 10m."
+        )
 
 
 def _require_same_kind(old: AutomationVersion, new: AutomationVersion) -> None:
@@ -146,6 +150,29 @@ def _require_same_key(old: AutomationVersion, new: AutomationVersion) -> None:
         )
 
 
+def _require_same_arguments(old: AutomationVersion, new: AutomationVersion) -> None:
+    """Raise OptionError if each run of the new version would fail: its input is made for the version in force."""
+    was, now = (_read_definition(version.definition).parameters for version in (old, new))
+    added = sorted({*now.get("required", ())} - was.get("properties", {}).keys())
+    removed = sorted({*was.get("required", ())} - now.get("properties", {}).keys())
+    if added and not was.get("additionalProperties"):
+        raise OptionError(
+            f"version {new.version} of {old.automation!r} needs the argument {added[0]!r}, and version {old.version} does not "
+            "have it: each of its runs would fail",
+            hint=f"Give {added[0]} a default in version {new.version}.",
+        )
+    if removed and not now.get("additionalProperties"):
+        raise OptionError(
+            f"version {new.version} of {old.automation!r} does not have the argument {removed[0]!r}, and version "
+            f"{old.version} needs it: each of its runs would fail",
+            hint=f"Keep {removed[0]} in version {new.version} until version {old.version} takes no run.",
+        )
+
+
+def _read_definition(definition: bytes) -> Definition:
+    return Definition.from_data(msgspec.json.decode(definition))
+
+
 def _read_rollout_key(definition: bytes) -> str | None:
-    key: str | None = Definition.from_data(msgspec.json.decode(definition)).option("rollout_by")
+    key: str | None = _read_definition(definition).option("rollout_by")
     return key

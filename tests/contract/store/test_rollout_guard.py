@@ -303,17 +303,33 @@ def test_version_that_is_not_worse_advances_after_the_hold(store, clock):
     assert moves_of(store) == [("guard:rollouts", "rollout advance"), ("guard:rollouts", "rollout finish")]
 
 
-def test_rollout_waits_for_a_worker_with_its_version(store, clock, new_process):
+def test_rollout_waits_for_a_worker_with_its_version(store, clock, caplog, new_process):
     """More runs of a version that no worker has would wait; one that drains takes none. A later round continues."""
     play(store, *[(1, GOOD), (2, GOOD)] * 20)
     clock.forward(HOLD_MS)
     store.do(DrainSession(store.session))
-    alone = RolloutGuard(store)
-    alone.run_once()
-    alone.run_once()
+    evaluation = RolloutGuard(store)
+    evaluation.run_once()
+    evaluation.run_once()
     assert find_last(store).step == 0
+    refusals = [text for text in caplog.messages if "no running worker has version 2" in text]
+    assert len(refusals) == 1
+    assert moves_of(store) == []
     announce(new_process().open(), "a")
-    alone.run_once()
+    evaluation.run_once()
+    assert find_last(store).step == 1
+
+
+def test_move_that_was_refused_once_is_made_later(store, clock, new_process):
+    """The last worker ended after the guard had looked. A command has one answer for ever, so the next try is another one."""
+    play(store, *[(1, GOOD), (2, GOOD)] * 20)
+    clock.forward(HOLD_MS)
+    interrupted = InterruptedStore(store, lambda: store.do(DrainSession(store.session)))
+    guard(interrupted)
+    assert find_last(store).step == 0
+    clock.forward(60_000)
+    announce(new_process().open(), "a")
+    guard(store)
     assert find_last(store).step == 1
 
 

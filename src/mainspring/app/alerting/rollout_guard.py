@@ -29,6 +29,7 @@ _LOG = logging.getLogger("mainspring.rollouts")
 _ACTOR = Actor("guard", "rollouts")
 _PAGE = 500
 _MAX_ACTIVE = 1_000
+_MINUTE_MS = 60_000
 _MOVE_TEXTS = {RolloutMove.ADVANCE: "next step", RolloutMove.FINISH: "finished, the new version is in force"}
 
 
@@ -37,6 +38,8 @@ class RolloutGuard:
 
     def __init__(self, store: ProcessStore) -> None:
         self._store = store
+        self._waiting: set[int] = set()
+        """Rollouts whose next move waits for a worker, so that it is logged once."""
 
     def run_once(self) -> None:
         """Evaluate each rollout that divides new runs. An error of one keeps no other from its evaluation; then the last one is raised.
@@ -61,12 +64,19 @@ class RolloutGuard:
         self._count_runs(rollout)
         state = self._read_evidence(rollout)
         move = _choose_move(rollout, state, self._store.clock.now())
-        if move is not None and (move is RolloutMove.ROLL_BACK or self._has_worker(rollout)):
+        if move is not None and not self._lacks_worker(rollout, move):
             self._move(rollout, move, state)
 
-    def _has_worker(self, rollout: Rollout) -> bool:
-        """Return whether a worker takes runs of the new version; without one, more runs would only wait."""
-        return rollouts.has_live_version(self._store.reader, rollout.automation, rollout.new_version)
+    def _lacks_worker(self, rollout: Rollout, move: RolloutMove) -> bool:
+        """Return whether more runs would get a version that no worker claims. The store would refuse the move, and record each refusal."""
+        name, version = rollout.automation, rollout.new_version
+        if move is RolloutMove.ROLL_BACK or rollouts.has_live_version(self._store.reader, name, version):
+            self._waiting.discard(rollout.id)
+            return False
+        if rollout.id not in self._waiting:
+            _LOG.warning("the rollout of %s waits (%s): no running worker has version %d", name, move, version)
+        self._waiting.add(rollout.id)
+        return True
 
     def _count_runs(self, rollout: Rollout) -> None:
         while self._store.apply(CountRolloutRuns(rollout.id, _PAGE)).number == _PAGE:
@@ -87,10 +97,12 @@ class RolloutGuard:
 
     def _move(self, rollout: Rollout, move: RolloutMove, state: GuardState) -> None:
         reason = describe_worse(state.decision, rollout) if move is RolloutMove.ROLL_BACK else None
-        context = OperationContext(_ACTOR, reason, f"rollout_{rollout.id}_{rollout.step}_{rollout.step_at}_{move}")
+        # A command that was refused stays refused, so the next minute has another one.
+        minute = self._store.clock.now() // _MINUTE_MS
+        context = OperationContext(_ACTOR, reason, f"rollout_{rollout.id}_{rollout.step}_{move}_{minute}")
         try:
             move_rollout(self._store, rollout.automation, move, act=context, seen=rollout)
-        except (ConflictError, NotFoundError) as error:  # a person moved it first, or its last worker has just ended
+        except (ConflictError, NotFoundError) as error:  # a person moved it first, or deployed a third version
             _LOG.info("the rollout of %s was not moved (%s): %s", rollout.automation, move, error.message)
             return
         level = logging.WARNING if reason else logging.INFO

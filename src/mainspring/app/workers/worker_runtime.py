@@ -248,14 +248,24 @@ class WorkerRuntime:
         await self.apply(SetMeta(PROBLEMS_KEY, encode_problems(self.registry)))
 
     def _warn_of_versions_not_in_force(self) -> None:
-        """Warn of versions that should be in force by their declaration, and are not: a rollout of them has failed or is not finished."""
-        for view in status.automations(self.store.reader) if self._role == "worker" else ():
-            automation = self.registry.automations.get(view.name)
-            if automation is not None and automation.version > view.version:
+        """Warn of versions that take no run although their author may expect it: their rollout failed, or they are alone."""
+        if self._role != "worker":
+            return
+        in_force = {view.name: view.version for view in status.automations(self.store.reader)}
+        for automation in self.registry.automations.values():
+            version = in_force.get(automation.name, automation.version)
+            if automation.version > version:
                 _LOG.warning(
                     "version %d of %s is not in force, although it has no rollout=True: version %d is. "
                     "See: mainspring rollout status %s",
-                    *(automation.version, view.name, view.version, shlex.quote(view.name)),
+                    *(automation.version, automation.name, version, shlex.quote(automation.name)),
+                )
+        for name, version in self.registry.candidates:
+            if name not in in_force:
+                _LOG.warning(
+                    "version %d of %s waits for a rollout, and no other version is in force: nothing starts it. "
+                    "Remove rollout=True from its declaration and restart the worker.",
+                    *(version, name),
                 )
 
     def child_pids(self) -> list[int]:

@@ -136,14 +136,16 @@ def _print_details(invocation: Invocation, finding: "DeployFinding") -> None:
     lines = [f"{change.path}: {change.was} -> {change.now}" for change in finding.changes]
     if finding.runs:
         lines.append(f"runs: {', '.join(finding.runs)}{', ...' if finding.number > len(finding.runs) else ''}")
+    subject = formatting.escape_line(
+        " ".join(filter(None, (finding.kind, finding.automation or "", finding.step or "")))
+    )
     if lines:
-        names = (finding.kind, finding.automation or "", finding.step or "")
         output.line("")
-        output.line(output.paint(formatting.escape_line(" ".join(filter(None, names))), None, bold=True))
+        output.line(output.paint(subject, None, bold=True))
     for line in lines:
         output.line(f"  {formatting.escape_line(line, _LINE_LENGTH)}")
     if finding.hint:
-        output.hint(f"  {finding.hint}" if lines else finding.hint)
+        output.hint(f"  {finding.hint}" if lines else f"{subject}: {finding.hint}")
 
 
 def _describe_coverage(coverage: "ReplayCoverage") -> str:

@@ -70,7 +70,7 @@ def start(
         parse_share(margin),
         again=again,
     )
-    if not list_versions(invocation.reader, name):  # a name of which no version is in force yet is known, too
+    if not list_versions(invocation.reader, name):  # a name without a version in force is known, too
         _require_name(invocation, name)
     start_rollout(invocation.store, invocation.reader, name, version, plan, act=invocation.act)
     _report(invocation, name, is_start=True)
@@ -169,7 +169,7 @@ def _print_plan(invocation: Invocation, view: "RolloutView") -> None:
     for step in view.plan:
         output = invocation.output
         output.line(
-            f"  {step.percent:g} % needs about {step.runs:,} runs, {step.new_runs:,} of version {view.new_version}"
+            f"  {step.percent:g} % needs about {step.runs:,} runs with different keys, {step.new_runs:,} of version {view.new_version}"
         )
         if step.duration_ms is None:
             output.line("    no run ended in the last day, so the time is unknown")

@@ -76,8 +76,8 @@ def read_version_in_force(reader: StoreReader, automation: str) -> int | None:
 
 
 def has_live_version(reader: StoreReader, automation: str, version: int) -> bool:
-    """Return whether a running worker has a version in its code."""
-    return first_value(reader.read("has_live_version", (automation, version)), int) is not None
+    """Return whether a session that claims runs has a version."""
+    return bool(reader.read("has_live_version", (automation, version)))
 
 
 def list_counted_runs(reader: StoreReader, rollout: int, step: int, after: int, limit: int) -> list[CountedRun]:

@@ -31,6 +31,18 @@ def declare() -> Registry:
         @ms.workflow(name="tidy", version=4, rollout=True)
         async def fourth(run: ms.Run, folder: str = "/srv") -> None: ...
 
+        @ms.task(name="tidy", version=5, rollout=True)
+        def fifth(folder: str, depth: int) -> None: ...
+
+        @ms.task(name="tidy", version=6, rollout=True)
+        def sixth(folder: str = "/srv", depth: int = 1) -> None: ...
+
+        @ms.task(name="move", version=1)
+        def move(source: str) -> None: ...
+
+        @ms.task(name="move", version=2, rollout=True)
+        def move_all() -> None: ...
+
         @ms.task(name="lonely", rollout=True)
         def lonely() -> None: ...
 
@@ -39,7 +51,7 @@ def declare() -> Registry:
 
 @pytest.fixture
 def rollout(cli, stage):
-    """Calls `mainspring rollout` on a store where a worker has four versions of tidy."""
+    """Calls `mainspring rollout` on a store where a worker has six versions of tidy."""
     stage.do(build_announcement(declare(), stage.now))
     return lambda *words: cli("rollout", *words)
 
@@ -62,6 +74,7 @@ def test_rollout_starts_and_is_displayed(rollout):
     displayed, plan = started.out.split("  5 % needs about ")
     assert displayed.splitlines()[-1].startswith("Next: 100 % of the keys at ")
     assert "a run counts 10m after its start" in displayed
+    assert " runs with different keys, " in plan
     assert "of version 2\n    no run ended in the last day" in plan
     assert "if 20 points more of them fail: rolled back after about " in plan
     assert rollout("status", "tidy").out == displayed
@@ -131,10 +144,11 @@ def test_abort_lets_runs_finish_by_default(rollout, stage):
         (("tidy", "--to", "2", "--steps", "many"), 2, "'many' is not a share"),
         (("tidy", "--to", "2", "--hold", "31d"), 2, "at most 30 days"),
         (("tidy", "--to", "2", "--age", "1ms"), 2, "at least 1 second"),
+        (("tidy", "--to", "2", "--age", "31d"), 2, "and of at most 30 days"),
         (("tidy", "--to", "2", "--margin", "100%"), 2, "below 100 %"),
         (("tidy", "--to", "3"), 2, "version 3 has rollout_by='{folder}'"),
         (("tidi", "--to", "2"), 3, "Did you mean 'tidy'?"),
-        (("tidy", "--to", "7"), 3, "no worker has ever announced version 7 of 'tidy'; known: 1, 2, 3, 4"),
+        (("tidy", "--to", "7"), 3, "no worker has ever announced version 7 of 'tidy'; known: 1, 2, 3, 4, 5, 6"),
         (("tidy", "--to", "1"), 8, "version 1 of 'tidy' is in force already"),
     ],
 )
@@ -173,6 +187,22 @@ def test_rollout_to_another_kind_is_refused(rollout):
     """A run has the kind of its automation, and a task has no undo."""
     refused = rollout("start", "tidy", "--to", "4")
     assert (refused.code, "version 1 of 'tidy' is a task, and version 4 is a workflow" in refused.err) == (2, True)
+
+
+def test_rollout_to_other_arguments_is_refused(rollout):
+    """Runs are started with the arguments of the version in force, so each run of the new one would fail."""
+    refused = rollout("start", "tidy", "--to", "5")
+    assert (
+        refused.code,
+        "version 5 of 'tidy' needs the argument 'depth', and version 1 does not have it" in refused.err,
+    ) == (2, True)
+    assert "a default" in refused.err
+    refused = rollout("start", "move", "--to", "2")
+    assert (
+        refused.code,
+        "version 2 of 'move' does not have the argument 'source', and version 1 needs it" in refused.err,
+    ) == (2, True)
+    assert rollout("start", "tidy", "--to", "6").code == 0
 
 
 def test_second_rollout_is_refused(rollout):

@@ -1,6 +1,9 @@
 """The share of a flag: a documented hash, exact shares, and no key that changes its side while the share grows."""
 
 import math
+import os
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -58,3 +61,32 @@ def test_shares_of_a_million_keys_are_exact_within_three_sigma():
         share = step / SHARE_UNITS
         assert abs(number - count * share) <= 3 * math.sqrt(count * share * (1 - share)), step
     assert abs(both - 25_000) <= 3 * math.sqrt(100_000 * 0.25 * 0.75)
+
+
+SIDES = """
+import hashlib
+from mainspring.domain.flags.flag import hash_key, is_in_share
+from mainspring.domain.rollouts.rollout import hash_rollout_key
+digest = hashlib.sha256()
+for number in range(100_000):
+    key = f"customer-{number}"
+    side = is_in_share("new-mailer", key, 250_000), is_in_share("order\\0" + "2", hash_rollout_key("order", key), 250_000)
+    digest.update(bytes(side))
+print(digest.hexdigest())
+"""
+
+
+def test_two_processes_agree_on_every_key():
+    """Of flags and of rollouts, whatever the hash seed of the process."""
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", SIDES],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+            timeout=60,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert printed[0] == printed[1]
+    assert len(printed[0].strip()) == 64

@@ -4,8 +4,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from mainspring.domain.access.permissions import Role
+from mainspring.domain.errors import ArgumentError
+from mainspring.domain.flags.flag_text import to_percent
 from mainspring.domain.rollouts.guard import GuardVerdict
 from mainspring.domain.rollouts.rollout import InFlightPolicy
+from mainspring.domain.rollouts.rollout_steps import DEFAULT_STEPS, parse_steps
 from mainspring.domain.states import ROLLOUT_MOVES, RolloutMove
 from mainspring.insight.rollouts.rollout_detail import RolloutDetail, read_rollout_detail
 from mainspring.insight.rollouts.rollout_moves import RolloutMoveEntry
@@ -13,7 +16,7 @@ from mainspring.insight.rollouts.rollout_view import RolloutView
 from mainspring.insight.text.formatting import shell_word
 from mainspring.web.api.call import ApiCall
 from mainspring.web.api.endpoints.rollouts import rollout_operations, rollout_reads
-from mainspring.web.api.endpoints.rollouts.rollout_operations import MoveRolloutRequest
+from mainspring.web.api.endpoints.rollouts.rollout_operations import MoveRolloutRequest, StartRolloutRequest
 from mainspring.web.api.endpoints.rollouts.rollout_reads import RolloutsQuery
 from mainspring.web.dashboard.charts.share_steps import draw_shares
 from mainspring.web.dashboard.exports import list_all_pages
@@ -32,6 +35,12 @@ from mainspring.web.server.path_table import path_segment
 
 _PATH: Final = "/rollouts"
 _NOUNS: Final = ("automations", "runs", "audit-log")
+_EMPTY_FORM: Final = {
+    **dict.fromkeys(("version", "again", "reason"), ""),
+    "steps": DEFAULT_STEPS,
+    "hold": "30m",
+    "in_flight": InFlightPolicy.FINISH.value,
+}
 VERDICTS: Final = {
     GuardVerdict.WORSE: ("bad", "worse"),
     GuardVerdict.NOT_WORSE: ("good", "not worse"),
@@ -48,14 +57,38 @@ def show(call: ApiCall[RolloutsQuery, Form | None]) -> PageView:
     """List rollouts, newest first."""
     page = rollout_reads.list_rollouts(api_call(call))
     is_filtered = call.query.automation is not None or call.query.active
-    return PageView(
-        "Rollouts", {"rollouts": page.items, "next": page.next, "query": call.query, "is_filtered": is_filtered}
-    )
+    values = {
+        "rollouts": page.items,
+        "next": page.next,
+        "query": call.query,
+        "is_filtered": is_filtered,
+        "in_flight": {policy.value: text for policy, text in IN_FLIGHT.items()},
+        "typed": {**_EMPTY_FORM, "automation": call.query.automation or "", **(call.body or {})},
+    }
+    return PageView("Rollouts", values)
 
 
 def rows(call: ApiCall[RolloutsQuery, None]) -> Iterator[RolloutView]:
     """Export all rollouts in the present filter."""
     return list_all_pages(call, rollout_reads.list_rollouts)
+
+
+def start(call: ApiCall[Any, Form]) -> str:
+    """Start a rollout, and lead to its page."""
+    typed = {name: text.strip() for name, text in call.body.items()}
+    version = typed.get("version", "")
+    if not (version.isascii() and version.isdecimal()):
+        raise ArgumentError(f"{version!r} is not a version", hint="Type the number of version= in the code, such as 2.")
+    request = StartRolloutRequest(
+        version=int(version),
+        steps=tuple(to_percent(step) for step in parse_steps(typed.get("steps", ""))),
+        hold=typed.get("hold", ""),
+        in_flight=InFlightPolicy(typed.get("in_flight", InFlightPolicy.FINISH)),
+        again=bool(typed.get("again")),
+        reason=read_reason(call),
+    )
+    response = call_api(call, rollout_operations.start, request, automation=typed.get("automation", ""))
+    return f"{_PATH}/{response.rollout.id}"
 
 
 def show_one(call: ApiCall[PageQuery, Form | None]) -> PageView:
@@ -126,6 +159,7 @@ PAGES = (
         rows=rows,
         query=RolloutsQuery,
         nouns=_NOUNS,
+        buttons={"start": PageButton(Role.OPERATOR, start)},
     ),
     PageRoute(
         path=f"{_PATH}/{{rollout}}",

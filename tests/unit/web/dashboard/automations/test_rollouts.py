@@ -97,6 +97,30 @@ async def test_rollout_is_paused_resumed_and_finished(world):
 
 
 @pytest.mark.asyncio
+async def test_rollout_is_started_by_a_form(world):
+    """It leads to the page of the rollout. An error is shown with the typed values; a viewer has no form."""
+    rollout_world.announce_candidates(world, "pay")
+    assert await world.visible_to('value="start"', "/rollouts", "olga", "vic") == [True, False]
+    typed = {"automation": "pay", "version": "2", "steps": "5%,50%,100%", "hold": "10m", "in_flight": "stop"}
+    for field, bad, sentence in [
+        ("steps", "5%,150%", "a share of 150 % is not possible"),
+        ("version", "two", "is not a version. Type the number of version= in the code"),
+        ("version", "7", "no worker has ever announced version 7"),
+        ("automation", "pya", "pya"),
+        ("hold", "long", "long"),
+    ]:
+        answer = await world.submit("/rollouts", "start", **{**typed, field: bad}, page=f"{field}{len(bad)}")
+        assert answer.status_code in (404, 409), field
+        assert sentence in printed_text(answer.text)
+        assert answer.status_code == 404 or f'value="{bad}"' in answer.text
+    text = (await world.submit("/rollouts", "start", **typed, reason="new bank", page="p1", onward="/rollouts/1")).text
+    assert "5 % of the keys" in text
+    assert "are cancelled" in text
+    assert "new bank" in text
+    assert state_of(world, 1) == "running"
+
+
+@pytest.mark.asyncio
 async def test_abort_leads_to_the_operation_that_cancels_runs(world):
     """If the start said so."""
     id = rollout_world.start(world, steps=(ALL,), in_flight=InFlightPolicy.STOP)
