@@ -390,7 +390,7 @@ def test_rollout_that_cannot_be_evaluated_stops_no_other(store, clock):
 def test_reads_of_rollouts_are_the_same_on_each_database(store, clock):
     """By automation and of all, and what the age and the status are made of."""
     announce(store, "a", "b")
-    start_rollout(store, "b")
+    start_rollout(store, "b", in_flight=InFlightPolicy.MOVE)
     play(store, (1, GOOD), (2, None), (1, BAD))
     store.do(MoveRollout(automation="b", move=RolloutMove.ABORT))
     reader = store.reader
@@ -399,6 +399,7 @@ def test_reads_of_rollouts_are_the_same_on_each_database(store, clock):
     assert [row.automation for row in rollouts.list_rollouts(reader, "b", limit=1)] == ["b"]
     assert rollouts.list_last_durations(reader, "a", 1, 10) == [0]
     assert rollouts.count_unfinished_runs(reader, "a", 2) == 1
+    assert [row.automation for row in rollouts.list_rollouts_to_undo(reader)] == ["b"]
 
 
 def draw_sides(rng):

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     type=click.Choice([policy.value for policy in InFlightPolicy]),
     default=InFlightPolicy.FINISH.value,
     show_default=True,
-    help="unfinished runs of the new version after an abort: finish them, or stop (cancel) them",
+    help="unfinished runs of the new version after an abort: finish them, stop (cancel) them, or move them to the old version",
 )
 @click.option("--again", is_flag=True, help="also if the same code was aborted or rolled back before")
 @pass_invocation
@@ -94,7 +94,9 @@ def resume(invocation: Invocation, name: str) -> None:
 @click.argument("name", type=params.AUTOMATION)
 @pass_invocation
 def abort(invocation: Invocation, name: str) -> None:
-    """Needs no confirmation. Unfinished runs of the new version continue, or are cancelled, as --in-flight of the start says."""
+    """Needs no confirmation. Unfinished runs of the new version continue, are cancelled or move to the old one, as --in-flight of the
+    start says.
+    """
     _move(invocation, name, RolloutMove.ABORT)
 
 
