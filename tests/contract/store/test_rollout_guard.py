@@ -78,6 +78,11 @@ def count(process, name="a"):
     return {(row.step, row.version, row.outcome): row.number for row in found}
 
 
+def read_next(process, name="a"):
+    """Return what comes next, as the status says it."""
+    return make_rollout_view(process.reader, find_last(process, name), process.clock.now(), "UTC").next
+
+
 def moves_of(process):
     """Return the moves on record as (actor, verb), the oldest first."""
     rows = process.read("audit_rows")
@@ -277,12 +282,26 @@ def test_version_that_no_worker_has_gets_no_greater_share(store, clock, steps):
     clock.forward(HOLD_MS)
     guard(store)
     assert (find_last(store).step, find_last(store).state) == (0, RolloutState.RUNNING)
-    assert make_rollout_view(store.reader, find_last(store), clock.now(), "UTC").next == (
-        "Nothing while no running worker has version 2: mainspring up"
-    )
+    assert read_next(store) == "Nothing while no running worker has version 2: mainspring up"
     announce(store, "a")
     guard(store)
     assert moves_of(store)[-1][1] == ("rollout finish" if steps == (ALL,) else "rollout advance")
+
+
+def test_finished_rollout_says_when_its_old_version_can_be_deleted(store):
+    """Its unfinished runs need its code; without a worker that has it, they wait."""
+    store.start(rollout_key=make_key(store, 1))
+    (run,) = store.claim().runs
+    store.do(MoveRollout(automation="a", move=RolloutMove.FINISH))
+    assert read_next(store) == "Keep version 1 in the code: it has 1 unfinished run."
+    announce(store, "a", versions=(2,))
+    assert read_next(store) == "1 unfinished run of version 1 needs a worker with its code: mainspring up"
+    store.do(finish(run, GOOD))
+    assert read_next(store) == "Nothing."
+    announce(store, "a")
+    assert read_next(store) == (
+        "Version 1 has no unfinished run: delete it from the code, and declare version 2 without rollout=True."
+    )
 
 
 def test_rollout_without_enough_evidence_stays(store, clock):
