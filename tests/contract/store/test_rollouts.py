@@ -277,7 +277,7 @@ def test_pause_holds_the_step_and_resume_begins_its_time_again(store, clock):
 
 
 def test_rename_keeps_the_rollout(store):
-    """A rollout goes with its automation to the new name; the keys keep their side, because the name is hashed once at the start."""
+    """A rollout goes with its automation to the new name."""
     announce(store, 1, 2)
     store.do(rollout())
     rows = tuple(

@@ -121,8 +121,8 @@ def _make_metric(result: MetricResult) -> RolloutMetric:
 
 
 def _describe(r: Rollout, now: int, zone: str) -> str:
-    reason = f" because {r.reason}" if r.reason else ""
     if r.is_active:
+        reason = f" because {r.reason}" if r.reason else ""
         place = f"step {r.step + 1} of {len(r.steps)}, since {format_moment(r.step_at, now, zone)}"
         return (
             f"The rollout of {r.automation} is {r.state}{reason}: version {r.new_version} gets {format_share(r.share)} of the "
@@ -132,7 +132,8 @@ def _describe(r: Rollout, now: int, zone: str) -> str:
     in_force = f"version {r.new_version} is in force"
     if r.state is not RolloutState.FINISHED:
         in_force = f"version {r.new_version} takes no new run"
-    return f"The rollout of {r.automation} to version {r.new_version} is {r.state.replace('_', ' ')}{when}{reason}: {in_force}."
+    reason = f", because {r.reason}" if r.reason else ""
+    return f"The rollout of {r.automation} to version {r.new_version} is {r.state.replace('_', ' ')}{when}: {in_force}{reason}."
 
 
 def _describe_next(reader: StoreReader, r: Rollout, now: int, zone: str) -> str:
