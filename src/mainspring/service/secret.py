@@ -75,11 +75,11 @@ def retire_versions(
     store: Store,
     reader: StoreReader,
     clock: Clock,
-    may_read: Callable[[str, str], bool],
+    may_read: Callable[[str, int, str], bool],
 ) -> list[str]:
     """Delete the versions whose grace time is over and that no running attempt can have; return them as NAME VERSION.
 
-    `may_read(automation, secret)` = whether the automation may have read it.
+    `may_read(automation, version, secret)` = whether this version of the automation may have read it.
     """
     retired: list[str] = []
     now = clock.now()
@@ -91,7 +91,8 @@ def retire_versions(
             current, *older = provider.live_versions(name)
             over = [item for item in older if item.retired_at is not None and item.retired_at <= now]
             if not over or any(
-                may_read(automation, name) for automation in list_old_attempts(reader, current.written_at)
+                may_read(automation, version, name)
+                for automation, version in list_old_attempts(reader, current.written_at)
             ):
                 continue
             for version in provider.retire(name):

@@ -91,6 +91,11 @@ def count(process, name="a"):
     return {(row.step, row.version, row.outcome): row.number for row in found}
 
 
+def read_next(process, name="a"):
+    """Return what comes next, as the status says it."""
+    return make_rollout_view(process.reader, find_last(process, name), process.clock.now(), "UTC").next
+
+
 def moves_of(process):
     """Return the moves on record as (actor, verb), the oldest first."""
     rows = process.read("audit_rows")
@@ -355,12 +360,26 @@ def test_version_that_no_worker_has_gets_no_greater_share(store, clock, steps):
     clock.forward(HOLD_MS)
     guard(store)
     assert (find_last(store).step, find_last(store).state) == (0, RolloutState.RUNNING)
-    assert make_rollout_view(store.reader, find_last(store), clock.now(), "UTC").next == (
-        "Nothing while no running worker has version 2: mainspring up"
-    )
+    assert read_next(store) == "Nothing while no running worker has version 2: mainspring up"
     announce(store, "a")
     guard(store)
     assert moves_of(store)[-1][1] == ("rollout finish" if steps == (ALL,) else "rollout advance")
+
+
+def test_finished_rollout_says_when_its_old_version_can_be_deleted(store):
+    """Its unfinished runs need its code; without a worker that has it, they wait."""
+    store.start(rollout_key=make_key(store, 1))
+    (run,) = store.claim().runs
+    store.do(MoveRollout(automation="a", move=RolloutMove.FINISH))
+    assert read_next(store) == "Keep version 1 in the code: it has 1 unfinished run."
+    announce(store, "a", versions=(2,))
+    assert read_next(store) == "1 unfinished run of version 1 needs a worker with its code: mainspring up"
+    store.do(finish(run, GOOD))
+    assert read_next(store) == "Nothing."
+    announce(store, "a")
+    assert read_next(store) == (
+        "Version 1 has no unfinished run: delete it from the code, and declare version 2 without rollout=True."
+    )
 
 
 def test_rollout_without_enough_evidence_stays(store, clock):
@@ -496,7 +515,7 @@ def test_rollout_that_cannot_be_evaluated_stops_no_other(store, clock):
 def test_reads_of_rollouts_are_the_same_on_each_database(store, clock):
     """By automation and of all, and what the age and the status are made of."""
     announce(store, "a", "b")
-    start_rollout(store, "b")
+    start_rollout(store, "b", in_flight=InFlightPolicy.MOVE)
     play(store, (1, GOOD), (2, None), (1, BAD))
     store.do(MoveRollout(automation="b", move=RolloutMove.ABORT))
     reader = store.reader
@@ -505,6 +524,7 @@ def test_reads_of_rollouts_are_the_same_on_each_database(store, clock):
     assert [row.automation for row in rollouts.list_rollouts(reader, "b", limit=1)] == ["b"]
     assert rollouts.list_last_durations(reader, "a", 1, 10) == [0]
     assert rollouts.count_unfinished_runs(reader, "a", 2) == 1
+    assert [row.automation for row in rollouts.list_rollouts_to_undo(reader)] == ["b"]
 
 
 def draw_sides(rng):

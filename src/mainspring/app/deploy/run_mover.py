@@ -75,8 +75,9 @@ class RunMover:
                 self._move_runs(rollout)
 
     def _move_runs(self, rollout: Rollout) -> None:
-        found = rollouts.list_idle_runs(self._store.reader, rollout.automation, rollout.new_version, _PAGE)
-        runs = [run for run in found if run not in self._stayed]
+        most = _PAGE + len(self._stayed)
+        found = rollouts.list_idle_runs(self._store.reader, rollout.automation, rollout.new_version, most)
+        runs = [run for run in found if run not in self._stayed][:_PAGE]
         if not runs:
             return
         with self._hold_lock(rollout) as is_held:

@@ -8,7 +8,10 @@ from mainspring.insight.automations.announced_definitions import read_definition
 from mainspring.resources.secret_store import ProviderOutage, SecretStore
 from mainspring.service.secret import last_settled_day, record_digest, retire_versions
 from mainspring.store.process_store import ProcessStore
+from mainspring.store.read.rollouts import list_versions
 from mainspring.store.read.status import status
+from mainspring.store.schema.rollouts.automation_versions import AutomationVersion
+from mainspring.store.views import AutomationView
 
 
 class SecretUpkeep:
@@ -35,15 +38,20 @@ class SecretUpkeep:
             record_digest(store, store.reader, now)
             self._digest_day = day
         retire_versions(
-            secrets, store, store.reader, clock, lambda automation, name: self._may_read(store, automation, name)
+            secrets,
+            store,
+            store.reader,
+            clock,
+            lambda automation, version, name: self._may_read(store, automation, version, name),
         )
         outages = [_describe(outage) for outage in secrets.outages.values()]
         if outages:
             raise SecretProviderError("; ".join(outages), transient=True)
 
-    def _may_read(self, store: ProcessStore, automation: str, name: str) -> bool:
-        """Return whether an automation may have read a secret, by the definition in the store."""
-        views = status.automations(store.reader, automation)
+    def _may_read(self, store: ProcessStore, automation: str, version: int, name: str) -> bool:
+        """Return whether a version of an automation may have read a secret, by its definition in the store."""
+        views: list[AutomationVersion | AutomationView] = [*status.automations(store.reader, automation)]
+        views[:0] = [known for known in list_versions(store.reader, automation) if known.version == version]
         definition = read_definition(views[0]) if views else None
         allowed = None if definition is None else definition.option("secrets")
         if allowed is None:

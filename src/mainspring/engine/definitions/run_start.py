@@ -137,13 +137,19 @@ def _is_as_scheduled(definition: Definition, arguments: dict[str, Any]) -> bool:
 def _hash_rollout_key(
     definition: Definition, arguments: dict[str, Any], at: int, run: str, slot: SlotLink | None
 ) -> str | None:
-    """Return the hash of the key that decides on the version; None = the store takes the run key, else the id of the run."""
+    """Return the hash of the key that decides on the version; None = the store takes the run key, else the id of the run.
+
+    Arguments without a value for the key refuse no start: any version is right for them.
+    """
     template = definition.option("rollout_by")
     if template is None or _is_of_schedule(slot):
         return None
     from mainspring.domain.rollouts.rollout import PER_RUN, hash_rollout_key  # noqa: PLC0415 - few automations have it
 
-    key = run if template == PER_RUN else _expand_template(definition, "rollout_by", template, arguments, at)
+    try:
+        key = run if template == PER_RUN else definition.expand(template, arguments, at)
+    except MainspringError:
+        return None
     return hash_rollout_key(definition.name, key) if key else None
 
 

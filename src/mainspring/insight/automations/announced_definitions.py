@@ -9,14 +9,15 @@ from mainspring.domain.definitions.definition import Definition
 from mainspring.insight.automations.dependencies import Edge, Graph, build_graph
 from mainspring.store.base import StoreReader
 from mainspring.store.read.status.status import automations
+from mainspring.store.schema.rollouts.automation_versions import AutomationVersion
 from mainspring.store.views import AutomationView
 
 _NO_TRIGGERS = b'"triggers":{}'
 """Most of ten thousand definitions have none, and decoding them all takes long."""
 
 
-def read_definition(view: AutomationView) -> Definition | None:
-    """Return the announced definition; None if this version cannot read it."""
+def read_definition(view: AutomationView | AutomationVersion) -> Definition | None:
+    """Return the announced definition; None if this version of Mainspring cannot read it."""
     with suppress(msgspec.MsgspecError):
         return Definition.from_data(msgspec.json.decode(view.definition))
     return None

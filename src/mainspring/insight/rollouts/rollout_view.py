@@ -8,7 +8,7 @@ from mainspring.domain.rollouts.guard import GuardVerdict, MetricResult
 from mainspring.domain.rollouts.rollout import Rollout
 from mainspring.domain.states import FAILED_ROLLOUT_STATES, RolloutState
 from mainspring.insight.rollouts.step_plan import RolloutStepPlan, plan_steps
-from mainspring.insight.text.formatting import format_moment, shell_word
+from mainspring.insight.text.formatting import format_count, format_moment, shell_word
 from mainspring.store.base import StoreReader
 from mainspring.store.read import rollouts
 
@@ -109,7 +109,7 @@ def make_rollout_view(reader: StoreReader, rollout: Rollout, now: int, zone: str
         metrics=[_make_metric(result) for result in state.decision.results],
         plan=plan_steps(reader, r, now) if r.is_active else [],
         sentence=_describe(r, now, zone),
-        next=_describe_next(r, now, zone, has_worker=rollouts.has_live_version(reader, r.automation, r.new_version)),
+        next=_describe_next(reader, r, now, zone),
     )
 
 
@@ -136,15 +136,15 @@ def _describe(r: Rollout, now: int, zone: str) -> str:
     return f"The rollout of {r.automation} to version {r.new_version} is {r.state.replace('_', ' ')}{when}: {in_force}.{reason}"
 
 
-def _describe_next(r: Rollout, now: int, zone: str, *, has_worker: bool) -> str:
+def _describe_next(reader: StoreReader, r: Rollout, now: int, zone: str) -> str:
     name = shell_word(r.automation)
     if r.state is RolloutState.PAUSED:
         return f"Nothing until a person continues it: mainspring rollout resume {name}"
     if r.state in FAILED_ROLLOUT_STATES:
         return f"Deploy a new version, then: mainspring rollout start {name} --to {r.new_version + 1}"
     if not r.is_active:
-        return "Nothing."
-    if not has_worker:
+        return _describe_old_code(reader, r) if r.state is RolloutState.FINISHED else "Nothing."
+    if not rollouts.has_live_version(reader, r.automation, r.new_version):
         return f"Nothing while no running worker has version {r.new_version}: mainspring up"
     is_last = r.step + 1 == len(r.steps)
     at = r.step_at + r.hold_ms
@@ -153,3 +153,20 @@ def _describe_next(r: Rollout, now: int, zone: str, *, has_worker: bool) -> str:
         return f"Version {r.new_version} takes force {when}. To end it before: mainspring rollout abort {name}"
     condition = f"if version {r.new_version} is shown to be not worse"
     return f"{format_share(r.steps[r.step + 1])} of the keys {when}, {condition}."
+
+
+def _describe_old_code(reader: StoreReader, r: Rollout) -> str:
+    """Return whether the code of the old version is still needed."""
+    number = rollouts.count_unfinished_runs(reader, r.automation, r.old_version)
+    runs = format_count(number, "unfinished run")
+    if not rollouts.has_live_version(reader, r.automation, r.old_version):
+        needs = "needs" if number == 1 else "need"
+        return (
+            f"{runs} of version {r.old_version} {needs} a worker with its code: mainspring up" if number else "Nothing."
+        )
+    if number:
+        return f"Keep version {r.old_version} in the code: it has {runs}."
+    return (
+        f"Version {r.old_version} has no unfinished run: delete it from the code, and declare version {r.new_version} "
+        "without rollout=True."
+    )

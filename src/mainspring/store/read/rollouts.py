@@ -5,7 +5,6 @@ import msgspec
 from mainspring.domain.rollouts.guard_state import GuardState
 from mainspring.domain.rollouts.rollout import InFlightPolicy, Rollout
 from mainspring.domain.rollouts.run_outcome import RunOutcomeKind
-from mainspring.domain.states import FAILED_ROLLOUT_STATES
 from mainspring.store.base import StoreReader
 from mainspring.store.schema.rollouts.automation_versions import AUTOMATION_VERSION, AutomationVersion
 from mainspring.store.schema.rollouts.rollout_runs import COUNTED_RUN, CountedRun
@@ -47,12 +46,8 @@ def list_bad_runs(reader: StoreReader, rollout: Rollout, outcome: RunOutcomeKind
 
 
 def list_rollouts_to_undo(reader: StoreReader) -> list[Rollout]:
-    """Return the last rollouts that were aborted or rolled back, and that move their unfinished runs back."""
-    return [
-        rollout
-        for rollout in list_last_rollouts(reader)
-        if rollout.in_flight is InFlightPolicy.MOVE and rollout.state in FAILED_ROLLOUT_STATES
-    ]
+    """Return the rollouts that were aborted or rolled back and move their unfinished runs back, while their old version is in force."""
+    return ROLLOUT.read_all(reader.read("list_rollouts_to_undo", (InFlightPolicy.MOVE,)))
 
 
 def list_idle_runs(reader: StoreReader, automation: str, version: int, limit: int) -> list[str]:

@@ -1,7 +1,7 @@
 """Reads of the uses of secrets."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from mainspring.store.base import StoreReader
 from mainspring.store.schema.processes.secret_uses import SECRET_USE_COUNT, SecretUseCount
@@ -27,9 +27,10 @@ def list_secret_uses(
     return SECRET_USE_COUNT.read_all(reader.read("list_secret_uses", (secret, from_at, until_at, limit)))
 
 
-def list_old_attempts(reader: StoreReader, before_at: int) -> list[str]:
-    """Return the automations with a running attempt that started before an instant."""
-    return [str(automation) for (automation,) in reader.read("list_automations_of_old_attempts", (before_at,))]
+def list_old_attempts(reader: StoreReader, before_at: int) -> list[tuple[str, int]]:
+    """Return the automations, each with its version, that have a running attempt from before an instant."""
+    rows = reader.read("list_automations_of_old_attempts", (before_at,))
+    return [(str(automation), cast("int", version)) for automation, version in rows]
 
 
 def list_last_uses(reader: StoreReader, since_at: int) -> list[LastSecretUse]:

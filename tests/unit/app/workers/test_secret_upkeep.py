@@ -1,13 +1,21 @@
 """Upkeep of secrets: old versions are deleted once no attempt can have them, a day gets one digest, an outage is reported."""
 
+import msgspec
 import pytest
 
 from mainspring.app.workers.secret_upkeep import SecretUpkeep
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.errors import SecretProviderError
+from mainspring.domain.rollouts.rollout import InFlightPolicy
 from mainspring.domain.secrets.secret_use import SecretUse
+from mainspring.domain.states import AttemptState
 from mainspring.integrations.secrets.age_secrets import AgeSecrets
 from mainspring.integrations.secrets.env_secrets import EnvSecrets
 from mainspring.resources.secret_store import ProviderEntry, SecretStore
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow
+from mainspring.store.commands.journal import SaveAttempt
+from mainspring.store.commands.rollouts import StartRollout
+from mainspring.store.commands.runs import ClaimRuns, StartRun
 from mainspring.store.commands.secrets import RecordSecretUses
 from mainspring.store.read.audit_pages import AuditFilter, audit_page
 from mainspring.store.read.secret_uses import list_secret_uses
@@ -82,6 +90,35 @@ def test_old_version_is_deleted_after_its_grace_time(store, clock, tmp_path):
     assert [item.version for item in file.live_versions("A")] == ["v2"]
     runner.run(store)
     assert verbs(store, "secret:A") == ["retire"]
+
+
+@pytest.mark.parametrize(("share", "is_kept"), [(1_000_000, True), (1, False)])
+def test_old_version_is_kept_while_an_attempt_of_a_candidate_may_have_it(store, clock, tmp_path, share, is_kept):
+    """The version of the run says which secrets it may read, not the version in force."""
+    file = AgeSecrets(tmp_path / "secrets.age", tmp_path / "secrets.key", clock.now)
+    file.init()
+    file.write("A", "the-old-value-of-a")
+    store.open_session("worker")
+    rows = []
+    for version, names in ((1, ["B"]), (2, ["A"])):
+        options = {"secrets": names}
+        definition = Definition(kind=DefinitionKind.TASK, name="pay", version=version, options=options)
+        data = msgspec.json.encode(definition.to_data())
+        rows.append(AutomationRow("pay", "task", version, "f", data, is_candidate=version == 2))
+    store.apply(AnnounceDefinitions("code", tuple(rows), ()))
+    plan = {"steps": (share, 1_000_000), "hold_ms": 1, "in_flight": InFlightPolicy.FINISH, "age_ms": 1, "margin": 1}
+    store.apply(
+        StartRollout(automation="pay", new_version=2, **(plan if share < 1_000_000 else plan | {"steps": (share,)}))
+    )
+    store.apply(StartRun(id="r1", automation="pay", kind="task", version=1, input=b"{}", codec="json", trigger="test"))
+    (run,) = store.apply(ClaimRuns("c1", 1)).runs
+    store.apply(SaveAttempt("r1", run.claim, "s#1", "s", 0, 1, AttemptState.STARTED, 1, clock.now(), "s"))
+    clock.now_at += 1
+    file.rotate("A", "the-new-value-of-a", grace_ms=1)
+    clock.now_at += HOUR_MS
+    _, runner = upkeep(clock, file)
+    runner.run(store)
+    assert [item.version for item in file.live_versions("A")] == (["v2", "v1"] if is_kept else ["v2"])
 
 
 def test_each_provider_that_is_down_is_reported_while_it_lasts(store, clock):

@@ -158,6 +158,12 @@ def test_start_refuses_a_key_without_its_value():
         command(definition(key="{missing}"))
 
 
+@pytest.mark.parametrize("data", [b'{"user": null}', b'{"user": {"id": null}}', b"{}"])
+def test_start_whose_arguments_have_no_rollout_key_is_not_refused(data):
+    """The run is then assigned by its run key, else by its id: no start fails because of a rollout."""
+    assert command(definition(rollout_by="{user.id}"), data=data).rollout_key is None
+
+
 SLOT = SlotLink("sync", NOW)
 SCHEDULED = {"cron": ["0 3 * * *"]}
 
