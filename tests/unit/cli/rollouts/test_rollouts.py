@@ -49,12 +49,12 @@ def test_rollout_starts_and_is_displayed(rollout):
     """What it divides, how both sides do, and what comes next; the start also prints how many runs each step needs."""
     started = rollout("start", "tidy", "--to", "2", "--steps", "5%,100%", "--hold", "1h", "--age", "10m")
     assert (started.code, started.err) == (0, "")
-    shown = rollout("status", "tidy").out
-    assert started.out.startswith(f"{shown}  5 % needs about ")
-    first, *_, last = shown.splitlines()
+    displayed = rollout("status", "tidy").out
+    assert started.out.startswith(f"{displayed}  5 % needs about ")
+    first, *_, last = displayed.splitlines()
     assert "version 2 gets 5 % of the keys, version 1 the others (step 1 of 2" in first
     assert last.startswith("Next: 100 % of the keys at ")
-    assert "a run counts 10m after its start" in shown
+    assert "a run counts 10m after its start" in displayed
     view = rollout("status", "tidy", "--json").json
     assert (view["state"], view["percent"], view["steps"], view["hold_ms"]) == ("running", 5.0, [5.0, 100.0], 3_600_000)
     (row,) = rollout("status").out.splitlines()[1:]
