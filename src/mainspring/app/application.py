@@ -53,7 +53,6 @@ from mainspring.service.actor import Actor, OperationContext, operation_context
 from mainspring.service.runs import run, run_start, signal
 from mainspring.service.runs.question import answer as answer_question
 from mainspring.service.triggers import event
-from mainspring.store.commands.results import StartAnswer
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read.operation_reads import OperationReads
 from mainspring.store.read.rollouts import read_version_in_force
@@ -101,20 +100,24 @@ class RunStarter(ABC):
         """
         app, options = self._start_context()
         target = app.automation(automation)
-        signature = target.signature
+        in_force = await app.choose_version(target)
+        signature = (in_force if isinstance(automation, str) else target).signature
         data = (
             encode({})
             if signature is None
             else roundtrip_call(signature, args, kwargs, target.name, limit=app.sealing.limit)[0]
         )
-
-        def start(store: ProcessStore, *, act: OperationContext) -> StartAnswer:
-            in_force = app.registry.choose_version(target, partial(read_version_in_force, store.reader))
-            return run_start.start(
-                store, app.clock, in_force.definition, data, act=act, options=options, sealing=app.sealing
-            )
-
-        started = await app.do(start, creates_store=True)
+        started = await app.do(
+            partial(
+                run_start.start,
+                clock=app.clock,
+                definition=in_force.definition,
+                data=data,
+                options=options,
+                sealing=app.sealing,
+            ),
+            creates_store=True,
+        )
         return Handle(app, started.run, signature, created=started.created)
 
 
@@ -389,6 +392,14 @@ class App(RunStarter, StartsWithOptions[Starter]):
             raise fatal
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._runtime.changed.wait(), within)
+
+    async def choose_version(self, automation: Automation) -> Automation:
+        """Return the version in force of an automation, if the registry has several."""
+        if not self.registry.has_candidate(automation.name):
+            return automation
+        store = await self.opened_store(creates_store=True)
+        find_in_force = partial(read_version_in_force, store.reader)
+        return await asyncio.to_thread(self.registry.choose_version, automation, find_in_force)
 
     def automation(self, automation: Automation | str) -> Automation:
         """Return the automation of a name, or the given one.

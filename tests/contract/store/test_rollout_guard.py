@@ -366,7 +366,7 @@ def test_version_that_no_worker_has_gets_no_greater_share(store, clock, steps):
     assert moves_of(store)[-1][1] == ("rollout finish" if steps == (ALL,) else "rollout advance")
 
 
-def test_finished_rollout_says_when_its_old_version_can_be_deleted(store):
+def test_finished_rollout_reports_when_its_old_version_can_be_deleted(store):
     """Its unfinished runs need its code; without a worker that has it, they wait."""
     store.start(rollout_key=make_key(store, 1))
     (run,) = store.claim().runs

@@ -6,7 +6,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.errors import ConflictError
+from mainspring.domain.errors import ArgumentError, ConflictError
 from mainspring.domain.rollouts.rollout import InFlightPolicy
 from mainspring.domain.states import RolloutMove
 from mainspring.engine.definitions.announcement import build_announcement
@@ -25,7 +25,7 @@ def declare(*, has_old: bool = True) -> Registry:
             def order(number: int = 0) -> None: ...
 
         @ms.task(name="order", version=2, rollout=True, queue="fast", title="New {number}")
-        def new_order(number: int = 0) -> None: ...
+        def new_order(number: int = 0, gift: bool = False) -> None: ...
 
     return registry
 
@@ -92,6 +92,18 @@ def test_start_has_the_options_of_the_version_in_force(worker, make_app):
     move(worker, "finish")
     assert start(worker, app) == (2, "fast", "New 7")
     assert start(worker, app, new) == (2, "fast", "New 7")
+
+
+async def test_start_by_name_accepts_the_arguments_of_the_version_in_force(worker, make_app):
+    """A finish brings its arguments into force, too."""
+    registry = declare()
+    announce(worker, registry)
+    app = make_app(registry)
+    with pytest.raises(ArgumentError):
+        await app.start("order", number=1, gift=True)
+    start_rollout(worker)
+    move(worker, "finish")
+    assert (await app.start("order", number=1, gift=True)).created
 
 
 def test_start_after_an_abort_has_the_options_of_the_old_version(worker, make_app):

@@ -140,18 +140,22 @@ class Registry:
         versions = [known for known in self.candidates if known[0] == name]
         return self.automations.get(name) or (self.candidates[max(versions)] if versions else None)
 
+    def has_candidate(self, name: str) -> bool:
+        """Return whether an automation has a version that only a rollout brings into force."""
+        return any(name == known for known, _ in self.candidates)
+
     def choose_version(self, automation: Automation, find_in_force: Callable[[str], int | None]) -> Automation:
         """Return the version in force of an automation, if it is here; its options count for starts.
 
         `find_in_force` returns the version in force of a name. It is called only if there is a candidate of this name.
         """
-        if not any(name == automation.name for name, _ in self.candidates):
+        if not self.has_candidate(automation.name):
             return automation
         return self.find(automation.name, find_in_force(automation.name)) or automation
 
     def __contains__(self, name: object) -> bool:
         """Whether an automation has this name, in any version."""
-        return name in self.automations or any(name == known for known, _ in self.candidates)
+        return name in self.automations or (isinstance(name, str) and self.has_candidate(name))
 
     @classmethod
     def load(cls, targets: Iterable[str | Path], base_dir: str | Path = ".") -> Self:

@@ -92,8 +92,10 @@ def test_old_version_is_deleted_after_its_grace_time(store, clock, tmp_path):
     assert verbs(store, "secret:A") == ["retire"]
 
 
-@pytest.mark.parametrize(("share", "is_kept"), [(1_000_000, True), (1, False)])
-def test_old_version_is_kept_while_an_attempt_of_a_candidate_may_have_it(store, clock, tmp_path, share, is_kept):
+@pytest.mark.parametrize(("share", "is_retained"), [(1_000_000, True), (1, False)])
+def test_old_version_is_retained_while_an_attempt_of_a_candidate_may_have_it(
+    store, clock, tmp_path, share, is_retained
+):
     """The version of the run says which secrets it may read, not the version in force."""
     file = AgeSecrets(tmp_path / "secrets.age", tmp_path / "secrets.key", clock.now)
     file.init()
@@ -118,7 +120,7 @@ def test_old_version_is_kept_while_an_attempt_of_a_candidate_may_have_it(store, 
     clock.now_at += HOUR_MS
     _, runner = upkeep(clock, file)
     runner.run(store)
-    assert [item.version for item in file.live_versions("A")] == (["v2", "v1"] if is_kept else ["v2"])
+    assert [item.version for item in file.live_versions("A")] == (["v2", "v1"] if is_retained else ["v2"])
 
 
 def test_each_provider_that_is_down_is_reported_while_it_lasts(store, clock):
