@@ -94,16 +94,16 @@ def test_start_has_the_options_of_the_version_in_force(worker, make_app):
     assert start(worker, app, new) == (2, "fast", "New 7")
 
 
-async def test_start_by_name_accepts_the_arguments_of_the_version_in_force(worker, make_app):
+def test_start_by_name_accepts_the_arguments_of_the_version_in_force(worker, make_app):
     """A finish brings its arguments into force, too."""
     registry = declare()
     announce(worker, registry)
     app = make_app(registry)
     with pytest.raises(ArgumentError):
-        await app.start("order", number=1, gift=True)
+        asyncio.run(app.start("order", number=1, gift=True))
     start_rollout(worker)
     move(worker, "finish")
-    assert (await app.start("order", number=1, gift=True)).created
+    assert asyncio.run(app.start("order", number=1, gift=True)).created
 
 
 def test_start_after_an_abort_has_the_options_of_the_old_version(worker, make_app):
