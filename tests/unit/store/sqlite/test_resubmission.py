@@ -65,8 +65,8 @@ ANNOUNCE = automations.AnnounceDefinitions(
         ROW,
         automations.AutomationRow(name="b", kind="workflow", version=1, fingerprint="g", definition=b"{}"),
         *(
-            automations.AutomationRow(name, "task", version, "v", b"{}", is_candidate=version == 2)
-            for name in ("divided", "whole")
+            automations.AutomationRow(name, "workflow", version, "r", b"{}", is_candidate=version == 2)
+            for name in ("fresh", "rolled")
             for version in (1, 2)
         ),
     ),
@@ -76,14 +76,6 @@ ANNOUNCE = automations.AnnounceDefinitions(
         triggers.TriggerRow("b/runs", "b", "runs", b"{}", None, (TriggerTopic("run", "a", "[]"),)),
     ),
 )
-
-
-def rollout(automation):
-    """Return the start of a rollout of version 2."""
-    values = {"steps": (500_000, 1_000_000), "hold_ms": 1, "in_flight": InFlightPolicy.FINISH, "age_ms": 1, "margin": 1}
-    return rollouts.StartRollout(automation=automation, new_version=2, **values)
-
-
 USE = SecretUse(secret="S", version="v1", provider="env:", actor="w", automation="a", step="s")
 BROKEN = Failure(type="ValueError", code="permanent", message="no")
 OUTCOME = journal.SaveOutcome(
@@ -160,6 +152,15 @@ def effect(key, call_id, recovery=Recovery.PERSON, **changes):
     return effects.BeginEffect(msgspec.structs.replace(call, **changes), new_id=f"e_{call_id}")
 
 
+ROLLOUT = rollouts.StartRollout(
+    automation="fresh",
+    new_version=2,
+    steps=(1_000_000,),
+    hold_ms=1,
+    in_flight=InFlightPolicy.FINISH,
+    age_ms=0,
+    margin=1,
+)
 COMMANDS: list[Any] = [
     starting("new"),
     starting("new", run_key=runs.RunKey(key="k", input_hash="h")),
@@ -279,6 +280,17 @@ COMMANDS: list[Any] = [
         "cmd-disputed", "me", "dispute", "effect:done", effects.DisputeEffect("done", "e_2", 1, "it is gone")
     ),
     secrets.RecordSecretUses(2, (USE, msgspec.structs.replace(USE, version="v2"))),
+    automations.AuditedCommand("cmd-roll", "me", "rollout start", "automation:fresh", ROLLOUT),
+    automations.AuditedCommand(
+        "cmd-move",
+        "me",
+        "rollout finish",
+        "automation:rolled",
+        rollouts.MoveRollout(automation="rolled", move=RolloutMove.FINISH),
+    ),
+    rollouts.MoveRun("moving", 0, 2, 1),
+    rollouts.CountRolloutRuns(1, 10),
+    rollouts.RecordRolloutEvidence(1, 0, "{}"),
     automations.AuditedCommand("cmd-secret", "me", "set", "secret:S", secrets.RecordSecretOperation()),
     automations.AuditedCommand("cmd-read", "me", "read", "secret:S", secrets.RecordSecretOperation("no")),
     automations.AuditedCommand("cmd-flag", "me", "set", "flag:f", flags.ChangeFlag("f", FlagChange(share=10))),
@@ -287,17 +299,6 @@ COMMANDS: list[Any] = [
     flags.AnswerFlag("new", 0, FlagQuestion("g", "ann", "false")),
     flags.AnswerFlag("new", 0, FlagQuestion("g", "bob", "false"), is_fresh=True),
     flags.RecordFlagUses(2, (FlagUse("g", "a", FlagSide.ON, FlagReason.SHARE, 2),)),
-    automations.AuditedCommand("cmd-roll", "me", "rollout start", "automation:whole", rollout("whole")),
-    automations.AuditedCommand(
-        "cmd-advance",
-        "me",
-        "rollout advance",
-        "automation:divided",
-        rollouts.MoveRollout(automation="divided", move=RolloutMove.ADVANCE, rollout=1, step=0),
-    ),
-    rollouts.CountRolloutRuns(1, 10),
-    rollouts.RecordRolloutEvidence(1, 0, "{}"),
-    rollouts.MoveRun("queued", 0, 1, 2),
     automations.SetMeta(key="k", value="v"),
     automations.SetMeta(key="k", value=None),
     outbox.LeaseQueues("new", 1_000, 9, 9),
@@ -396,9 +397,7 @@ COMMANDS: list[Any] = [
     ),
 ]
 LOSES_ITS_COUNT = (
-    automations.ApplyRetention,
-    incidents.RecordEvaluation,
-    automations.RecordRunConditions,
+    *(automations.ApplyRetention, incidents.RecordEvaluation, automations.RecordRunConditions),
     rollouts.CountRolloutRuns,
 )
 """Rows that were deleted or changed cannot be counted twice: only what is left must be equal."""
@@ -505,11 +504,9 @@ def filled(open_one):
     for name in ("g", "h"):
         do(database, flags.ChangeFlag(name, FlagChange(share=500_000)))
     do(database, flags.RecordFlagUses(1, (FlagUse("g", "a", FlagSide.ON, FlagReason.SHARE, 1),)))
-    do(database, rollout("divided"))
-    # As the start of a run that the rollout assigned has it.
-    database.connection.execute(
-        "insert into rollout_runs (run, rollout, step, version, key_hash) values ('done', 1, 0, 1, 'k')"
-    )
+    do(database, msgspec.structs.replace(ROLLOUT, automation="rolled"))
+    do(database, msgspec.structs.replace(starting("counted", here=True), automation="rolled"))
+    do(database, msgspec.structs.replace(starting("moving"), automation="rolled"))
     neighbour.close()
     clock.now_at += 1_000
     return database
