@@ -53,6 +53,11 @@ async def ask(run: ms.Run) -> str:
     return await run.ask("Charge it?", choices=["approve", "refund"], within="1h", otherwise="refund")
 
 
+@ms.workflow(name="ask", version=2, rollout=True, owner="billing")
+async def ask_again(run: ms.Run) -> str:
+    return await run.ask("Really charge it?", choices=["approve", "refund"], within="1h", otherwise="refund")
+
+
 @ms.task(title="{text}", owner="<b>nobody</b>")
 def say(text: str = "") -> str:
     print(text)

@@ -50,6 +50,7 @@ def names_of(shop: Site, failed: str) -> dict[str, str]:
         "incident": project.json("incidents", "list")[0]["id"],
         "monitor": "silence",
         "flag": make_flag(shop),
+        "rollout": start_rollout(shop),
         "bulk": shop.api("POST", "bulk", verb="retry", name="say", limit=1)["bulk"],
         "trigger": project.json("triggers", "list")[0]["name"],
         "event": shop.api("GET", "events")["items"][0]["id"],
@@ -61,6 +62,12 @@ def make_flag(shop: Site) -> str:
     """Create a flag with text from outside, and return its name."""
     shop.api("POST", "flags/new%20cart/set", percent=5, about=PAYLOADS[0], allow=[PAYLOADS[0]], owner=PAYLOADS[1])
     return "new cart"
+
+
+def start_rollout(shop: Site) -> str:
+    """Start a rollout for a reason with text from outside, and return its id."""
+    started = shop.api("POST", "automations/ask/rollout/start", version=2, reason=PAYLOADS[0])
+    return str(started["rollout"]["id"])
 
 
 def paths(shop: Site) -> dict[str, str]:
