@@ -27,7 +27,7 @@ class ChannelProbeResult(msgspec.Struct, frozen=True):
 
     channel: str
     fault: str | None
-    duration_ms: int
+    took_ms: int
     address: str
 
 

@@ -29,7 +29,7 @@ def test(invocation: Invocation, channel: str | None) -> int:
     columns = [
         TableColumn("CHANNEL", lambda result: result.channel, cut=True),
         TableColumn("ANSWER", _format_answer, lambda result: "red" if result.fault else "green", cut=True),
-        TableColumn("DURATION", lambda result: formatting.format_span(result.duration_ms)),
+        TableColumn("DURATION", lambda result: formatting.format_span(result.took_ms)),
         TableColumn("ADDRESS", lambda result: result.address, cut=True),
     ]
     invocation.output.rows(results, columns, empty="")

@@ -58,7 +58,7 @@ def _find_healed_errors(ended: Mapping[str, RunTotals]) -> Iterator[EarlyWarning
 def _find_slower_runs(facts: MonitorInputs, now: int) -> Iterator[EarlyWarning]:
     histories = {automation.name: automation.history for automation in facts.automations}
     for evaluation in run_duration.evaluate_slow(facts, run_duration.SlowTuning(), now):
-        history, duration_ms = histories[evaluation.subject.automation], evaluation.figures.get("half_duration_ms")
+        history, duration_ms = histories[evaluation.subject.automation], evaluation.figures.get("half_took_ms")
         if (
             evaluation.finding is not None
             or history is None

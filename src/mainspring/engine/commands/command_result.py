@@ -18,7 +18,7 @@ class CommandRecord(msgspec.Struct, frozen=True):
 
     exit_code: int
     tail: str
-    duration_ms: int
+    took_ms: int
     output_bytes: int | None = None
 
 

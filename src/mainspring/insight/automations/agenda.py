@@ -50,7 +50,7 @@ class ClockDay(msgspec.Struct, frozen=True):
 
 
 class AgendaLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One automation. `count` = its starts in seven days, `is_about` = estimated from the first ones; `duration_ms` None = it has no past.
+    """One automation. `count` = its starts in seven days, `is_about` = estimated from the first ones; `took_ms` None = it has no past.
 
     `starts` = the first of them; `often_from_at` = from then on it starts too often to show each start. `crowded` = starts before the end
     of the previous one.
@@ -62,7 +62,7 @@ class AgendaLine(msgspec.Struct, frozen=True, kw_only=True):
     next_at: int | None
     count: int
     is_about: bool
-    duration_ms: int | None
+    took_ms: int | None
     starts: tuple[AgendaStart, ...]
     often_from_at: int | None
     crowded: int
@@ -179,7 +179,7 @@ def _build_line(found: _StartTimes, usual_ms: int | None, now: int, until_at: in
         next_at=min(next_starts, default=None),
         count=found.count,
         is_about=found.is_about,
-        duration_ms=usual_ms,
+        took_ms=usual_ms,
         starts=agenda_starts[:starts],
         often_from_at=found.often_from_at,
         crowded=sum(start.is_crowded for start in agenda_starts),

@@ -194,7 +194,7 @@ def test_redactor_leaves_short_values_and_plain_text_unchanged() -> None:
         ("ssh://git@github.com/a", "ssh://git@github.com/a"),
         ("key AKIAIOSFODNN7EXAMPLE refused", "key *** refused"),
         (f"with ms_{'Zb0-_' * 8}abc as", "with ms_*** as"),
-        ("duration_ms_" + "x" * 43, "duration_ms_" + "x" * 43),
+        ("took_ms_" + "x" * 43, "took_ms_" + "x" * 43),
         ("ms_" + "x" * 44, "ms_" + "x" * 44),
         ("aws_secret_access_key = wJalrXUtnFEMI/K7MDENG", "aws_secret_access_key = ***"),
         ("ghp_0123456789abcdefghijABCDEFGHIJ0123", "ghp_***"),

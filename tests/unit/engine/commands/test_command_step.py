@@ -80,7 +80,7 @@ def test_command_step_reports_how_much_it_put_out(report, tmp_path):
 
 def test_result_of_an_older_version_has_no_size():
     """What was saved before sizes were known is read as unknown."""
-    assert read_output_bytes(b'{"exit_code":0,"tail":"","duration_ms":1}') is None
+    assert read_output_bytes(b'{"exit_code":0,"tail":"","took_ms":1}') is None
     assert read_output_bytes(msgspec.json.encode(CommandRecord(0, "", 1, 7))) == 7
 
 

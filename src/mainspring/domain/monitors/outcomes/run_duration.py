@@ -59,7 +59,7 @@ def evaluate_fast(facts: MonitorInputs, tuning: FastTuning, now_at: int) -> Iter
         newest = next((end for end in automation.ends if end.succeeded), None)
         if newest is None or newest.duration_ms is None:
             continue
-        metrics: dict[str, Any] = {"duration_ms": newest.duration_ms, "run": newest.run}
+        metrics: dict[str, Any] = {"took_ms": newest.duration_ms, "run": newest.run}
         if automation.history is None:
             yield Evaluation(Subject(automation.name, kind), metrics, unsure=_NO_HISTORY)
             continue
@@ -91,7 +91,7 @@ def _evaluate_stated_limit(automation: WatchedAutomation, slow_ms: int, now_at: 
     running_ms = None if automation.running_since_at is None else now_at - automation.running_since_at
     newest = next((end for end in automation.ends if end.succeeded), None)
     duration_ms = None if newest is None else newest.duration_ms
-    metrics = {"running_ms": running_ms, "duration_ms": duration_ms, "limit_ms": slow_ms}
+    metrics = {"running_ms": running_ms, "took_ms": duration_ms, "limit_ms": slow_ms}
     since_at, text = None, ""
     if automation.running_since_at is not None and (running_ms or 0) > slow_ms:
         since_at = automation.running_since_at + slow_ms
@@ -111,7 +111,7 @@ def _evaluate_learned_limit(automation: WatchedAutomation, tuning: SlowTuning, n
     newest = [end.duration_ms for end in automation.ends if end.succeeded and end.duration_ms is not None]
     durations = sorted(newest[:NEWEST_COUNT])
     half_ms = durations[(len(durations) - 1) // 2] if durations else None
-    metrics: dict[str, Any] = {"running_ms": running_ms, "half_duration_ms": half_ms}
+    metrics: dict[str, Any] = {"running_ms": running_ms, "half_took_ms": half_ms}
     if history is None:
         return Evaluation(Subject(automation.name, kind), metrics, unsure=_NO_HISTORY)
     is_learned = _is_learned(history, tuning.runs, tuning.over)

@@ -46,7 +46,7 @@ _MARKED, _NEWEST = 30, 15
 
 
 class StepRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A step, superseded ones too; `duration_ms` None = it has not ended. `error` = of its last attempt."""
+    """A step, superseded ones too; `took_ms` None = it has not ended. `error` = of its last attempt."""
 
     ident: str
     name: str
@@ -57,7 +57,7 @@ class StepRow(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     started_at: int | None
     ended_at: int | None
-    duration_ms: int | None
+    took_ms: int | None
     error: str | None
 
 
@@ -79,7 +79,7 @@ def _build_row(line: StepLine) -> StepRow:
         attempts=tries[-1].number if tries else 0,
         started_at=started_at,
         ended_at=ended_at,
-        duration_ms=None if ended_at is None else line.duration_ms(ended_at),
+        took_ms=None if ended_at is None else line.duration_ms(ended_at),
         error=None if failure is None else failure.headline,
     )
 
