@@ -92,7 +92,7 @@ def _list_removed(
         if runs or count:
             parts = [format_count(len(runs), "unfinished run")] if runs else []
             parts += [format_count(count, "schedule")] if count else []
-            hint = "Keep its code, or name its successor: was=. Or end it: mainspring auto retire NAME"
+            hint = f"Keep its code, or name its successor: was=. Or end it: mainspring auto retire {shell_word(name)}"
             yield _build_removed(name, f"the code does not have it, and it has {' and '.join(parts)}", hint, runs)
 
 
@@ -197,5 +197,5 @@ def _list_unknown_flags(code: LoadedCode, stored: StoredCode) -> Iterator[Deploy
                 DeployFindingKind.UNKNOWN_FLAG,
                 None,
                 f"{error.message} at {listed}: the code gets its own default",
-                hint=f"{error.hint or ''} Create it: mainspring flags set {name}".strip(),
+                hint=f"{error.hint or ''} Create it: mainspring flags set {shell_word(name)}".strip(),
             )

@@ -76,8 +76,8 @@ class RunMover:
 
     def _move_runs(self, rollout: Rollout) -> None:
         most = _PAGE + len(self._stayed)
-        found = rollouts.list_idle_runs(self._store.reader, rollout.automation, rollout.new_version, most)
-        runs = [run for run in found if run not in self._stayed][:_PAGE]
+        idle_runs = rollouts.list_idle_runs(self._store.reader, rollout.automation, rollout.new_version, most)
+        runs = [run for run in idle_runs if run not in self._stayed][:_PAGE]
         if not runs:
             return
         with self._hold_lock(rollout) as is_held:

@@ -6,9 +6,6 @@ drawn exactly by the share. Half of the rest is for failures, and the other metr
 starts with new evidence and has an equal part of each.
 """
 
-from collections.abc import Sequence
-from enum import StrEnum
-
 import msgspec
 
 from mainspring.domain.errors import OptionError
@@ -27,30 +24,11 @@ DEFAULT_MARGIN = 0.05
 
 FAILED = "failed"
 NOT_ENDED = "not_ended"
-DURATION = "duration"
+DURATION_QUANTILES = {"duration.p50": 50, "duration.p95": 95}
+"""The percentiles of the old version's durations with which each duration is compared."""
+METRICS = (FAILED, NOT_ENDED, *DURATION_QUANTILES)
 MARGIN_METRICS = frozenset({FAILED, NOT_ENDED})
 """The metrics in which a version must be "not worse"."""
-QUANTILES = 50, 95
-"""The percentiles of the old version with which each number is compared."""
-
-
-class WorseDirection(StrEnum):
-    """The direction in which a number gets worse."""
-
-    HIGHER = "higher"
-    LOWER = "lower"
-
-
-class WatchedMeasure(msgspec.Struct, frozen=True):
-    """A number of `ms.measure` that the guard compares, because a person named it."""
-
-    name: str
-    worse: WorseDirection = WorseDirection.HIGHER
-
-    @property
-    def metric(self) -> str:
-        """The start of the names of its metrics."""
-        return f"measure.{self.name}"
 
 
 class GuardSettings(msgspec.Struct, frozen=True):
@@ -58,7 +36,6 @@ class GuardSettings(msgspec.Struct, frozen=True):
 
     steps: int
     margin: float = DEFAULT_MARGIN
-    watched: tuple[WatchedMeasure, ...] = ()
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -71,20 +48,8 @@ class GuardSettings(msgspec.Struct, frozen=True):
             )
 
 
-def name_quantiles(number: str) -> list[str]:
-    """Return the metrics of a number."""
-    return [f"{number}.p{percent}" for percent in QUANTILES]
-
-
-def list_metrics(watched: Sequence[WatchedMeasure]) -> list[str]:
-    """Return the names of all metrics."""
-    numbers = [DURATION, *(measure.metric for measure in watched)]
-    return [FAILED, NOT_ENDED, *(metric for number in numbers for metric in name_quantiles(number))]
-
-
 def allot_budget(settings: GuardSettings) -> dict[str, float]:
     """Return the error that each metric may make in one step."""
-    metrics = list_metrics(settings.watched)
     step_budget = ERROR_BUDGET * (1 - RESERVED_PART) / settings.steps
-    rest = (1 - FAILED_PART) / (len(metrics) - 1)
-    return {metric: step_budget * (FAILED_PART if metric == FAILED else rest) for metric in metrics}
+    rest = (1 - FAILED_PART) / (len(METRICS) - 1)
+    return {metric: step_budget * (FAILED_PART if metric == FAILED else rest) for metric in METRICS}

@@ -1,15 +1,15 @@
 """The text of a guard's evidence."""
 
 from mainspring.domain.rollouts.guard import GuardDecision, MetricResult
-from mainspring.domain.rollouts.guard_settings import DURATION, FAILED, NOT_ENDED
+from mainspring.domain.rollouts.guard_settings import FAILED, NOT_ENDED
 from mainspring.domain.rollouts.rollout import Rollout
 from mainspring.domain.text.phrases import format_percent, format_span
 
 _SUBJECTS = {
     FAILED: "its runs fail more often",
     NOT_ENDED: "more of its runs have not ended {age} after their start",
-    f"{DURATION}.p50": "its runs take longer than the median of the old version more often",
-    f"{DURATION}.p95": "its runs take longer than 95 % of the old version's more often",
+    "duration.p50": "its runs take longer than the median of the old version more often",
+    "duration.p95": "its runs take longer than 95 % of the old version's more often",
 }
 
 

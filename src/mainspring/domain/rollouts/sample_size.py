@@ -21,7 +21,7 @@ _LEARNING_COST = 1.5
 
 
 class SampleSize(msgspec.Struct, frozen=True):
-    """Runs of each side. They are runs of different keys, unless each run counts (`by=run`)."""
+    """Runs of each side. They are runs of different keys, unless each run counts (rollout_by="run")."""
 
     old_runs: int
     new_runs: int

@@ -128,10 +128,10 @@ class Registry:
         Raises:
             UnknownNameError: no automation has this name; shows the nearest.
         """
-        found = self.find(name, version)
-        if found is None:
+        automation = self.find(name, version)
+        if automation is None:
             raise UnknownNameError("automation", name, sorted(self.names))
-        return found
+        return automation
 
     def find(self, name: str, version: int | None = None) -> Automation | None:
         """Return the automation as `get` does; None = no automation has this name."""

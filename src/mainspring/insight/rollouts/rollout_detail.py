@@ -5,7 +5,7 @@ from collections import Counter
 import msgspec
 
 from mainspring.domain.flags.flag_text import to_percent
-from mainspring.domain.rollouts.guard_settings import DURATION, FAILED, NOT_ENDED
+from mainspring.domain.rollouts.guard_settings import FAILED, NOT_ENDED
 from mainspring.domain.rollouts.rollout import NOT_COUNTED, Rollout
 from mainspring.domain.rollouts.run_outcome import RunOutcomeKind
 from mainspring.insight.rollouts.rollout_moves import RolloutMoveEntry, list_rollout_moves
@@ -17,8 +17,8 @@ from mainspring.store.read import rollouts
 _LABELS = {
     FAILED: "failed",
     NOT_ENDED: "did not end",
-    f"{DURATION}.p50": "longer than the old median",
-    f"{DURATION}.p95": "longer than 95 % of the old runs",
+    "duration.p50": "longer than the old median",
+    "duration.p95": "longer than 95 % of the old runs",
 }
 
 

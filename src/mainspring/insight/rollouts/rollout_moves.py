@@ -55,12 +55,12 @@ def list_rollout_moves(
     reader: StoreReader, automation: str, since_at: int, until_at: int | None = None
 ) -> list[RolloutMoveEntry]:
     """Return the moves of an automation's rollouts, oldest first, from an instant on and before another one (ms UTC)."""
-    found = [
+    recent = [
         rollout
         for rollout in rollouts.list_rollouts(reader, automation)
         if rollout.ended_at is None or rollout.ended_at >= since_at
     ]
-    if not found:
+    if not recent:
         return []
     recorded = [
         entry
@@ -70,7 +70,7 @@ def list_rollout_moves(
     known_ends = {(entry.rollout, entry.state) for entry in recorded}
     ends = [
         _make_end(rollout, rollout.ended_at)
-        for rollout in found
+        for rollout in recent
         if rollout.ended_at is not None
         and (until_at is None or rollout.ended_at < until_at)
         and (rollout.id, rollout.state) not in known_ends

@@ -72,8 +72,8 @@ def read_rollout_views(
     reader: StoreReader, now: int, zone: str, automation: str | None = None, *, active: bool = False, limit: int = 100
 ) -> list[RolloutView]:
     """Return rollouts, newest first."""
-    found = rollouts.list_rollouts(reader, automation, active=active, limit=limit)
-    return [make_rollout_view(reader, rollout, now, zone) for rollout in found]
+    rows = rollouts.list_rollouts(reader, automation, active=active, limit=limit)
+    return [make_rollout_view(reader, rollout, now, zone) for rollout in rows]
 
 
 def make_rollout_view(reader: StoreReader, rollout: Rollout, now: int, zone: str) -> RolloutView:

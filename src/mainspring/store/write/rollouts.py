@@ -111,8 +111,8 @@ def move_rollout(tx: Transaction, command: MoveRollout) -> RolloutMoved | Refuse
     sources, state = ROLLOUT_MOVES[c.move]
     is_last = rollout.step == len(rollout.steps) - 1
     if rollout.state not in sources or (c.move is RolloutMove.ADVANCE and is_last):
-        share = " at its last step" if rollout.state in sources else ""
-        text = f"the rollout of {c.automation!r} to version {rollout.new_version} is {rollout.state}{share}"
+        place = " at its last step" if rollout.state in sources else ""
+        text = f"the rollout of {c.automation!r} to version {rollout.new_version} is {rollout.state}{place}"
         return Refused("rollout_state", text.replace("_", " "))
     no_worker = _refuse_without_worker(tx, c.automation, rollout.new_version) if c.move in _FORWARD_MOVES else None
     if no_worker is not None:
@@ -213,12 +213,12 @@ def may_take_force(tx: Transaction, row: AutomationRow, version_in_force: int | 
         return True
     if row.is_candidate:
         return False
-    found = ROLLOUT.read_all(tx.all("list_rollouts", (row.name, 0, _MOST_ROLLOUTS)))
-    if not can_take_force(row.version, found):
+    rollouts = ROLLOUT.read_all(tx.all("list_rollouts", (row.name, 0, _MOST_ROLLOUTS)))
+    if not can_take_force(row.version, rollouts):
         return False
-    if found and found[0].is_active:
+    if rollouts and rollouts[0].is_active:
         reason = f"version {row.version} was deployed without rollout=True"
-        write_move(tx, found[0], RolloutMove.SUPERSEDE, ROLLOUT_MOVES[RolloutMove.SUPERSEDE][1], reason)
+        write_move(tx, rollouts[0], RolloutMove.SUPERSEDE, ROLLOUT_MOVES[RolloutMove.SUPERSEDE][1], reason)
     return True
 
 

@@ -7,10 +7,10 @@ from mainspring.domain.rollouts.run_outcome import RunOutcome, RunOutcomeKind
 KINDS = {"s": RunOutcomeKind.SUCCEEDED, "f": RunOutcomeKind.FAILED, "n": RunOutcomeKind.NOT_ENDED}
 
 
-def make_outcome(number, side, kind="s", duration_ms=1000, key=None, **measures):
+def make_outcome(number, side, kind="s", duration_ms=1000, key=None):
     """Return an outcome; side = old or new, kind = the first letter."""
     duration = None if kind == "n" else duration_ms
-    return RunOutcome(f"r{number:04}", key or f"k{number}", number, side == "new", KINDS[kind], duration, measures)
+    return RunOutcome(f"r{number:04}", key or f"k{number}", number, side == "new", KINDS[kind], duration)
 
 
 def make_outcomes(seed, number, new_rate=0.05):
@@ -21,7 +21,7 @@ def make_outcomes(seed, number, new_rate=0.05):
         side = "new" if rng.random() < 0.2 else "old"
         draw = rng.random()
         kind = "f" if draw < (new_rate if side == "new" else 0.05) else "n" if draw > 0.95 else "s"
-        outcomes.append(make_outcome(n, side, kind, rng.randrange(500, 2000), rows=rng.random()))
+        outcomes.append(make_outcome(n, side, kind, rng.randrange(500, 2000)))
     return outcomes
 
 

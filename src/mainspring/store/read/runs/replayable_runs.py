@@ -60,8 +60,8 @@ def read_replayable_runs(
     reader: StoreReader, runs: Sequence[str], about_bytes: int
 ) -> tuple[list[tuple[ReplayableRun, History]], int]:
     """Return the first runs with their histories, as far as they are still there, and how many ids that covers: at least one."""
-    found = histories(reader, runs, about_bytes)
-    histories_by_run = dict(zip(runs, found, strict=False))
+    page = histories(reader, runs, about_bytes)
+    histories_by_run = dict(zip(runs, page, strict=False))
     rows = REPLAYABLE_RUN.read_all(reader.read("list_replayable_runs", (json.dumps(list(histories_by_run)),)))
     rows_by_run = {row.run.id: row for row in rows}
-    return [(rows_by_run[run], history) for run, history in histories_by_run.items() if run in rows_by_run], len(found)
+    return [(rows_by_run[run], history) for run, history in histories_by_run.items() if run in rows_by_run], len(page)
