@@ -64,8 +64,10 @@ def fill(connection: apsw.Connection, seed: int, most: int = 12) -> None:
         "select name from sqlite_schema where type = 'table' and name not like 'sqlite_%' and name <> 'meta'"
     ).fetchall()
     for (name,) in tables:
+        unique = list_last_columns(connection, name)
         columns = [
-            (c[1], c[2].upper(), bool(c[3]), bool(c[5])) for c in connection.execute(f"pragma table_info({name})")
+            (c[1], c[2].upper(), bool(c[3]), bool(c[5]) or c[1] in unique)
+            for c in connection.execute(f"pragma table_info({name})")
         ]
         for number in range(1, most):
             values = [rows.value(kind, number, needed=needed, part_of_key=key) for _, kind, needed, key in columns]
@@ -77,6 +79,12 @@ def fill(connection: apsw.Connection, seed: int, most: int = 12) -> None:
     connection.execute("update queues set backlog = abs(backlog % 100)")
     connection.execute("update sqlite_sequence set seq = 1000 where name = 'runs'")
     connection.execute("delete from sessions where id > 3")  # ids are not given twice
+
+
+def list_last_columns(connection: apsw.Connection, table: str) -> set[str]:
+    """Return the last column of each unique index: if it differs in each row, so does the index."""
+    indexes = connection.execute(f"select name from pragma_index_list('{table}') where \"unique\"").fetchall()
+    return {connection.execute(f"pragma index_info({name})").fetchall()[-1][2] for (name,) in indexes}
 
 
 @contextlib.contextmanager
