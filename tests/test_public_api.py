@@ -41,6 +41,7 @@ PUBLIC = [
     "last_checkpoint",
     "lock",
     "log",
+    "measure",
     "on",
     "once",
     "progress",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mainspring.domain.states import RunState as RunState
     from mainspring.domain.values.event import Event as Event
     from mainspring.domain.values.file import File as File
+    from mainspring.engine.attempts.measure import measure as measure
     from mainspring.engine.attempts.outbox_api import publish as publish
     from mainspring.engine.attempts.outbox_api import send as send
     from mainspring.engine.attempts.step_context import attempt as attempt
@@ -78,6 +79,7 @@ _PUBLIC: dict[str, str] = {
     "last_checkpoint": "mainspring.engine.attempts.step_context",
     "lock": "mainspring.app.lock",
     "log": "mainspring.engine.attempts.step_context",
+    "measure": "mainspring.engine.attempts.measure",
     "on": "mainspring.engine.definitions",
     "once": "mainspring.app.once",
     "progress": "mainspring.engine.attempts.step_context",

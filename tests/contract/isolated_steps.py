@@ -16,8 +16,9 @@ from pathlib import Path
 
 import mainspring.engine.attempts.outbox_api as outbox
 import mainspring.engine.attempts.step_context as ms
-from mainspring.domain.errors import Permanent, Transient, ValueRefusedError
+from mainspring.domain.errors import ArgumentError, Permanent, Transient, ValueRefusedError
 from mainspring.engine.attempts.context_flags import IN_BODY
+from mainspring.engine.attempts.measure import measure
 
 
 class LyingError(Exception):
@@ -309,3 +310,35 @@ def fork_and_save() -> str:
     os.close(writing)
     with os.fdopen(reading) as file:
         return file.read()
+
+
+def measures(method: str = "well") -> float:
+    """Measure two names, one of them twice; then fail, or return what cannot be saved, if told so."""
+    measure("rows", 3)
+    measure("cost", 0.5)
+    measure("rows", 4)
+    if method == "badly":
+        raise Permanent("no")
+    return 7.0 if method == "well" else threading.Lock()  # type: ignore[return-value]
+
+
+def measures_badly() -> list[str]:
+    """Return the errors of measurements that cannot be."""
+    errors = []
+    for name, value in (("a b", 1.0), ("cost", float("nan")), ("cost", "3")):
+        try:
+            measure(name, value)  # type: ignore[arg-type]
+        except ArgumentError as error:
+            errors.append(error.message)
+    for number in range(100):
+        measure(f"n{number}", 1)
+    try:
+        measure("one_more", 1)
+    except ArgumentError as error:
+        errors.append(error.message)
+    return errors
+
+
+async def measures_in_threads() -> int:
+    await asyncio.gather(*(asyncio.to_thread(measure, "rows", n) for n in range(20)))
+    return 20

@@ -15,6 +15,7 @@ import pytest
 
 from mainspring.domain.errors import DefinitionError
 from mainspring.domain.failures.classifier import FailureKind
+from mainspring.domain.runs.measurement import Measurement
 from mainspring.domain.runs.outbox import PublishedEvent, QueuedMessage, outbox_entry_id
 from mainspring.domain.values.function_signature import read_signature
 from mainspring.domain.values.saved_call import encode_call
@@ -732,7 +733,7 @@ def test_process_that_a_step_forked_waits_for_no_answer(isolate):
         end = await bench.run(steps.fork_and_save)
         assert end.ok, end
         assert [line.split()[0] for line in end.value.splitlines() if "Error" in line] == ["DefinitionError"] * 2
-        assert end.outgoing == ()
+        assert end.records == ()
 
     using(isolate, scenario)
 
@@ -745,7 +746,7 @@ def test_step_sends_with_its_end(isolate):
         for attempt in (1, 2):
             end = await bench.run(steps.sends, attempt=attempt)
             assert end.ok
-            assert end.outgoing == (
+            assert end.records == (
                 QueuedMessage(ids[0], "orders/eu", b'{"n":1}', key="k", headers=b'{"a":"b"}'),
                 PublishedEvent(ids[1], "paid", b'{"n":2}', "p"),
                 QueuedMessage(ids[2], "orders/eu", b'"AHJhdw=="', is_raw=True),
@@ -760,10 +761,10 @@ def test_failed_attempt_sends_nothing(isolate):
 
     async def scenario(bench):
         end = await bench.run(steps.sends, "badly")
-        assert (end.failure.message, end.outgoing) == ("no", ())
+        assert (end.failure.message, end.records) == ("no", ())
         end = await bench.run(steps.sends, "oddly")
         assert end.refused is not None
-        assert len(end.outgoing) == 3
+        assert len(end.records) == 3
 
     using(isolate, scenario)
 
@@ -773,12 +774,44 @@ def test_step_sends_within_bounds(isolate):
 
     async def scenario(bench):
         end = await bench.run(steps.sends_too_many, 1_000)
-        assert len({message.id for message in end.outgoing}) == 1_000
+        assert len({message.id for message in end.records}) == 1_000
         end = await bench.run(steps.sends_too_many, 1_001)
         assert "sends more than 1,000 messages" in end.failure.message
         end = await bench.run(steps.sends_too_much)
         assert "the limit is 262,144" in end.failure.message
-        assert end.outgoing == ()
+        assert end.records == ()
+
+    using(isolate, scenario)
+
+
+def test_step_measures_with_its_end(isolate):
+    """A step has one number under each name, the sum of its calls; an attempt that fails measures nothing."""
+
+    async def scenario(bench):
+        for attempt in (1, 2):
+            end = await bench.run(steps.measures, attempt=attempt)
+            assert end.records == (Measurement("rows", 7.0), Measurement("cost", 0.5))
+        assert (await bench.run(steps.measures, "badly")).records == ()
+        end = await bench.run(steps.measures, "oddly")
+        assert end.refused is not None
+        assert len(end.records) == 2
+        end = await bench.run(steps.measures_in_threads)
+        assert end.records == (Measurement("rows", 190.0),)
+
+    using(isolate, scenario)
+
+
+def test_step_measures_within_bounds(isolate):
+    """A bad name, a bad number and the hundred and first name are errors, and cost no other number."""
+
+    async def scenario(bench):
+        end = await bench.run(steps.measures_badly)
+        assert end.ok, end
+        assert "cannot be the name" in end.value[0]
+        assert "expected a finite number" in end.value[1]
+        assert "expected a finite number" in end.value[2]
+        assert "measures more than 100 names" in end.value[3]
+        assert len(end.records) == 100
 
     using(isolate, scenario)
 
@@ -788,9 +821,7 @@ def test_threads_of_a_step_send(isolate):
 
     async def scenario(bench):
         end = await bench.run(steps.sends_from_threads)
-        assert {message.id for message in end.outgoing} == {
-            outbox_entry_id("key-1", number + 1) for number in range(20)
-        }
-        assert sorted(int(message.body) for message in end.outgoing) == list(range(20))
+        assert {message.id for message in end.records} == {outbox_entry_id("key-1", number + 1) for number in range(20)}
+        assert sorted(int(message.body) for message in end.records) == list(range(20))
 
     using(isolate, scenario)

@@ -3,10 +3,11 @@
 import msgspec
 
 from mainspring.domain.definitions.definition import Definition
-from mainspring.domain.errors import OptionError
+from mainspring.domain.errors import OptionError, UnknownNameError
 from mainspring.domain.rollouts.rollout import InFlightPolicy, Rollout
 from mainspring.domain.rollouts.rollout_steps import check_steps
 from mainspring.domain.rollouts.run_outcome import choose_age
+from mainspring.domain.rollouts.watched_measurement import WatchedMeasurement
 from mainspring.domain.runs.bulk_operation import BulkVerb, plan_batches
 from mainspring.domain.states import RolloutMove
 from mainspring.service.actor import OperationContext
@@ -16,10 +17,13 @@ from mainspring.store.commands.bulk_operations import BeginBulkOperation
 from mainspring.store.commands.results import RolloutMoved
 from mainspring.store.commands.rollouts import MoveRollout, StartRollout
 from mainspring.store.read import rollouts
+from mainspring.store.read.runs.measurements import list_measured_names
 from mainspring.store.schema.rollouts.automation_versions import AutomationVersion
 
 _DURATIONS = 1_000
 """Runs of the old version: the age is the 95th percentile of their durations."""
+_MEASURED_RUNS = 200
+"""Runs of the old version whose measurements are known."""
 _DEFAULT_AGE_MS = 60_000
 MAX_HOLD_MS = 30 * 86_400_000
 _MIN_AGE_MS, _MAX_AGE_MS = 1_000, MAX_HOLD_MS
@@ -37,6 +41,7 @@ class RolloutPlan(msgspec.Struct, frozen=True):
     in_flight: InFlightPolicy = InFlightPolicy.FINISH
     age_ms: int | None = None
     margin: int = 50_000
+    watched: tuple[WatchedMeasurement, ...] = ()
     again: bool = False
 
 
@@ -46,7 +51,8 @@ def start_rollout(
     """Divide the new runs of an automation between the version in force and another one.
 
     Raises:
-        OptionError: the steps, the hold, the age or the margin cannot be used, or the versions differ in their kind, key or arguments.
+        OptionError: the steps, the hold, the age or the margin cannot be used, the versions differ in their kind, key or arguments, or
+            the version in force does not measure what is watched.
         NotFoundError: there is no such automation or version.
         ConflictError: the version is in force, no worker has it, another rollout is not finished, its code has failed before, or the
             automation is retired.
@@ -58,6 +64,7 @@ def start_rollout(
         _require_same_kind(versions[in_force], versions[version])
         _require_same_key(versions[in_force], versions[version])
         _require_same_arguments(versions[in_force], versions[version])
+        _require_measured(reader, versions[in_force], plan.watched)
     command = StartRollout(
         automation=automation,
         new_version=version,
@@ -66,6 +73,7 @@ def start_rollout(
         in_flight=plan.in_flight,
         age_ms=plan.age_ms or choose_rollout_age(reader, automation, in_force),
         margin=plan.margin,
+        watched=plan.watched,
         again=plan.again,
     )
     detail = {**msgspec.to_builtins(plan), "version": version, "age_ms": command.age_ms, "again": plan.again or None}
@@ -167,6 +175,20 @@ def _require_same_arguments(old: AutomationVersion, new: AutomationVersion) -> N
             f"{old.version} needs it: each of its runs would fail",
             hint=f"Keep {removed[0]} in version {new.version} until version {old.version} takes no run.",
         )
+
+
+def _require_measured(reader: StoreReader, old: AutomationVersion, watched: tuple[WatchedMeasurement, ...]) -> None:
+    """Raise OptionError if a watched number is one that the version in force does not measure: there is nothing to compare with."""
+    known = list_measured_names(reader, old.automation, old.version, _MEASURED_RUNS) if watched else []
+    for measurement in watched:
+        if measurement.name not in known:
+            nearest = UnknownNameError("measurement", measurement.name, known).hint
+            raise OptionError(
+                f"no recent run of version {old.version} of {old.automation!r} has measured {measurement.name!r}: there is nothing "
+                "to compare with",
+                hint=nearest
+                or f"Call ms.measure({measurement.name!r}, ...) in version {old.version} first, and let it run.",
+            )
 
 
 def _read_definition(definition: bytes) -> Definition:

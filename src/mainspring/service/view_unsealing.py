@@ -77,4 +77,5 @@ class ViewUnsealer(RowUnsealer):
             [self.rejected(fact) for fact in history.rejected],
             history.losses,
             history.blocked_calls,
+            history.numbers,
         )

@@ -140,6 +140,8 @@ class RunHistory(msgspec.Struct, frozen=True):
     """Deaths of workers that had the run, newest first."""
     blocked_calls: list[BlockedCall]
     """Steps that an effect in doubt of another holder blocks; empty before the run stopped."""
+    numbers: dict[str, float] = {}
+    """Measured numbers by name."""
 
 
 class RunExport(RunHistory, frozen=True, kw_only=True):

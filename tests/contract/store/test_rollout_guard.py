@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import re
 from contextlib import suppress
 
 import msgspec
@@ -13,6 +14,7 @@ from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.rollouts.rollout import InFlightPolicy, hash_rollout_key
+from mainspring.domain.rollouts.watched_measurement import WatchedMeasurement
 from mainspring.domain.states import FailureReason, RolloutMove, RolloutState, RunState
 from mainspring.insight.rollouts.rollout_view import make_rollout_view
 from mainspring.insight.rollouts.version_changes import add_version_changes
@@ -25,13 +27,14 @@ from mainspring.store.commands.automations import (
     SetMeta,
 )
 from mainspring.store.commands.rollouts import MoveRollout, StartRollout
-from mainspring.store.commands.runs import CancelRun, RunKey
+from mainspring.store.commands.runs import CancelRun, ParentLink, RunKey
 from mainspring.store.commands.sessions import DrainSession
 from mainspring.store.read import rollouts
 from mainspring.store.read.bulk_operations import list_bulk_operations
+from mainspring.store.read.runs.run_views import run_history
 from mainspring.store.restore_hold import HOLD_KEY
 from tests.contract.store.clock import START_AT, FakeClock
-from tests.contract.store.process import finish, halt
+from tests.contract.store.process import finish, halt, outcome
 
 AGE_MS, HOLD_MS = 1_000, 3_600_000
 HALF, ALL = 500_000, 1_000_000
@@ -158,6 +161,51 @@ def test_guard_counts_each_run_at_its_age(store, clock):
         (0, 2, "not_counted"): 1,
         (0, 2, "not_ended"): 1,
     }
+
+
+COST = WatchedMeasurement("cost")
+
+
+def play_with_cost(process, number, new_cost):
+    """Start one run of each version, both succeed, and each has measured its cost in two steps and in a child."""
+    for version, cost in ((1, 10.0 + number % 3), (2, new_cost)):
+        run = process.begin(rollout_key=make_key(process, version))
+        child = process.begin(parent=ParentLink(run.id, "load#1", run.claim), input=b"[1]")
+        process.do(outcome(run, 1, "a", numbers=f'{{"cost":{cost / 2},"rows":1}}'))
+        process.do(outcome(run, 2, "b", numbers=f'{{"cost":{cost / 4}}}'))
+        process.do(outcome(child, 1, "c", numbers=f'{{"cost":{cost / 4}}}'))
+        process.do(finish(child, GOOD), finish(run, GOOD))
+
+
+@pytest.mark.parametrize(("watched", "is_worse"), [((COST,), True), ((), False)])
+def test_version_that_measures_worse_is_rolled_back_if_its_number_is_watched(new_process, clock, watched, is_worse):
+    """A number of the steps and children of a run; no one named it: nothing happens. The reason has the name and the rates."""
+    process = new_process().open()
+    announce(process, "a")
+    start_rollout(process, watched=watched, margin=1_000)
+    for number in range(35):
+        play_with_cost(process, number, 20.0)
+    clock.forward(AGE_MS)
+    guard(process)
+    rollout = find_last(process)
+    assert (rollout.state is RolloutState.ROLLED_BACK) == is_worse
+    assert rollout.watched == watched
+    if is_worse:
+        expected = r"version 2 is worse: more of its runs have cost above (the old median|95 % of the old runs): version 2 \d+ of "
+        assert re.match(expected, rollout.reason)
+    view = make_rollout_view(process.reader, rollout, clock.now(), "UTC")
+    assert ("cost above the old median" in {metric.label for metric in view.metrics}) == is_worse
+
+
+def test_numbers_of_a_run_are_deleted_with_it(store, clock):
+    """No row of a step is left."""
+    run = store.begin()
+    store.do(outcome(run, 1, "a", numbers='{"cost":1}'))
+    store.do(finish(run, GOOD))
+    assert run_history(store.reader, run.id).numbers == {"cost": 1.0}
+    clock.forward(1)
+    store.do(ApplyRetention(clock.now(), None, None, None, None))
+    assert store.reader.read_text("select count(*) from measurements") == [(0,)]
 
 
 def test_deleted_run_does_not_count(store, clock):

@@ -112,7 +112,13 @@ class RolloutGuard:
 
 def _read_outcome(row: CountedRun, rollout: Rollout) -> RunOutcome:
     return RunOutcome(
-        row.run, row.key_hash, row.place, row.version == rollout.new_version, row.outcome, row.duration_ms
+        row.run,
+        row.key_hash,
+        row.place,
+        row.version == rollout.new_version,
+        row.outcome,
+        row.duration_ms,
+        row.numbers,
     )
 
 

@@ -39,6 +39,13 @@ if TYPE_CHECKING:
     help="unfinished runs of the new version after an abort: finish them, stop (cancel) them, or move them to the old version "
     "if its code replays them",
 )
+@click.option(
+    "--watch",
+    "watched",
+    multiple=True,
+    metavar="NAME[:lower]",
+    help="also compare this number of ms.measure; higher is worse, or lower with :lower; repeatable",
+)
 @click.option("--again", is_flag=True, help="also if the same code was aborted or rolled back before")
 @pass_invocation
 def start(
@@ -50,6 +57,7 @@ def start(
     age: str | None,
     margin: str,
     in_flight: str,
+    watched: tuple[str, ...],
     again: bool,  # noqa: FBT001 - a flag of the command line
 ) -> None:
     """Each run is assigned by its key when it starts, and keeps its version. A key keeps its version while the share grows.
@@ -59,6 +67,7 @@ def start(
     from mainspring.domain.duration import parse_duration, to_milliseconds
     from mainspring.domain.flags.flag_text import parse_share
     from mainspring.domain.rollouts.rollout_steps import parse_steps
+    from mainspring.domain.rollouts.watched_measurement import parse_watched
     from mainspring.service.rollout import RolloutPlan, start_rollout
     from mainspring.store.read.rollouts import list_versions
 
@@ -68,6 +77,7 @@ def start(
         InFlightPolicy(in_flight),
         None if age is None else to_milliseconds(parse_duration(age)),
         parse_share(margin),
+        parse_watched(watched),
         again=again,
     )
     if not list_versions(invocation.reader, name):  # a name without a version in force is known, too
@@ -157,7 +167,7 @@ def _format_metric(metric: "RolloutMetric", view: "RolloutView") -> str:
         verdict = "not worse" if metric.not_worse_e_value >= metric.not_worse_limit else "not enough runs yet"
     old, new = f"{metric.old_bad:,} of {metric.old_runs:,}", f"{metric.new_bad:,} of {metric.new_runs:,}"
     return (
-        f"{metric.metric.replace('_', ' ')}: version {view.old_version} {old}, version {view.new_version} {new}: "
+        f"{metric.label}: version {view.old_version} {old}, version {view.new_version} {new}: "
         f"{verdict} (e-value {metric.e_value:.3g}, limit {metric.limit:,.0f})"
     )
 

@@ -72,6 +72,7 @@ def make_run_data(history: "RunHistory", explanation: "Explanation") -> dict[str
         "children": to_plain_json(history.children),
         "stalls": to_plain_json(history.stalls),
         "losses": to_plain_json(history.losses),
+        "numbers": history.numbers,
         "fingerprint": explanation.fingerprint,
         "incident": explanation.incident,
         "what": explanation.what,
@@ -131,7 +132,7 @@ def _print(
 
 
 def _format_facts(history: "RunHistory", now: int, zone: str) -> Iterator[tuple[str, str]]:
-    from mainspring.domain.text.phrases import format_bytes
+    from mainspring.domain.text.phrases import format_bytes, format_numbers
 
     run = history.run
     yield "id", run.id
@@ -160,6 +161,8 @@ def _format_facts(history: "RunHistory", now: int, zone: str) -> Iterator[tuple[
             yield name, formatting.escape_line(value)
     if run.output_size is not None:
         yield "put out", format_bytes(run.output_size)
+    if history.numbers:
+        yield "measured", format_numbers(history.numbers)
     if run.generation:
         yield "again", f"generation {run.generation}: continued from an earlier step"
     for name, data in (("input", run.input), ("result", run.result), ("state", run.published), ("tags", run.tags)):

@@ -6,24 +6,31 @@ each key.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeAlias
 
 import msgspec
 
 from mainspring.domain.flags.flag import SHARE_UNITS
 from mainspring.domain.rollouts.e_value import Comparison, add_run
-from mainspring.domain.rollouts.guard_settings import DURATION_QUANTILES, FAILED, NOT_ENDED, GuardSettings
+from mainspring.domain.rollouts.guard_settings import DURATION_METRICS, FAILED, NOT_ENDED, GuardSettings
 from mainspring.domain.rollouts.run_outcome import RunOutcome, RunOutcomeKind
 from mainspring.domain.rollouts.value_histogram import ENDLESS_BUCKET, find_bucket, find_quantile
+from mainspring.domain.rollouts.watched_measurement import QUANTILES, WatchedMeasurement, WorseDirection
 
-_MIN_DURATIONS = 20
-"""With fewer durations of the old version there is no quantile to compare with."""
+_MIN_NUMBERS = 20
+"""With fewer numbers of the old version there is no quantile to compare with."""
+Histogram: TypeAlias = dict[int, int]
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """Comparisons by metric, and a histogram of the old version's durations. It is small, and has a JSON form."""
+    """Comparisons by metric, and histograms of the old version: of durations, and of each watched measurement by name.
+
+    It is small, and has a JSON form.
+    """
 
     comparisons: dict[str, Comparison] = {}
-    durations: dict[int, int] = {}
+    durations: Histogram = {}
+    measurements: dict[str, Histogram] = {}
 
 
 def add_outcomes(evidence: Evidence, outcomes: Iterable[RunOutcome], share: int, settings: GuardSettings) -> Evidence:
@@ -35,24 +42,32 @@ def add_outcomes(evidence: Evidence, outcomes: Iterable[RunOutcome], share: int,
         raise ValueError(f"a share of {share} millionths has no two sides")
     part = share / SHARE_UNITS
     comparisons, durations = dict(evidence.comparisons), dict(evidence.durations)
+    measurements = {watched.name: dict(evidence.measurements.get(watched.name, {})) for watched in settings.watched}
     for outcome in outcomes:
-        bucket = _find_duration(outcome)
-        for metric, is_bad in _list_findings(outcome, bucket, durations):
+        numbers = [(_find_duration(outcome), durations, DURATION_METRICS)]
+        for watched in settings.watched:
+            metrics = {watched.name_metric(percent): percent for percent in QUANTILES}
+            numbers.append((_find_measurement(outcome, watched), measurements[watched.name], metrics))
+        for metric, is_bad in _list_findings(outcome, numbers):
             comparison = comparisons.get(metric) or Comparison()
             comparisons[metric] = add_run(comparison, part, settings.margin, is_new=outcome.is_new, is_bad=is_bad)
-        if bucket is not None and not outcome.is_new:
-            durations[bucket] = durations.get(bucket, 0) + 1
-    return Evidence(comparisons, durations)
+        for bucket, histogram, _ in numbers:
+            if bucket is not None and not outcome.is_new:
+                histogram[bucket] = histogram.get(bucket, 0) + 1
+    return Evidence(comparisons, durations, measurements)
 
 
-def _list_findings(outcome: RunOutcome, bucket: int | None, durations: Mapping[int, int]) -> Iterator[tuple[str, bool]]:
-    """Yield the metrics for which a run counts, and whether it was bad. Only earlier runs give the limits of durations."""
+def _list_findings(
+    outcome: RunOutcome, numbers: Iterable[tuple[int | None, Histogram, Mapping[str, int]]]
+) -> Iterator[tuple[str, bool]]:
+    """Yield the metrics for which a run counts, and whether it was bad. Only earlier runs give the limits of numbers."""
     yield FAILED, outcome.kind is RunOutcomeKind.FAILED
     yield NOT_ENDED, outcome.kind is RunOutcomeKind.NOT_ENDED
-    if bucket is not None and sum(durations.values()) >= _MIN_DURATIONS:
-        for metric, percent in DURATION_QUANTILES.items():
-            # A run that has not ended is above each limit, also if the limit is such a run.
-            yield metric, bucket > min(find_quantile(durations, percent), ENDLESS_BUCKET - 1)
+    for bucket, histogram, metrics in numbers:
+        if bucket is not None and sum(histogram.values()) >= _MIN_NUMBERS:
+            for metric, percent in metrics.items():
+                # A run that has not ended is above each limit, also if the limit is such a run.
+                yield metric, bucket > min(find_quantile(histogram, percent), ENDLESS_BUCKET - 1)
 
 
 def _find_duration(outcome: RunOutcome) -> int | None:
@@ -62,3 +77,11 @@ def _find_duration(outcome: RunOutcome) -> int | None:
     if outcome.kind is RunOutcomeKind.SUCCEEDED and outcome.duration_ms is not None:
         return find_bucket(outcome.duration_ms)
     return None
+
+
+def _find_measurement(outcome: RunOutcome, watched: WatchedMeasurement) -> int | None:
+    """Return the bucket of a run's number, higher = worse; None = it has none, or did not succeed, so its number is not complete."""
+    value = outcome.numbers.get(watched.name)
+    if outcome.kind is not RunOutcomeKind.SUCCEEDED or value is None:
+        return None
+    return find_bucket(value if watched.worse is WorseDirection.HIGHER else -value)

@@ -9,6 +9,7 @@ starts with new evidence and has an equal part of each.
 import msgspec
 
 from mainspring.domain.errors import OptionError
+from mainspring.domain.rollouts.watched_measurement import QUANTILES, WatchedMeasurement
 
 ERROR_BUDGET = 0.01
 """The probability of a rollback of a version that is not worse, for a whole rollout."""
@@ -24,9 +25,8 @@ DEFAULT_MARGIN = 0.05
 
 FAILED = "failed"
 NOT_ENDED = "not_ended"
-DURATION_QUANTILES = {"duration.p50": 50, "duration.p95": 95}
+DURATION_METRICS = {f"duration.p{percent}": percent for percent in QUANTILES}
 """The percentiles of the old version's durations with which each duration is compared."""
-METRICS = (FAILED, NOT_ENDED, *DURATION_QUANTILES)
 MARGIN_METRICS = frozenset({FAILED, NOT_ENDED})
 """The metrics in which a version must be "not worse"."""
 
@@ -36,6 +36,7 @@ class GuardSettings(msgspec.Struct, frozen=True):
 
     steps: int
     margin: float = DEFAULT_MARGIN
+    watched: tuple[WatchedMeasurement, ...] = ()
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -48,8 +49,15 @@ class GuardSettings(msgspec.Struct, frozen=True):
             )
 
 
+def list_metrics(settings: GuardSettings) -> list[str]:
+    """Return the names of all metrics."""
+    measured = [measurement.name_metric(percent) for measurement in settings.watched for percent in QUANTILES]
+    return [FAILED, NOT_ENDED, *DURATION_METRICS, *measured]
+
+
 def allot_budget(settings: GuardSettings) -> dict[str, float]:
     """Return the error that each metric may make in one step."""
+    metrics = list_metrics(settings)
     step_budget = ERROR_BUDGET * (1 - RESERVED_PART) / settings.steps
-    rest = (1 - FAILED_PART) / (len(METRICS) - 1)
-    return {metric: step_budget * (FAILED_PART if metric == FAILED else rest) for metric in METRICS}
+    rest = (1 - FAILED_PART) / (len(metrics) - 1)
+    return {metric: step_budget * (FAILED_PART if metric == FAILED else rest) for metric in metrics}

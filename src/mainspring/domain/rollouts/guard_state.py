@@ -23,7 +23,7 @@ class GuardState(msgspec.Struct, frozen=True):
 def make_guard_settings(rollout: Rollout) -> GuardSettings:
     """Return the settings of a rollout's guard. A step with all keys has one side, and needs no evidence."""
     divided_steps = sum(step < SHARE_UNITS for step in rollout.steps)
-    return GuardSettings(steps=max(divided_steps, 1), margin=rollout.margin / SHARE_UNITS)
+    return GuardSettings(steps=max(divided_steps, 1), margin=rollout.margin / SHARE_UNITS, watched=rollout.watched)
 
 
 def continue_state(state: GuardState, rollout: Rollout, outcomes: Iterable[tuple[int, RunOutcome]]) -> GuardState:

@@ -3,6 +3,7 @@
 from mainspring.domain.rollouts.guard import GuardDecision, MetricResult
 from mainspring.domain.rollouts.guard_settings import FAILED, NOT_ENDED
 from mainspring.domain.rollouts.rollout import Rollout
+from mainspring.domain.rollouts.watched_measurement import QUANTILES
 from mainspring.domain.text.phrases import format_percent, format_span
 
 _SUBJECTS = {
@@ -16,7 +17,12 @@ _SUBJECTS = {
 def describe_worse(decision: GuardDecision, rollout: Rollout) -> str:
     """Return why a version is rolled back: the metric, the rates of both sides, and the e-value."""
     result = next(result for result in decision.results if result.metric == decision.worse)
-    subject = _SUBJECTS.get(result.metric, result.metric).format(age=format_span(rollout.age_ms))
+    measured = {
+        measurement.name_metric(percent): f"more of its runs have {measurement.describe_metric(percent)}"
+        for measurement in rollout.watched
+        for percent in QUANTILES
+    }
+    subject = {**_SUBJECTS, **measured}[result.metric].format(age=format_span(rollout.age_ms))
     return f"version {rollout.new_version} is worse: {subject}: {describe_rates(result, rollout)}"
 
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from mainspring.domain.flags.flag import hash_key, is_in_share
+from mainspring.domain.rollouts.watched_measurement import WatchedMeasurement
 from mainspring.domain.states import ACTIVE_ROLLOUT_STATES, FAILED_ROLLOUT_STATES, RolloutState
 
 PER_RUN = "run"
@@ -30,7 +31,8 @@ class Rollout(msgspec.Struct, frozen=True):
     """A rollout as the store has it. `steps` are shares in millionths, `step` is the position of the one that counts. Instants are ms UTC.
 
     `hold_ms` = how long each step counts before the next one may follow. `step_at` = when this step began. `age_ms` = a run counts by what
-    it is this long after its start. `margin` (millionths) = a difference of this size is worse.
+    it is this long after its start. `margin` (millionths) = a difference of this size is worse. `watched` = measurements that the guard
+    compares.
     """
 
     id: int
@@ -49,6 +51,7 @@ class Rollout(msgspec.Struct, frozen=True):
     step_at: int
     ended_at: int | None = None
     reason: str | None = None
+    watched: tuple[WatchedMeasurement, ...] = ()
 
     @property
     def share(self) -> int:

@@ -4,7 +4,7 @@ Each run is read at the same age after its start, whatever it did. So runs count
 there are never more failures in the count only because failures end sooner than successes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 import msgspec
@@ -27,6 +27,7 @@ class RunOutcome(msgspec.Struct, frozen=True):
     """A run that counts. Instants and durations are ms; `is_new` = it ran on the new version.
 
     `key` = the key whose bucket gave the run its side, or its hash. With rollout_by="run" it is the id of the run.
+    `numbers` = the watched measurements of the run, by name.
     """
 
     run_id: str
@@ -35,6 +36,7 @@ class RunOutcome(msgspec.Struct, frozen=True):
     is_new: bool
     kind: RunOutcomeKind
     duration_ms: int | None = None
+    numbers: Mapping[str, float] = {}
 
 
 def read_kind(state: RunState, settled_at: int | None, counts_at: int) -> RunOutcomeKind | None:

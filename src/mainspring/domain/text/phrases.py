@@ -1,6 +1,6 @@
 """Phrases for people: choices, and figures as in the first line of an incident."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mainspring.domain.duration import format_rounded_duration
@@ -28,6 +28,11 @@ def format_percent(share: float) -> str:
 def format_count(number: int, noun: str) -> str:
     """Return "1 run", "3 runs"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def format_numbers(numbers: Mapping[str, float]) -> str:
+    """Return "cost 12.5, rows 3,000": measured numbers by name, to six digits."""
+    return ", ".join(f"{name} {value:,.6g}" for name, value in numbers.items())
 
 
 def join_choices(words: Iterable[str]) -> str:

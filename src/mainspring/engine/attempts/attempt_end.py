@@ -15,7 +15,7 @@ from mainspring.domain.duration import format_duration
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import Verdict, permanent, transient, unknown
-from mainspring.domain.runs.outbox import OutboxEntry
+from mainspring.domain.runs.measurement import StepRecord
 from mainspring.domain.values.saved_call import roundtrip_result
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.process_exit import signal_name
@@ -41,8 +41,8 @@ class AttemptEnd(msgspec.Struct, kw_only=True):
     lost: bool = False
     error: BaseException | None = None
     """The raised exception without its traceback, for retry policies that check it; that of a child process is rebuilt."""
-    outgoing: tuple[OutboxEntry, ...] = ()
-    """Events and messages that the step sends; only if it succeeded."""
+    records: tuple[StepRecord, ...] = ()
+    """Events, messages and numbers of the step; only if it succeeded."""
 
 
 def end_with_result(spec: AttemptSpec, value: object, classifier: Classifier, duration_us: int) -> AttemptEnd:

@@ -18,7 +18,7 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.failures.failure import Failure
-from mainspring.domain.runs.outbox import OutboxEntry
+from mainspring.domain.runs.measurement import StepRecord
 from mainspring.domain.secrets.errors import SecretNotAllowedError
 from mainspring.domain.secrets.secret_use import SecretRead, SecretUse
 from mainspring.engine.attempts import attempt_end
@@ -196,7 +196,7 @@ class LiveAttempt:
         "has_lines",
         "host",
         "is_late",
-        "outgoing",
+        "records",
         "spec",
     )
 
@@ -219,7 +219,7 @@ class LiveAttempt:
         self._checkpoints: set[PendingCheckpoint] = set()
         self._requests: set[PendingAnswer[Any]] = set()
         self._at_end: dict[Callable[[], None], None] = {}
-        self.outgoing: list[OutboxEntry] = []
+        self.records: dict[str, StepRecord] = {}
         self._secret_uses: dict[SecretUse, None] = {}
         self._refused_secrets: frozenset[str] = frozenset()
         host.live.add(self)
@@ -270,8 +270,8 @@ class LiveAttempt:
                 # Right before the command of the end: commands of one process are committed in their order.
                 uses = SecretUsesReport(tuple(self._secret_uses))
                 self.host.on_report(self.spec, uses.kind, uses)
-            if self.outgoing and end.failure is None:
-                end.outgoing = tuple(self.outgoing)
+            if self.records and end.failure is None:
+                end.records = tuple(self.records.values())
             self._on_end(end)
 
     def close(self) -> None:
@@ -362,12 +362,12 @@ class LiveAttempt:
         checkpoint.wait()
         return SAVED_CHECKPOINT
 
-    def record(self, outgoing: OutboxEntry) -> None:
-        """Add an event or message to send with the end of this attempt; from any thread."""
+    def record(self, record: StepRecord) -> None:
+        """Add what is committed with the end of this attempt, or replace what has the same id; from any thread."""
         if self.closed:
             raise_attempt_closed(self.spec.name)
         self.host.numbers.require_own_process()
-        self.outgoing.append(outgoing)
+        self.records[record.id] = record
 
     def lock(self, spec: LockSpec) -> LockRequest:
         """Request a lock; from any thread."""

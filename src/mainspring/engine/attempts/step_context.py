@@ -16,6 +16,7 @@ from mainspring.domain.errors import ArgumentError, MainspringError
 from mainspring.domain.failures.classifier import DEFAULT_CLASSIFIER, Classifier
 from mainspring.domain.redaction.redactor import TextRedactor
 from mainspring.domain.runs.log_line import bound_fields, format_value
+from mainspring.domain.runs.measurement import StepRecord
 from mainspring.domain.runs.outbox import OutboxEntry
 from mainspring.domain.secrets.secret_use import SecretRead
 from mainspring.domain.text.escaping import escape
@@ -47,7 +48,7 @@ class NotInStepError(MainspringError):
     def __init__(self, name: str) -> None:
         where = "the body of a workflow" if IN_BODY.get() else "code that no step is running"
         hint = "Call it in a function that `run.step` runs. Test it in a run: ms.App(path).run(automation)."
-        if name == "once()":
+        if name in _OUTCOME_CALLS:
             hint = "Call it in a function that `run.step` runs: its outcome is committed there."
         elif IN_BODY.get() and name == "flag()":
             hint = "In the body of a workflow, write `await run.flag(...)` instead."
@@ -63,6 +64,7 @@ class NotInStepError(MainspringError):
         super().__init__(f"ms.{name} was called outside a step\nin {where}", hint=hint)
 
 
+_OUTCOME_CALLS = ("once()", "measure()")
 _SENDING_CALLS = ("publish()", "send()")
 _METHODS_OF_RUN = ("progress", "log.debug", "log.info", "log.warning", "log.error")
 
@@ -82,8 +84,8 @@ class AttemptChannel(Protocol):
         """Send a checkpoint. Outside the engine's loop this blocks until it is committed."""
         ...
 
-    def record(self, outgoing: OutboxEntry) -> None:
-        """Add an event or message to send if the attempt succeeds; raises AttemptClosed if it is closed."""
+    def record(self, record: StepRecord) -> None:
+        """Add what is committed if the attempt succeeds; raises AttemptClosed if it is closed."""
 
     def lock(self, spec: LockSpec) -> LockRequest:
         """Request a lock."""
@@ -135,6 +137,7 @@ class StepContext:
         "fn",
         "is_resumed",
         "key",
+        "measured",
         "name",
         "payload_max",
         "printed",
@@ -190,6 +193,8 @@ class StepContext:
         self.recorded: list[OutboxEntry] = []
         self.recorded_bytes = 0
         """Size in bytes of the recorded events and messages."""
+        self.measured: dict[str, float] = {}
+        """The numbers of this attempt by name: the sums so far."""
         self.stopper: Callable[[], None] | None = None
         """Set by code that can be stopped although its thread cannot; called from any thread."""
         self.processes: Callable[[], list[str]] | None = None

@@ -12,7 +12,7 @@ import msgspec
 
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.errors import ConfigError, UnknownNameError
-from mainspring.domain.runs.outbox import OutboxEntry
+from mainspring.domain.runs.measurement import Measurement, StepRecord
 from mainspring.domain.values.saved_call import decode_result, roundtrip_result
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
@@ -22,10 +22,10 @@ from mainspring.engine.attempts.transaction import OpenTransaction, Tx, database
 from mainspring.store import failpoints
 from mainspring.store.effect_database import EffectDatabase, StoredEffect
 
-_OUTBOX_SUFFIX = ".sends"
-"""Suffix of an effect's key for the row with the events and messages of its step, in the same commit."""
+_RECORDS_SUFFIX = ".sends"
+"""Suffix of an effect's key for the row with the events, messages and numbers of its step, in the same commit."""
 _ENCODE = msgspec.json.Encoder().encode
-_DECODE = msgspec.json.Decoder(list[OutboxEntry]).decode
+_DECODE = msgspec.json.Decoder(list[StepRecord]).decode
 
 
 class TransactionalCall:
@@ -61,8 +61,9 @@ class TransactionalCall:
         output, same = roundtrip_result(spec.signature, value, subject, limit=spec.payload_max)
         effects = [self._effect(spec.key, output)]
         step = CURRENT_STEP.get()
-        if step is not None and step.recorded:
-            effects.append(self._effect(spec.key + _OUTBOX_SUFFIX, _ENCODE(step.recorded)))
+        if step is not None and (step.recorded or step.measured):
+            measurements = [Measurement(name, value) for name, value in step.measured.items()]
+            effects.append(self._effect(spec.key + _RECORDS_SUFFIX, _ENCODE([*step.recorded, *measurements])))
         failpoints.hit("effect_commit.before")
         self._refuse_closed()
         transaction.commit(*effects)
@@ -74,11 +75,11 @@ class TransactionalCall:
         return StoredEffect(key=key, result=sealed, run=self._spec.run_id, step=self._spec.name, at=self._clock.now())
 
     def _record_again(self) -> None:
-        """Record the saved events and messages of the earlier run: the function is not called again."""
-        saved, step = self._transaction.find(self._spec.key + _OUTBOX_SUFFIX), CURRENT_STEP.get()
+        """Record the saved events, messages and numbers of the earlier run: the function is not called again."""
+        saved, step = self._transaction.find(self._spec.key + _RECORDS_SUFFIX), CURRENT_STEP.get()
         if saved is not None and step is not None:
-            for outgoing in _DECODE(self._sealing.open(saved)):
-                step.channel.record(outgoing)
+            for record in _DECODE(self._sealing.open(saved)):
+                step.channel.record(record)
 
     def _refuse_closed(self) -> None:
         """End a zombie before its `abandon` arrives; the channel of a thread's attempt is closed first."""

@@ -14,7 +14,7 @@ from mainspring.engine.attempts.executor import AttemptHandle
 from mainspring.engine.body.programs import Program
 from mainspring.engine.body.request import StepCall
 from mainspring.engine.driver.driver_host import DriverHost
-from mainspring.engine.driver.journal_writer import encode_outbox
+from mainspring.engine.driver.journal_writer import encode_records
 from mainspring.engine.driver.live_step import choose_step_isolation
 from mainspring.store.commands.results import CommandDone, Refused
 from mainspring.store.commands.runs import ClaimedRun, CompleteRun
@@ -152,7 +152,7 @@ class FastPathRun:
             host.seal(self.call.input),
             host.seal(end.output),
             run.parent,
-            *encode_outbox(host, end.outgoing),
+            *encode_records(host, end.records),
             None if end.output is None else self.program.measure(end.output),
         )
 

@@ -2,11 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec.structs import replace
 
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import History, Outcome, OutcomeKind
-from mainspring.domain.runs.outbox import EVENT_RETENTION_MS, OutboxEntry, QueuedMessage
+from mainspring.domain.runs.measurement import Measurement, StepRecord
+from mainspring.domain.runs.outbox import EVENT_RETENTION_MS, QueuedMessage
 from mainspring.domain.states import OutcomeState
 from mainspring.engine.body.request import Request
 from mainspring.engine.driver.driver_host import DriverHost
@@ -16,6 +18,8 @@ from mainspring.store.commands.results import CommandDone, Refused
 
 if TYPE_CHECKING:
     from mainspring.engine.driver.loaded_run import LoadedRun
+
+_ENCODE = msgspec.json.Encoder().encode
 
 
 class JournalWriter:
@@ -47,7 +51,7 @@ class JournalWriter:
         input: bytes | None = None,
         undo: str | None = None,
         at: int | None = None,
-        outgoing: tuple[OutboxEntry, ...] = (),
+        records: tuple[StepRecord, ...] = (),
         first_at: int | None = None,
     ) -> None:
         """Submit the outcome of a request; it is delivered to the body once it is committed."""
@@ -76,7 +80,7 @@ class JournalWriter:
             value=value,
             has_value=has_value,
             requested_after=request.requested_after,
-            outgoing=outgoing,
+            records=records,
             first_at=first_at,
         )
 
@@ -89,7 +93,7 @@ class JournalWriter:
         value: Any = None,
         has_value: bool = False,
         requested_after: int = 0,
-        outgoing: tuple[OutboxEntry, ...] = (),
+        records: tuple[StepRecord, ...] = (),
         first_at: int | None = None,
     ) -> None:
         """Submit an outcome that carries the next rank."""
@@ -121,7 +125,7 @@ class JournalWriter:
             inbox,
             marked,
             requested_after,
-            *encode_outbox(loaded.host, outgoing),
+            *encode_records(loaded.host, records),
             first_at,
             loaded.spent.get(outcome.ident, 0),
         )
@@ -145,23 +149,26 @@ def _started_at_of(request: Request, now: int) -> int:
     return now if request.kind in (OutcomeKind.STEP, OutcomeKind.UNDO) else min(request.requested_at, now)
 
 
-def encode_outbox(
-    host: DriverHost, outgoing: tuple[OutboxEntry, ...]
-) -> tuple[tuple[PublishEvent, ...], tuple[QueuedMessage, ...]]:
-    """Return the events and the messages, each in order.
+def encode_records(
+    host: DriverHost, records: tuple[StepRecord, ...]
+) -> tuple[tuple[PublishEvent, ...], tuple[QueuedMessage, ...], str | None]:
+    """Return the events and the messages, each in order, and the numbers as JSON; None = there are no numbers.
 
     Raises:
         SealedError: the codec fails.
     """
-    if not outgoing:
-        return (), ()
+    if not records:
+        return (), (), None
     keep_until = host.clock.now() + EVENT_RETENTION_MS
     events: list[PublishEvent] = []
     messages: list[QueuedMessage] = []
-    for entry in outgoing:
-        if isinstance(entry, QueuedMessage):
-            sealed = host.seal(entry.body) or b""
-            messages.append(replace(entry, body=sealed, headers=host.seal(entry.headers)))
+    numbers: dict[str, float] = {}
+    for record in records:
+        if isinstance(record, QueuedMessage):
+            sealed = host.seal(record.body) or b""
+            messages.append(replace(record, body=sealed, headers=host.seal(record.headers)))
+        elif isinstance(record, Measurement):
+            numbers[record.name] = record.value
         else:
-            events.append(PublishEvent(entry.id, entry.name, host.seal(entry.data) or b"", keep_until, entry.key))
-    return tuple(events), tuple(messages)
+            events.append(PublishEvent(record.id, record.name, host.seal(record.data) or b"", keep_until, record.key))
+    return tuple(events), tuple(messages), _ENCODE(numbers).decode() if numbers else None

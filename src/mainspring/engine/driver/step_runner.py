@@ -226,7 +226,7 @@ class StepRunner:
             marked=step.marked or step.attempt > 1,
             input=step.call.input,
             undo=step.undo_name,
-            outgoing=end.outgoing,
+            records=end.records,
             first_at=step.first_at or None,
         )
 

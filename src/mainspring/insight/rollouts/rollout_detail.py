@@ -5,7 +5,6 @@ from collections import Counter
 import msgspec
 
 from mainspring.domain.flags.flag_text import to_percent
-from mainspring.domain.rollouts.guard_settings import FAILED, NOT_ENDED
 from mainspring.domain.rollouts.rollout import NOT_COUNTED, Rollout
 from mainspring.domain.rollouts.run_outcome import RunOutcomeKind
 from mainspring.insight.rollouts.rollout_moves import RolloutMoveEntry, list_rollout_moves
@@ -13,13 +12,6 @@ from mainspring.insight.rollouts.rollout_view import RolloutMetric, RolloutSide,
 from mainspring.insight.rollouts.wilson_interval import compute_wilson_interval
 from mainspring.store.base import StoreReader
 from mainspring.store.read import rollouts
-
-_LABELS = {
-    FAILED: "failed",
-    NOT_ENDED: "did not end",
-    "duration.p50": "longer than the old median",
-    "duration.p95": "longer than 95 % of the old runs",
-}
 
 
 class RunRate(msgspec.Struct, frozen=True):
@@ -142,7 +134,7 @@ def _make_side(side: RolloutSide) -> SideRates:
 def _make_metric(metric: RolloutMetric) -> MetricRates:
     return MetricRates(
         metric=metric.metric,
-        label=_LABELS.get(metric.metric, metric.metric),
+        label=metric.label,
         old=make_rate(metric.old_bad, metric.old_runs),
         new=make_rate(metric.new_bad, metric.new_runs),
         e_value=metric.e_value,

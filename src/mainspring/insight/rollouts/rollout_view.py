@@ -5,12 +5,21 @@ import msgspec
 from mainspring.domain.flags.flag import SHARE_UNITS
 from mainspring.domain.flags.flag_text import format_share, to_percent
 from mainspring.domain.rollouts.guard import GuardVerdict, MetricResult
+from mainspring.domain.rollouts.guard_settings import FAILED, NOT_ENDED
 from mainspring.domain.rollouts.rollout import Rollout
+from mainspring.domain.rollouts.watched_measurement import QUANTILES
 from mainspring.domain.states import FAILED_ROLLOUT_STATES, RolloutState
 from mainspring.insight.rollouts.step_plan import RolloutStepPlan, plan_steps
 from mainspring.insight.text.formatting import format_count, format_moment, shell_word
 from mainspring.store.base import StoreReader
 from mainspring.store.read import rollouts
+
+_LABELS = {
+    FAILED: "failed",
+    NOT_ENDED: "did not end",
+    "duration.p50": "longer than the old median",
+    "duration.p95": "longer than 95 % of the old runs",
+}
 
 
 class RolloutSide(msgspec.Struct, frozen=True):
@@ -24,11 +33,12 @@ class RolloutSide(msgspec.Struct, frozen=True):
 class RolloutMetric(msgspec.Struct, frozen=True):
     """A metric of the step: how many runs of each version are bad in it, and the evidence.
 
-    The new version is worse if `e_value` reaches `limit`. It is not worse if `not_worse_e_value` reaches `not_worse_limit`, or if that is
-    None.
+    `label` = what a run is that is bad in it. The new version is worse if `e_value` reaches `limit`. It is not worse if
+    `not_worse_e_value` reaches `not_worse_limit`, or if that is None.
     """
 
     metric: str
+    label: str
     old_bad: int
     old_runs: int
     new_bad: int
@@ -54,6 +64,7 @@ class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
     age_ms: int
     margin_percent: float
     in_flight: str
+    watch: list[str]
     started_at: int
     step_at: int
     ended_at: int | None
@@ -85,7 +96,7 @@ def make_rollout_view(reader: StoreReader, rollout: Rollout, now: int, zone: str
             side = sides[count.version]
             outcomes = side.outcomes if count.outcome is None else {**side.outcomes, count.outcome: count.number}
             sides[count.version] = RolloutSide(count.version, side.assigned + count.number, outcomes)
-    state = rollouts.read_guard_state(reader, r.id)
+    state, labels = rollouts.read_guard_state(reader, r.id), _label_metrics(r)
     return RolloutView(
         id=r.id,
         automation=r.automation,
@@ -99,6 +110,7 @@ def make_rollout_view(reader: StoreReader, rollout: Rollout, now: int, zone: str
         age_ms=r.age_ms,
         margin_percent=to_percent(r.margin),
         in_flight=r.in_flight,
+        watch=[str(measurement) for measurement in r.watched],
         started_at=r.started_at,
         step_at=r.step_at,
         ended_at=r.ended_at,
@@ -106,19 +118,28 @@ def make_rollout_view(reader: StoreReader, rollout: Rollout, now: int, zone: str
         unfinished=rollouts.count_unfinished_runs(reader, r.automation, r.new_version),
         sides=list(sides.values()),
         verdict=state.decision.verdict,
-        metrics=[_make_metric(result) for result in state.decision.results],
+        metrics=[_make_metric(result, labels[result.metric]) for result in state.decision.results],
         plan=plan_steps(reader, r, now) if r.is_active else [],
         sentence=_describe(r, now, zone),
         next=_describe_next(reader, r, now, zone),
     )
 
 
-def _make_metric(result: MetricResult) -> RolloutMetric:
+def _make_metric(result: MetricResult, label: str) -> RolloutMetric:
     c = result.comparison
     return RolloutMetric(
-        *(result.metric, c.old_bad, c.old_runs, c.new_bad, c.new_runs),
+        *(result.metric, label, c.old_bad, c.old_runs, c.new_bad, c.new_runs),
         *(result.worse_e_value, result.worse_limit, result.not_worse_e_value, result.not_worse_limit),
     )
+
+
+def _label_metrics(rollout: Rollout) -> dict[str, str]:
+    measured = {
+        measurement.name_metric(percent): measurement.describe_metric(percent)
+        for measurement in rollout.watched
+        for percent in QUANTILES
+    }
+    return {**_LABELS, **measured}
 
 
 def _describe(r: Rollout, now: int, zone: str) -> str:

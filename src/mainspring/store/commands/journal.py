@@ -44,6 +44,8 @@ class SaveOutcome(StoreCommand[CommandDone | Refused], frozen=True):
     events: tuple[PublishEvent, ...] = ()
     posts: tuple[QueuedMessage, ...] = ()
     """Messages of the step: the same commit publishes and queues them, once."""
+    numbers: str | None = None
+    """Measured numbers by name, as JSON."""
     first_at: int | None = None
     """Start of the first attempt if it is known to differ from `started_at`: for observers of commits, not stored."""
     spent: int = 0

@@ -1,6 +1,7 @@
 """Commands on rollouts: one is started, and then moved until it has ended."""
 
 from mainspring.domain.rollouts.rollout import InFlightPolicy
+from mainspring.domain.rollouts.watched_measurement import WatchedMeasurement
 from mainspring.domain.states import RolloutMove
 from mainspring.store.commands.base import BookkeepingCommand, StoreCommand
 from mainspring.store.commands.bulk_operations import BeginBulkOperation
@@ -22,6 +23,7 @@ class StartRollout(StoreCommand[RolloutMoved | Refused], frozen=True, kw_only=Tr
     in_flight: InFlightPolicy
     age_ms: int
     margin: int
+    watched: tuple[WatchedMeasurement, ...] = ()
     again: bool = False
 
 

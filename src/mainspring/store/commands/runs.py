@@ -204,7 +204,8 @@ class CompleteRun(StoreCommand[CommandDone | Refused], frozen=True):
     """Append the outcome of a run that is one step, at its first attempt, and end the run as succeeded with that value.
 
     The run has requested nothing else, so nothing of it is open. `name` and `ident` are the step's; `parent` = the run
-    that requested this one; `events` and `posts` = messages of the step; `output_size` = bytes of its output.
+    that requested this one; `events` and `posts` = messages of the step; `numbers` = what it measured, as JSON; `output_size` =
+    bytes of its output.
 
     Answer: CommandDone, Refused.
     """
@@ -222,6 +223,7 @@ class CompleteRun(StoreCommand[CommandDone | Refused], frozen=True):
     parent: str | None = None
     events: tuple[PublishEvent, ...] = ()
     posts: tuple[QueuedMessage, ...] = ()
+    numbers: str | None = None
     output_size: int | None = None
 
     def outcome(self) -> SaveOutcome:
@@ -229,7 +231,7 @@ class CompleteRun(StoreCommand[CommandDone | Refused], frozen=True):
         kinds = (OutcomeKind.STEP, OutcomeState.SUCCEEDED)
         return SaveOutcome(
             self.run, self.claim, 1, self.ident, self.name, *kinds, 1, 1, 0, self.started_at, self.at, self.duration_us, self.automation,
-            self.input, self.output, events=self.events, posts=self.posts,
+            self.input, self.output, events=self.events, posts=self.posts, numbers=self.numbers,
         )  # fmt: skip
 
 

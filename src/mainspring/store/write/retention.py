@@ -43,6 +43,7 @@ _OF_RUNS = (
     "prune_failures",
     "prune_effect_calls",
     "prune_flag_answers",
+    "prune_measurements",
     "prune_logs",
     "prune_rollout_runs",
     "prune_runs",

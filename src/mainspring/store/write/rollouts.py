@@ -7,6 +7,7 @@ import msgspec
 from mainspring.domain.rollouts.rollout import NOT_COUNTED, InFlightPolicy, Rollout, can_take_force
 from mainspring.domain.rollouts.run_outcome import RunOutcomeKind, read_kind
 from mainspring.domain.runs.bulk_operation import MAX_BULK_PARTS
+from mainspring.domain.runs.measurement import sum_measurements
 from mainspring.domain.runs.run_conditions import ConditionKind, ConditionSnapshot
 from mainspring.domain.states import FAILED_ROLLOUT_STATES, ROLLOUT_MOVES, RolloutMove, RolloutState
 from mainspring.domain.time.schedule import Schedule
@@ -67,6 +68,7 @@ def start_rollout(tx: Transaction, command: StartRollout) -> RolloutMoved | Refu
         state=RolloutState.RUNNING,
         started_at=tx.now,
         step_at=tx.now,
+        watched=msgspec.json.encode(c.watched).decode() if c.watched else None,
     )
     tx.change("insert_rollout", NEW_ROLLOUT.values(row))
     forget_start_rules(tx, c.automation)
@@ -247,14 +249,37 @@ def count_rollout_runs(tx: Transaction, command: CountRolloutRuns) -> NumberAnsw
         if row.state is not None and row.started_at is not None:
             kind = read_kind(row.state, row.settled_at, row.started_at + rollout.age_ms)
         if kind is None or tx.first("has_counted_key", (rollout.id, row.step, row.key_hash)) is not None:
-            tx.change("set_rollout_outcome", (NOT_COUNTED, None, None, row.run))
+            _set_outcome(tx, row.run, NOT_COUNTED)
             continue
         last = places.get(row.step) or tx.value("find_last_place", (rollout.id, row.step), int) or 0
         places[row.step] = last + 1
         duration_ms = None if row.settled_at is None or row.started_at is None else row.settled_at - row.started_at
         duration_ms = None if kind is RunOutcomeKind.NOT_ENDED else duration_ms
-        tx.change("set_rollout_outcome", (kind.value, duration_ms, last + 1, row.run))
+        numbers = _read_watched_numbers(tx, row.run, rollout) if kind is RunOutcomeKind.SUCCEEDED else None
+        _set_outcome(tx, row.run, kind.value, duration_ms, last + 1, numbers)
     return NumberAnswer(len(rows))
+
+
+def _set_outcome(
+    tx: Transaction,
+    run: str,
+    outcome: str,
+    duration_ms: int | None = None,
+    place: int | None = None,
+    numbers: str | None = None,
+) -> None:
+    values = {"run": run, "outcome": outcome, "duration_ms": duration_ms, "place": place, "numbers": numbers}
+    tx.change("set_rollout_outcome", values)
+
+
+def _read_watched_numbers(tx: Transaction, run: str, rollout: Rollout) -> str | None:
+    """Return the watched numbers of a run as JSON; None = it has none."""
+    if not rollout.watched:
+        return None
+    steps = tx.values("list_measurements_of_run", (run,), str)
+    numbers = sum_measurements(msgspec.json.decode(step, type=dict[str, float]) for step in steps)
+    watched = {m.name: numbers[m.name] for m in rollout.watched if m.name in numbers}
+    return json.dumps(watched) if watched else None
 
 
 def record_rollout_evidence(tx: Transaction, command: RecordRolloutEvidence) -> CommandDone:

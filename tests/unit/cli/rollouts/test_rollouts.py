@@ -10,7 +10,7 @@ from mainspring.domain.states import RunState
 from mainspring.engine.definitions.announcement import build_announcement
 from mainspring.engine.definitions.registry import Registry
 from mainspring.service.bulk_operation import run_next_piece
-from mainspring.store.commands.runs import StartRun
+from mainspring.store.commands.runs import ClaimRuns, CompleteRun, StartRun
 from mainspring.store.commands.sessions import CloseSession
 from mainspring.store.read.runs.run_views import run_view
 from mainspring.store.read.status.status import audit_rows
@@ -82,6 +82,21 @@ def test_rollout_starts_and_is_displayed(rollout):
     assert (view["state"], view["percent"], view["steps"], view["hold_ms"]) == ("running", 5.0, [5.0, 100.0], 3_600_000)
     (row,) = rollout("status").out.splitlines()[1:]
     assert row.split()[:6] == ["tidy", "running", "1", "->", "2", "5"]
+
+
+def test_rollout_watches_a_number_that_the_old_version_measures(rollout, stage):
+    """A name that no run of it has measured is refused, with the nearest one: nothing would ever be compared."""
+    start_run(stage, "r1", "k")
+    (run,) = stage.do(ClaimRuns("c1", 1)).runs
+    stage.do(CompleteRun(run.id, run.claim, "tidy", "tidy#1", "tidy", 0, 1, 1, None, b"null", numbers='{"cost":2.5}'))
+    words = ("start", "tidy", "--to", "2", "--watch")
+    refused = rollout(*words, "costs")
+    assert refused.code != 0
+    assert "no recent run of version 1 of 'tidy' has measured 'costs'" in refused.err
+    assert "Did you mean 'cost'?" in refused.err
+    assert "higher or lower" in rollout(*words, "cost:less").err
+    assert rollout(*words, "cost:lower").code == 0
+    assert rollout("status", "tidy", "--json").json["watch"] == ["cost:lower"]
 
 
 def test_rollout_that_does_not_exist_is_displayed_as_such(rollout):

@@ -6,7 +6,7 @@ from mainspring.domain.errors import OptionError
 from mainspring.domain.rollouts.e_value import Comparison
 from mainspring.domain.rollouts.evidence import Evidence, add_outcomes
 from mainspring.domain.rollouts.guard import GuardVerdict, evaluate_step
-from mainspring.domain.rollouts.guard_settings import METRICS, GuardSettings, allot_budget
+from mainspring.domain.rollouts.guard_settings import GuardSettings, allot_budget, list_metrics
 from tests.unit.domain.rollouts.outcomes import make_outcome, make_outcomes, select_first_of_keys
 
 SETTINGS = GuardSettings(3)
@@ -21,7 +21,7 @@ def test_budget_is_spent_once_over_all_metrics_and_steps():
     """Half of it is a reserve, and half of the rest for failures. The other metrics share equally what is left."""
     for settings in (GuardSettings(1), GuardSettings(4)):
         budget = allot_budget(settings)
-        assert list(budget) == list(METRICS)
+        assert list(budget) == list_metrics(SETTINGS)
         assert sum(budget.values()) * settings.steps == pytest.approx(0.005)
         assert budget["failed"] == pytest.approx(0.0025 / settings.steps)
         assert len(set(budget.values()) - {budget["failed"]}) == 1
@@ -31,7 +31,7 @@ def test_step_without_runs_is_not_enough():
     """No traffic is no evidence, and never a promotion."""
     decision = evaluate([])
     assert decision.verdict is GuardVerdict.NOT_ENOUGH
-    assert [result.metric for result in decision.results] == list(METRICS)
+    assert [result.metric for result in decision.results] == list_metrics(SETTINGS)
 
 
 def test_new_version_that_fails_is_worse():

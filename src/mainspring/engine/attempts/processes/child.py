@@ -30,7 +30,7 @@ from mainspring.domain.effects.errors import EffectConflictError, EffectInDoubtE
 from mainspring.domain.errors import BusyError, ConfigError, ConflictError, MainspringError, SecretProviderError
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.failures.failure import Failure
-from mainspring.domain.runs.outbox import OutboxEntry
+from mainspring.domain.runs.measurement import StepRecord
 from mainspring.domain.secrets.errors import SecretNotAllowedError, UnknownSecretError
 from mainspring.domain.secrets.secret_use import SecretRead
 from mainspring.domain.text.escaping import escape
@@ -164,10 +164,10 @@ class ChildChannel:
             raise MainspringError(f"the checkpoint was not saved: {error}")
         return SAVED_CHECKPOINT
 
-    def record(self, outgoing: OutboxEntry) -> None:
-        """Add an event or message to send if the call succeeds."""
+    def record(self, record: StepRecord) -> None:
+        """Add what is committed if the call succeeds."""
         self._numbers.require_own_process()
-        self.send(child_protocol.OutgoingMessage(outgoing))
+        self.send(child_protocol.RecordMessage(record))
 
     def lock(self, spec: LockSpec) -> LockRequest:
         """Request a lock."""

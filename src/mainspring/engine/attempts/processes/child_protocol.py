@@ -16,7 +16,7 @@ from mainspring.domain.errors import MainspringError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import Verdict
 from mainspring.domain.flags.flag import FlagAnswer
-from mainspring.domain.runs.outbox import OutboxEntry
+from mainspring.domain.runs.measurement import StepRecord
 from mainspring.domain.secrets.secret_use import SecretRead
 from mainspring.engine.attempts.isolation import MAIN_ALIAS
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement
@@ -216,10 +216,10 @@ class CheckpointMessage(msgspec.Struct, tag="checkpointed"):
     data: msgspec.Raw
 
 
-class OutgoingMessage(msgspec.Struct, tag="recorded"):
-    """Send this if the attempt succeeds."""
+class RecordMessage(msgspec.Struct, tag="recorded"):
+    """Commit this if the attempt succeeds."""
 
-    outgoing: OutboxEntry
+    record: StepRecord
 
 
 class LockMessage(msgspec.Struct, tag="lock_asked"):
@@ -303,7 +303,7 @@ MessageFromChild = (
     | LogMessage
     | ProgressMessage
     | CheckpointMessage
-    | OutgoingMessage
+    | RecordMessage
     | LockMessage
     | UnlockMessage
     | EffectMessage

@@ -109,8 +109,8 @@ class ProcessAttempt(LiveAttempt):
                 self.send_report(ProgressReport(done, total))
             case child_protocol.CheckpointMessage(number, data):
                 self.send_report(CheckpointReport(bytes(data), self._checkpoint_ack(number)))
-            case child_protocol.OutgoingMessage(outgoing):
-                self.outgoing.append(outgoing)
+            case child_protocol.RecordMessage(record):
+                self.records[record.id] = record
             case child_protocol.StackAnswer(number, lines):
                 descendants = describe_process_tree(self._child.pid)[1:] if self._child is not None else []
                 self._report_stack(number, lines + descendants)

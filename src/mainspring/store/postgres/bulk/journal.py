@@ -30,7 +30,7 @@ def _save_outcomes(tx: PostgresTransaction, commands: list[SaveOutcome]) -> list
     consuming = [c for c in own_commands if c.inbox is not None]
     if consuming:
         tx.later("consume_facts", (numbers([c.inbox for c in consuming]), texts([c.run for c in consuming])))
-    post_all(tx, own_commands)
+    save_records(tx, own_commands)
     marked = [c for c in own_commands if c.marked]
     if marked:
         _close_requests(tx, marked)
@@ -120,9 +120,12 @@ def _rows(c: SaveLogs) -> list[tuple[object, ...]]:
 LINES = BatchRule(SaveLogs.batched_by(_save_lines), key=run_of, run=run_of)
 
 
-def post_all(tx: PostgresTransaction, saved: Sequence[SaveOutcome | CompleteRun]) -> None:
-    """Insert the messages of these outcomes, in their order."""
+def save_records(tx: PostgresTransaction, saved: Sequence[SaveOutcome | CompleteRun]) -> None:
+    """Insert the messages of these outcomes, in their order, and save their numbers."""
     rows = [row_of(tx, c.run, c.ident, message) for c in saved for message in c.posts]
     if rows:
         tx.later("insert_messages", columns("ttttbnbttn", rows))
         tx.triggers = True
+    for c in saved:
+        if c.numbers is not None:
+            tx.later("save_measurements", (c.run, c.ident, c.numbers))

@@ -9,7 +9,7 @@ from mainspring.store.commands.runs import AnnotateRun, CompleteRun, FinishRun, 
 from mainspring.store.postgres.arrays import columns, texts
 from mainspring.store.postgres.bulk.batch_rule import BatchRule, publishes_nothing, run_of
 from mainspring.store.postgres.bulk.deliveries import insert_delivery_rows
-from mainspring.store.postgres.bulk.journal import post_all
+from mainspring.store.postgres.bulk.journal import save_records
 from mainspring.store.postgres.transaction import PostgresTransaction
 from mainspring.store.run_end_counts import count_end, count_ends, count_size
 from mainspring.store.schema.runs.runs import ENDED_IN_BULK, SUSPENDED_IN_BULK, EndedInBulk, SuspendedInBulk
@@ -97,7 +97,7 @@ def _complete(tx: PostgresTransaction, commands: list[CompleteRun]) -> list[Comm
     own_commands = [c for c in commands if c.run in ended]
     if own_commands:
         tx.ended += ended
-        post_all(tx, own_commands)
+        save_records(tx, own_commands)
         _update_run_keys(tx, [(ended[c.run], RunState.SUCCEEDED) for c in own_commands])
         members.settle_members_of_ends(
             tx, [(c.run, RunState.SUCCEEDED) for c in own_commands if ended[c.run].is_member]

@@ -12,6 +12,7 @@ from mainspring.domain.states import REOPENABLE_STATES, RunState
 from mainspring.store.base import Snapshot, StoreReader
 from mainspring.store.read.list_bounds import LAST
 from mainspring.store.read.runs.history import failure_of
+from mainspring.store.read.runs.measurements import sum_run_numbers
 from mainspring.store.read.short_ids import IdKind, ambiguous, ids_ending
 from mainspring.store.read.time_search import number_at
 from mainspring.store.schema.effects.effect_calls import BLOCKED_CALL, MOST_BLOCKED
@@ -181,6 +182,7 @@ def _read_history(read: Snapshot, run: RunView, outcomes: list[Outcome], attempt
         rejected=[row.rejection for row in REJECTED_ROW.read_all(read("list_rejected_facts", (run.id,)))],
         losses=WORKER_LOSS.read_all(read("list_worker_losses", (run.id, _LOSSES))),
         blocked_calls=BLOCKED_CALL.read_all(read("list_blocked_calls", (run.id, MOST_BLOCKED)) if has_stopped else ()),
+        numbers=sum_run_numbers(read("list_measurements_of_run", (run.id,))),
     )
 
 

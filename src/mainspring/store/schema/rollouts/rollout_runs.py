@@ -1,6 +1,6 @@
 """Rollout runs. The runs that a rollout assigned to one of its versions, and how each counts."""
 
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
@@ -20,6 +20,7 @@ TABLE: Final = TableSchema(
         text("outcome", null=True),
         integer("duration_ms", null=True),
         integer("place", null=True),
+        text("numbers", null=True),
     ),
     keys=(("run",),),
 )
@@ -47,7 +48,7 @@ class CountableRun(msgspec.Struct, frozen=True):
 
 
 class CountedRun(msgspec.Struct, frozen=True):
-    """A run that counts, at its place in the order of its step."""
+    """A run that counts, at its place in the order of its step. `numbers` = its watched measurements, by name."""
 
     run: str
     key_hash: str
@@ -55,9 +56,14 @@ class CountedRun(msgspec.Struct, frozen=True):
     outcome: RunOutcomeKind
     duration_ms: int | None
     place: int
+    numbers: dict[str, float]
 
 
-COUNTED_RUN: Final = RowType(CountedRun, TABLE)
+def _read_numbers(value: object) -> dict[str, float]:
+    return {} if value is None else msgspec.json.decode(cast("str", value), type=dict[str, float])
+
+
+COUNTED_RUN: Final = RowType(CountedRun, TABLE, converters={"numbers": _read_numbers})
 COUNTABLE_RUN: Final = RowType(
     CountableRun,
     TABLE,

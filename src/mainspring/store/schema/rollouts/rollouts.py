@@ -5,6 +5,7 @@ from typing import Final, cast
 import msgspec
 
 from mainspring.domain.rollouts.rollout import InFlightPolicy, Rollout
+from mainspring.domain.rollouts.watched_measurement import WatchedMeasurement
 from mainspring.domain.states import RolloutState
 from mainspring.store.schema.row import InsertedRow, RowType
 from mainspring.store.schema.table import Reference, TableSchema, integer, text
@@ -29,13 +30,14 @@ TABLE: Final = TableSchema(
         integer("ended_at", null=True),
         text("reason", null=True),
         text("evidence", null=True),
+        text("watched", null=True),
     ),
     keys=(("id",),),
 )
 
 
 class NewRollout(msgspec.Struct, frozen=True):
-    """A row to insert; `steps` is JSON."""
+    """A row to insert; `steps` and `watched` are JSON."""
 
     id: int
     automation: str
@@ -51,11 +53,16 @@ class NewRollout(msgspec.Struct, frozen=True):
     state: RolloutState
     started_at: int
     step_at: int
+    watched: str | None
 
 
 def _read_steps(value: object) -> tuple[int, ...]:
     return msgspec.json.decode(cast("str", value), type=tuple[int, ...])
 
 
-ROLLOUT: Final = RowType(Rollout, TABLE, converters={"steps": _read_steps})
+def _read_watched(value: object) -> tuple[WatchedMeasurement, ...]:
+    return () if value is None else msgspec.json.decode(cast("str", value), type=tuple[WatchedMeasurement, ...])
+
+
+ROLLOUT: Final = RowType(Rollout, TABLE, converters={"steps": _read_steps, "watched": _read_watched})
 NEW_ROLLOUT: Final = InsertedRow(NewRollout, TABLE)

@@ -30,7 +30,7 @@ def encode_failure(failure: Failure | None) -> bytes | None:
 
 
 def save_outcome(tx: Transaction, command: SaveOutcome) -> CommandDone | Refused:
-    """Append one outcome, consume its fact, close its open rows and send its messages."""
+    """Append one outcome, consume its fact, close its open rows, send its messages and save its numbers."""
     c = command
     if c.events:
         tx.hold_all("event", {(event.name,) for event in c.events})
@@ -49,6 +49,8 @@ def save_outcome(tx: Transaction, command: SaveOutcome) -> CommandDone | Refused
     for event in c.events:
         events.publish_event(tx, event)
     outbox.insert_message(tx, run, ident, c.posts)
+    if c.numbers is not None:
+        tx.change("save_measurements", (run, ident, c.numbers))
     if c.kind in STEPS:
         if c.state is OutcomeState.FAILED:
             tx.count(c.automation, steps=1, step_errors=1)

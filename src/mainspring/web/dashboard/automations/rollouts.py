@@ -36,7 +36,7 @@ from mainspring.web.server.path_table import path_segment
 _PATH: Final = "/rollouts"
 _NOUNS: Final = ("automations", "runs", "audit-log")
 _EMPTY_FORM: Final = {
-    **dict.fromkeys(("version", "again", "reason"), ""),
+    **dict.fromkeys(("version", "watch", "again", "reason"), ""),
     "steps": DEFAULT_STEPS,
     "hold": "30m",
     "in_flight": InFlightPolicy.FINISH.value,
@@ -84,6 +84,7 @@ def start(call: ApiCall[Any, Form]) -> str:
         steps=tuple(to_percent(step) for step in parse_steps(typed.get("steps", ""))),
         hold=typed.get("hold", ""),
         in_flight=InFlightPolicy(typed.get("in_flight", InFlightPolicy.FINISH)),
+        watch=tuple(part for part in typed.get("watch", "").replace(",", " ").split() if part),
         again=bool(typed.get("again")),
         reason=read_reason(call),
     )

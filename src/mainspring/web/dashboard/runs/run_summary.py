@@ -5,6 +5,7 @@ import msgspec
 from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.failures.failure import Failure, short_type_name
 from mainspring.domain.states import REOPENABLE_STATES, AttemptState, RunState
+from mainspring.domain.text.phrases import format_numbers
 from mainspring.insight.runs.explanation import Explanation
 from mainspring.insight.runs.steps import StepLine
 from mainspring.insight.runs.suggested_commands import SuggestedCommand
@@ -52,6 +53,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     offers: list[AvailableOperation]
     incident: dict[str, str] | None
     fingerprint: str | None
+    measured: str
+    """The numbers of the run; empty = it measured nothing."""
     is_repeatable: bool
     """Whether it can be run again with changes."""
 
@@ -74,6 +77,7 @@ def build_summary(outline: RunHistory, explanation: Explanation, lines: list[Ste
         offers=list_available_operations(outline, explanation, _list_starting_points(lines)),
         incident=explanation.incident,
         fingerprint=explanation.fingerprint,
+        measured=format_numbers(outline.numbers),
         is_repeatable=run.kind != DefinitionKind.EXEC and run.parent is None,
     )
 

@@ -8,6 +8,7 @@ from mainspring.domain.duration import parse_duration, to_milliseconds
 from mainspring.domain.flags.flag_text import to_millionths, to_percent
 from mainspring.domain.rollouts.rollout import InFlightPolicy
 from mainspring.domain.rollouts.rollout_steps import DEFAULT_STEPS, parse_steps
+from mainspring.domain.rollouts.watched_measurement import MAX_WATCHED, parse_watched
 from mainspring.domain.states import RolloutMove
 from mainspring.insight.rollouts.rollout_view import RolloutView, read_rollout_views
 from mainspring.service.rollout import RolloutPlan, move_rollout, start_rollout
@@ -25,8 +26,9 @@ class StartRolloutRequest(OperationRequest, frozen=True, kw_only=True, forbid_un
     """The version to roll out. `steps` = shares of all keys in percent that grow to 100; `hold` = the time of each step ("30m").
 
     `age` = the age at which a run counts; left out: 95 % of the runs of the version in force have ended by then. `margin_percent` = how
-    much more often a worse version fails. `in_flight` = what becomes of unfinished runs of the new version after an abort. `again` = also
-    if the same code was aborted or rolled back before.
+    much more often a worse version fails. `in_flight` = what becomes of unfinished runs of the new version after an abort. `watch` =
+    numbers of `ms.measure` to compare too: "cost", or "score:lower" where lower is worse. `again` = also if the same code was aborted or
+    rolled back before.
     """
 
     version: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
@@ -35,6 +37,7 @@ class StartRolloutRequest(OperationRequest, frozen=True, kw_only=True, forbid_un
     age: Word | None = None
     margin_percent: float = 5.0
     in_flight: InFlightPolicy = InFlightPolicy.FINISH
+    watch: Annotated[tuple[Word, ...], msgspec.Meta(max_length=MAX_WATCHED)] = ()
     again: bool = False
 
 
@@ -62,6 +65,7 @@ def start(call: ApiCall[None, StartRolloutRequest]) -> RolloutOperationResponse:
         body.in_flight,
         None if body.age is None else to_milliseconds(parse_duration(body.age)),
         to_millionths(body.margin_percent),
+        parse_watched(body.watch),
         again=body.again,
     )
     start_rollout(site.store, site.reader, name, body.version, plan, act=act)

@@ -1,0 +1,7 @@
+-- The numbers of a run's steps, and of the runs that it started.
+with recursive family (id) as (
+    select id from runs where id = ?
+    union all
+    select runs.id from runs join family on runs.parent = family.id where runs.superseded is null
+)
+select measurements.numbers from measurements join family on measurements.run = family.id order by measurements.run, measurements.ident

@@ -1,0 +1,1 @@
+delete from measurements where run in (select value from json_each(?))
