@@ -64,7 +64,7 @@ def fill(connection: apsw.Connection, seed: int, most: int = 12) -> None:
         "select name from sqlite_schema where type = 'table' and name not like 'sqlite_%' and name <> 'meta'"
     ).fetchall()
     for (name,) in tables:
-        unique = list_last_columns(connection, name)
+        unique = list_last_columns(connection, str(name))
         columns = [
             (c[1], c[2].upper(), bool(c[3]), bool(c[5]) or c[1] in unique)
             for c in connection.execute(f"pragma table_info({name})")
@@ -84,7 +84,7 @@ def fill(connection: apsw.Connection, seed: int, most: int = 12) -> None:
 def list_last_columns(connection: apsw.Connection, table: str) -> set[str]:
     """Return the last column of each unique index: if it differs in each row, so does the index."""
     indexes = connection.execute(f"select name from pragma_index_list('{table}') where \"unique\"").fetchall()
-    return {connection.execute(f"pragma index_info({name})").fetchall()[-1][2] for (name,) in indexes}
+    return {str(connection.execute(f"pragma index_info({name})").fetchall()[-1][2]) for (name,) in indexes}
 
 
 @contextlib.contextmanager
