@@ -127,7 +127,7 @@ def test_every_page_can_be_used_by_everybody(browser: Browser, shop: Site) -> No
     page.close()
 
 
-def test_chart_of_the_first_hour_has_all_of_the_time_and_its_legend_a_place_of_its_own(
+def test_charts_of_the_first_hour_have_all_of_the_time_and_their_legends_places_of_their_own(
     browser: Browser, shop: Site
 ) -> None:
     """At the width of a phone: the newest hour is at the right edge of thirty days, and nothing stands on what follows."""
@@ -137,14 +137,22 @@ def test_chart_of_the_first_hour_has_all_of_the_time_and_its_legend_a_place_of_i
         " window.uPlot = class extends made { constructor(...all) { super(...all); drawn.push(this); } }; });"
     )
     page.goto(f"{shop.address}/a/order")
-    legend = page.locator(".chart .u-legend").bounding_box()
-    following = page.get_by_text("Days as a table").bounding_box()
-    assert legend is not None
-    assert following is not None
-    assert legend["y"] + legend["height"] <= following["y"]
-    from_at, to_at, hour_at = page.evaluate("[drawn[0].scales.x.min, drawn[0].scales.x.max, drawn[0].data[0].at(-2)]")
-    assert to_at - from_at > 29 * 86_400
-    assert from_at <= hour_at <= to_at
+    for figure, following in (("duration", "#success"), ("success", "text=Days as a table")):
+        legend = page.locator(f".chart[data-figure={figure}] .u-legend").bounding_box()
+        below = page.locator(following).bounding_box()
+        assert legend is not None
+        assert below is not None
+        assert legend["y"] + legend["height"] <= below["y"], figure
+    page.wait_for_function("drawn.length === 2")
+    for x, hour_at in page.evaluate("drawn.map((chart) => [chart.scales.x, chart.data[0].at(-2)])"):
+        assert x["max"] - x["min"] > 29 * 86_400
+        assert x["min"] <= hour_at <= x["max"]
+    (percents,) = page.evaluate(
+        "drawn.filter((chart) => chart.series[1].label === 'success rate').map((chart) => chart.data[1])"
+    )
+    assert [percents[0], percents[-1]] == [None, None]
+    assert percents[1:-1]
+    assert all(0 <= percent <= 100 for percent in percents[1:-1] if percent is not None)
     page.close()
 
 

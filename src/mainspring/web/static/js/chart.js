@@ -41,25 +41,41 @@
   // The legend stands below, on as many lines as it needs: the place grows with it, the chart does not.
   const size = (place) => ({ width: place.clientWidth, height: parseFloat(getComputedStyle(place).minHeight) });
 
+  const share = (hour) => (hour.succeeded + hour.failed ? (100 * hour.succeeded) / (hour.succeeded + hour.failed) : null);
+  const seconds = (ms) => (ms === null ? null : ms / 1000);
+  // The figures of a place by its data-figure: lines (label, tone, value of an hour), text of a value, scale.
+  const FIGURES = {
+    duration: {
+      lines: [["p50 about", "good", (hour) => seconds(hour.p50_ms)], ["p95 about", "busy", (hour) => seconds(hour.p95_ms)]],
+      text: took,
+      scale: { distr: 3, log: 2 },
+    },
+    success: {
+      lines: [["success rate", "good", share]],
+      text: (percent) => (percent == null ? "-" : `${Math.round(percent * 10) / 10} %`),
+      scale: { range: [0, 100] },
+    },
+  };
+
   function draw(place, found) {
-    const hours = found.hours.filter((one) => one.p50_ms !== null);
+    const { lines, text, scale } = FIGURES[place.dataset.figure];
+    const hours = found.hours.filter((hour) => lines.some(([, , value]) => value(hour) !== null));
     if (!hours.length) { place.textContent = "No run ended in this time."; return; }
     // The whole time that was asked for, empty at both ends: of one hour alone the scale would be of years.
     const data = [
-      [Date.parse(found.since_at) / 1000, ...hours.map((one) => Date.parse(one.hour_at) / 1000), Date.now() / 1000],
-      [null, ...hours.map((one) => one.p50_ms / 1000), null],
-      [null, ...hours.map((one) => one.p95_ms / 1000), null],
+      [Date.parse(found.since_at) / 1000, ...hours.map((hour) => Date.parse(hour.hour_at) / 1000), Date.now() / 1000],
+      ...lines.map(([, , value]) => [null, ...hours.map(value), null]),
     ];
     const quiet = colour("quiet"), own = colour("warn"), axis = { stroke: quiet, grid: { show: false }, ticks: { stroke: quiet, width: 1 } };
-    const line = (label, tone, width) => ({ label, stroke: colour(tone), width, points: { show: hours.length < 100 }, value: (_, v) => took(v) });
+    const series = lines.map(([label, tone]) => ({ label, stroke: colour(tone), width: 1.5, points: { show: hours.length < 100 }, value: (_, v) => text(v) }));
     drawn.get(place)?.chart.destroy();
     place.textContent = "";
     const chart = new uPlot({
       ...size(place),
-      scales: { x: { range: (_, from, to) => [from, to] }, y: { distr: 3, log: 2 } },
-      axes: [{ ...axis, values: (_, all, index, space, step) => instants(all, step) }, { ...axis, size: 64, values: (_, all) => all.map((v) => (v === null ? "" : took(v))) }],
-      series: [{ label: "hour", value: (_, at) => (at == null ? "-" : `${day(new Date(at * 1000))} ${time(new Date(at * 1000))}`) }, line("p50 about", "good", 1.5), line("p95 about", "busy", 1.5)],
-      hooks: { draw: [(one) => marks(one, found.marks, own, quiet)] },
+      scales: { x: { range: (_, from, to) => [from, to] }, y: scale },
+      axes: [{ ...axis, values: (_, all, index, space, step) => instants(all, step) }, { ...axis, size: 64, values: (_, all) => all.map((v) => (v === null ? "" : text(v))) }],
+      series: [{ label: "hour", value: (_, at) => (at == null ? "-" : `${day(new Date(at * 1000))} ${time(new Date(at * 1000))}`) }, ...series],
+      hooks: { draw: [(plot) => marks(plot, found.marks, own, quiet)] },
     }, data, place);
     drawn.set(place, { at: Date.now(), chart });
   }
