@@ -137,12 +137,12 @@ def test_charts_of_the_first_hour_have_all_of_the_time_and_their_legends_places_
         " window.uPlot = class extends made { constructor(...all) { super(...all); drawn.push(this); } }; });"
     )
     page.goto(f"{shop.address}/a/order")
-    for figure, following in (("duration", "#success"), ("success", "text=Days as a table")):
-        legend = page.locator(f".chart[data-figure={figure}] .u-legend").bounding_box()
+    for stats, following in (("duration", "#success"), ("success", "text=Days as a table")):
+        legend = page.locator(f".chart[data-stats={stats}] .u-legend").bounding_box()
         below = page.locator(following).bounding_box()
         assert legend is not None
         assert below is not None
-        assert legend["y"] + legend["height"] <= below["y"], figure
+        assert legend["y"] + legend["height"] <= below["y"], stats
     page.wait_for_function("drawn.length === 2")
     for x, hour_at in page.evaluate("drawn.map((chart) => [chart.scales.x, chart.data[0].at(-2)])"):
         assert x["max"] - x["min"] > 29 * 86_400

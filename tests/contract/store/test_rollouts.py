@@ -132,6 +132,38 @@ def test_child_of_the_same_automation_follows_its_parent(store):
     assert store.run(store.start().run).version == 2
 
 
+def test_options_of_the_version_in_force_count_for_a_start(store):
+    """Whichever version the starter named, and whichever version the run gets; without the code of that one, its own options count."""
+    store.announce("b")
+    parents = [store.begin(automation="b", input=f"[{number}]".encode()) for number in range(4)]
+    announce(store, 1, 2)
+
+    def start_child(number, *versions):
+        parent = parents.pop()
+        link = ParentLink(parent.id, "c#1", parent.claim)
+        start, *other_starts = (
+            store.starting(
+                id=f"c{number}",
+                version=version,
+                queue=f"q{version}",
+                parent=link,
+                input=b"[]",
+                is_candidate=version == 2,
+            )
+            for version in versions
+        )
+        store.do(msgspec.structs.replace(start, alternatives=tuple(other_starts)))
+        run = store.run(f"c{number}")
+        return run.version, run.queue
+
+    assert start_child(1, 2, 1) == (1, "q1")
+    assert start_child(2, 2) == (1, "q2")
+    store.do(rollout(steps=(ALL,)))
+    assert start_child(3, 2, 1) == (2, "q1")
+    store.do(move("finish"))
+    assert start_child(4, 1, 2) == (2, "q2")
+
+
 def test_restart_keeps_the_version_while_the_rollout_lasts(store):
     """An endless run does not change its version at a restart; after the end it takes the one in force."""
     announce(store, 1, 2)

@@ -4,12 +4,14 @@ A spread step is a run of kind "step" under its parent's automation and version;
 `module:qualname`.
 """
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
+from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.errors import DefinitionError, OptionError
 from mainspring.domain.ids import derive_id
@@ -104,8 +106,15 @@ def choose_child_id(run: ClaimedRun, ident: str) -> str:
     return derive_id("r", run.created_at, run.id, ident, str(run.generation))
 
 
-def build_child_start(run: ClaimedRun, request: Request, call: ChildCall, now_at: int, sealing: Sealing) -> StartRun:
-    """Return the command that starts a child.
+def build_child_start(
+    run: ClaimedRun,
+    request: Request,
+    call: ChildCall,
+    now_at: int,
+    sealing: Sealing,
+    other_versions: Sequence[Definition] = (),
+) -> StartRun:
+    """Return the command that starts a child. `other_versions` of its automation: if one is in force, its options count.
 
     Raises:
         OptionError: its key or partition cannot be made of its input.
@@ -114,17 +123,25 @@ def build_child_start(run: ClaimedRun, request: Request, call: ChildCall, now_at
     child_id = choose_child_id(run, request.ident)
     plan = call.plan
     if call.definition is not None:
-        options = StartOptions(key=plan.run_key, queue=plan.queue, tag=plan.tag)
-        return build_start_command(
-            call.definition,
-            call.input,
+        build_start = functools.partial(
+            build_start_command,
+            data=call.input,
             run=child_id,
             now_at=now_at,
             trigger=f"child of {run.id}",
-            options=options,
+            options=StartOptions(key=plan.run_key, queue=plan.queue, tag=plan.tag),
             parent=link,
             sealing=sealing,
         )
+        start = build_start(call.definition)
+        if not other_versions:
+            return start
+        alternatives: list[StartRun] = []
+        for definition in other_versions:
+            # The templates of a version that is not in force may not fit this input.
+            with contextlib.suppress(OptionError):
+                alternatives.append(build_start(definition))
+        return msgspec.structs.replace(start, alternatives=tuple(alternatives))
     return StartRun(
         id=child_id,
         automation=run.automation,

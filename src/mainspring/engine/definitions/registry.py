@@ -16,6 +16,7 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
+from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.errors import DefinitionError, MainspringError, UnknownNameError
 from mainspring.domain.option_errors import collect_setting_errors
 from mainspring.engine.attempts.context_flags import IMPORTING_FOR_RUN
@@ -139,6 +140,13 @@ class Registry:
             return found
         versions = [known for known in self.candidates if known[0] == name]
         return self.automations.get(name) or (self.candidates[max(versions)] if versions else None)
+
+    def list_other_versions(self, definition: Definition) -> list[Automation]:
+        """Return the automations of the same name in other versions; empty if none is a candidate of a rollout."""
+        if not self.has_candidate(definition.name):
+            return []
+        named = (automation for automation in self if automation.name == definition.name)
+        return [automation for automation in named if automation.version != definition.version]
 
     def has_candidate(self, name: str) -> bool:
         """Return whether an automation has a version that only a rollout brings into force."""

@@ -18,6 +18,7 @@ from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.body.child_runs import build_child_start
 from mainspring.engine.body.programs import Program
 from mainspring.engine.body.request import ChildCall, Request
+from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.definitions.run_start import build_start_command
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.base import Store
@@ -33,12 +34,14 @@ class RunServices:
     def __init__(
         self,
         store: Store,
+        registry: Registry,
         clock: Clock,
         sealing: Sealing | None,
         classifier: Classifier | None,
         transactional: TransactionalCallBuilder | None,
     ) -> None:
         self.store = store
+        self.registry = registry
         self.clock = clock
         self.sealing = sealing or PLAIN_SEALING
         self.payload_max = self.sealing.limit
@@ -78,7 +81,9 @@ class RunServices:
 
     def child_of(self, run: ClaimedRun, request: Request, call: ChildCall) -> StartRun:
         """Return the command that starts a child."""
-        return build_child_start(run, request, call, self.clock.now(), self.sealing)
+        other = [] if call.definition is None else self.registry.list_other_versions(call.definition)
+        definitions = [automation.definition for automation in other]
+        return build_child_start(run, request, call, self.clock.now(), self.sealing, definitions)
 
     def cancel_child(self, run: ClaimedRun, request: Request) -> None:
         """Cancel a child that no code awaits any more."""

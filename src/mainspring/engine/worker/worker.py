@@ -75,14 +75,13 @@ class Worker(RunServices):
     ) -> None:
         sealing = (sealing or PLAIN_SEALING).with_classifier(classifier)
         self.codec = CodecOutage(loop, store, sealing, clock, self.request_claim)
-        super().__init__(self.codec.store, clock, self.codec.sealing, classifier, transactional)
+        super().__init__(self.codec.store, registry, clock, self.codec.sealing, classifier, transactional)
         store = self.store
         if isinstance(clock, StoreClock):
             clock.holds_steps = True
         self.loop = loop
         self.settings = settings or WorkerOptions()
         self.suspend_after_ms = self.settings.suspend_after_ms
-        self._registry = registry
         self.off_loop = off_loop or executor_caller(loop)
         self.drivers: dict[str, Driver] = {}
         self._locks = AttemptLocks(store, loop)
@@ -303,7 +302,7 @@ class Worker(RunServices):
         try:
             opened, data = self.opened(history), self.sealing.open(run.input)
             self.lines.life.run_started(run)
-            program = choose_program(run, self._registry, data, self.payload_max, opened)
+            program = choose_program(run, self.registry, data, self.payload_max, opened)
             if opened is None and self._fast_path_runs.start(run, program):
                 return
             driver = Driver(self, run, program, opened)

@@ -84,6 +84,8 @@ class StartRun(StoreCommand[StartAnswer | Refused], frozen=True):
     """The item that the run processes; None = itself, "" = its automation as a whole."""
     rollout_key: str | None = None
     is_candidate: bool = False
+    alternatives: tuple["StartRun", ...] = ()
+    """The same start with the options of other versions of its automation: those of the version in force count."""
 
 
 class ClaimedRun(msgspec.Struct, frozen=True):

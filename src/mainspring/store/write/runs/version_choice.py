@@ -46,6 +46,11 @@ def choose_version(tx: Transaction, command: StartRun, last: int | None, *, cont
     return VersionChoice(version, NewRolloutRun(command.id, rollout.id, rollout.step, version, key_hash))
 
 
+def read_version_in_force(tx: Transaction, automation: str, last: int | None) -> int | None:
+    """Return the version in force until this commit ends; None = there is none. `last` = the last rollout of the automation."""
+    return _read_rules(tx, automation, last).version
+
+
 def record_choice(tx: Transaction, row: NewRolloutRun) -> None:
     """Record a run that a rollout assigned."""
     tx.change("insert_rollout_run", NEW_ROLLOUT_RUN.values(row))

@@ -43,8 +43,8 @@
 
   const share = (hour) => (hour.succeeded + hour.failed ? (100 * hour.succeeded) / (hour.succeeded + hour.failed) : null);
   const seconds = (ms) => (ms === null ? null : ms / 1000);
-  // The figures of a place by its data-figure: lines (label, tone, value of an hour), text of a value, scale.
-  const FIGURES = {
+  // The statistics of a place by its data-stats: lines (label, tone, value of an hour), text of a value, scale.
+  const STATS = {
     duration: {
       lines: [["p50 about", "good", (hour) => seconds(hour.p50_ms)], ["p95 about", "busy", (hour) => seconds(hour.p95_ms)]],
       text: took,
@@ -58,7 +58,7 @@
   };
 
   function draw(place, found) {
-    const { lines, text, scale } = FIGURES[place.dataset.figure];
+    const { lines, text, scale } = STATS[place.dataset.stats];
     const hours = found.hours.filter((hour) => lines.some(([, , value]) => value(hour) !== null));
     if (!hours.length) { place.textContent = "No run ended in this time."; return; }
     // The whole time that was asked for, empty at both ends: of one hour alone the scale would be of years.

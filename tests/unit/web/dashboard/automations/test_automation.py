@@ -67,8 +67,8 @@ async def test_automation_displays_its_runs_each_as_a_link(world):
         True,
         False,
     ]
-    for figure in ("duration", "success"):
-        assert f'data-figure="{figure}" data-chart="/api/v1/automations/pay/figures?days=30&amp;hours=3"' in text
+    for stats in ("duration", "success"):
+        assert f'data-stats="{stats}" data-chart="/api/v1/automations/pay/figures?days=30&amp;hours=3"' in text
     assert re.search(r"/assets/chart-\w+\.js", text)
 
 
