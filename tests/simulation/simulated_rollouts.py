@@ -13,11 +13,12 @@ from mainspring.domain.rollouts.evidence import Evidence, add_outcomes
 from mainspring.domain.rollouts.guard import GuardDecision, GuardVerdict, evaluate_step
 from mainspring.domain.rollouts.guard_settings import FAILED, GuardSettings
 from mainspring.domain.rollouts.run_outcome import RunOutcome, choose_age, read_kind
+from mainspring.domain.rollouts.watched_measurement import WatchedMeasurement
 from mainspring.domain.states import RunState
 
 IS_LONG = bool(os.environ.get("TESTS_LONG"))
-SETTINGS = GuardSettings(steps=3)
-"""Three steps with two sides, and all metrics that need no name."""
+SETTINGS = GuardSettings(steps=3, watched=(WatchedMeasurement("cost"),))
+"""Three steps with two sides, all metrics that need no name, and a number of the runs."""
 BASE_RATE = 0.05
 MEDIAN_MS = 10_000
 SIGMA = 0.5
@@ -25,10 +26,11 @@ SIGMA = 0.5
 
 @dataclass(frozen=True)
 class SimulatedRun:
-    """A run as it will be: whether it fails, and when it ends (inf = never)."""
+    """A run as it will be: whether it fails, when it ends (inf = never), and the cost that it measures."""
 
     is_failing: bool
     duration_ms: float
+    cost: float = 1.0
 
     def read(self, number: int, started_at: int, key: str, is_new: bool, age: int) -> RunOutcome:
         """Return its outcome at the age at which it counts."""
@@ -37,9 +39,8 @@ class SimulatedRun:
         settled_at = started_at + round(self.duration_ms) if has_ended else None
         kind = read_kind(state, settled_at, started_at + age)
         assert kind is not None
-        return RunOutcome(
-            f"r{number:06}", key, started_at, is_new, kind, round(self.duration_ms) if has_ended else None
-        )
+        duration_ms = round(self.duration_ms) if has_ended else None
+        return RunOutcome(f"r{number:06}", key, started_at, is_new, kind, duration_ms, {"cost": self.cost})
 
 
 Result = TypeVar("Result")
@@ -48,11 +49,17 @@ MakeRun = Callable[[random.Random, int, bool], SimulatedRun]
 
 
 def make_run(
-    rng: random.Random, *, rate: float = BASE_RATE, success_ms: float = MEDIAN_MS, failure_ms: float = MEDIAN_MS / 2
+    rng: random.Random,
+    *,
+    rate: float = BASE_RATE,
+    success_ms: float = MEDIAN_MS,
+    failure_ms: float = MEDIAN_MS / 2,
+    cost: float = 1.0,
 ) -> SimulatedRun:
-    """Make a run whose duration is log-normal."""
+    """Make a run whose duration and cost are log-normal."""
     is_failing = rng.random() < rate
-    return SimulatedRun(is_failing, rng.lognormvariate(math.log(failure_ms if is_failing else success_ms), SIGMA))
+    duration_ms = rng.lognormvariate(math.log(failure_ms if is_failing else success_ms), SIGMA)
+    return SimulatedRun(is_failing, duration_ms, rng.lognormvariate(math.log(cost), SIGMA))
 
 
 def measure_age(rng: random.Random, make: MakeRun) -> int:
