@@ -110,7 +110,7 @@ def test_bad_version_goes_back_and_a_good_one_comes_into_force(project: Project)
     bad = wait_for_rollout(project, "rolled_back")
     assert bad["reason"].startswith("version 2 is worse: its runs fail more often: version 2 ")
     text = project.call("rollout", "status", "order").stdout
-    assert "The rollout of order to version 2 is rolled back" in text
+    assert "The rollout of order to version 2 was rolled back" in text
     assert "mainspring rollout start order --to 3" in text
     start_orders(project, 60, 80)
     assert {version for version, _ in read_orders(project, 60)} == {1}

@@ -193,6 +193,9 @@ def test_version_that_measures_worse_is_rolled_back_if_its_number_is_watched(new
     if is_worse:
         expected = r"version 2 is worse: more of its runs have cost above (the old median|95 % of the old runs): version 2 \d+ of "
         assert re.match(expected, rollout.reason)
+        (facts,) = list_watched_rollouts(process.reader)
+        assert len(facts.bad_runs) == 3
+        assert {process.run(run).version for run in facts.bad_runs} == {2}
     view = make_rollout_view(process.reader, rollout, clock.now(), "UTC")
     assert ("cost above the old median" in {metric.label for metric in view.metrics}) == is_worse
 

@@ -1,14 +1,15 @@
 """Facts about rollouts for monitors."""
 
 from mainspring.domain.monitors.rollout_inputs import WatchedRollout
+from mainspring.domain.rollouts.bad_runs import list_bad_runs
 from mainspring.domain.rollouts.guard_settings import FAILED
 from mainspring.domain.rollouts.rollout import Rollout
-from mainspring.domain.rollouts.run_outcome import RunOutcomeKind
 from mainspring.domain.states import ACTIVE_ROLLOUT_STATES, RolloutState
 from mainspring.store.base import StoreReader
 from mainspring.store.read import rollouts
 
 _MOST_BAD = 3
+_MOST_READ = 2_000
 _WATCHED_STATES = ACTIVE_ROLLOUT_STATES | {RolloutState.ROLLED_BACK}
 
 
@@ -24,8 +25,9 @@ def list_watched_rollouts(reader: StoreReader) -> list[WatchedRollout]:
 def _read_rollout(reader: StoreReader, rollout: Rollout) -> WatchedRollout:
     state = rollouts.read_guard_state(reader, rollout.id)
     comparison = state.evidence.comparisons.get(FAILED)
-    outcome = RunOutcomeKind.FAILED if state.decision.worse in (None, FAILED) else RunOutcomeKind.NOT_ENDED
-    bad_runs = rollouts.list_bad_runs(reader, rollout, outcome, _MOST_BAD)
+    counted = rollouts.list_counted_runs(reader, rollout.id, rollout.step, 0, _MOST_READ)
+    outcomes = [run.to_outcome(rollout) for run in counted]
+    bad_runs = list_bad_runs(outcomes, state.decision.worse or FAILED, rollout.watched, _MOST_BAD)
     return WatchedRollout(
         rollout, state.decision.verdict, 0 if comparison is None else comparison.new_runs, tuple(bad_runs)
     )

@@ -14,7 +14,6 @@ from mainspring.domain.rollouts.guard import GuardVerdict
 from mainspring.domain.rollouts.guard_state import GuardState, continue_state
 from mainspring.domain.rollouts.guard_text import describe_worse
 from mainspring.domain.rollouts.rollout import Rollout
-from mainspring.domain.rollouts.run_outcome import RunOutcome
 from mainspring.domain.states import RolloutMove, RolloutState
 from mainspring.service.actor import Actor, OperationContext
 from mainspring.service.rollout import move_rollout
@@ -23,7 +22,6 @@ from mainspring.store.process_store import ProcessStore
 from mainspring.store.read import rollouts
 from mainspring.store.read.status.status import meta
 from mainspring.store.restore_hold import HOLD_KEY
-from mainspring.store.schema.rollouts.rollout_runs import CountedRun
 
 _LOG = logging.getLogger("mainspring.rollouts")
 _ACTOR = Actor("guard", "rollouts")
@@ -90,7 +88,7 @@ class RolloutGuard:
         while state.decision.verdict is not GuardVerdict.WORSE and (
             rows := rollouts.list_counted_runs(self._store.reader, rollout.id, rollout.step, state.place, _PAGE)
         ):
-            state = continue_state(state, rollout, [(row.place, _read_outcome(row, rollout)) for row in rows])
+            state = continue_state(state, rollout, [(row.place, row.to_outcome(rollout)) for row in rows])
         if state is not before:
             self._store.apply(RecordRolloutEvidence(rollout.id, rollout.step, msgspec.json.encode(state).decode()))
         return state
@@ -108,18 +106,6 @@ class RolloutGuard:
         level = logging.WARNING if reason else logging.INFO
         text = f"rolled back: {reason}" if reason else _MOVE_TEXTS[move]
         _LOG.log(level, "rollout of %s to version %d: %s", rollout.automation, rollout.new_version, text)
-
-
-def _read_outcome(row: CountedRun, rollout: Rollout) -> RunOutcome:
-    return RunOutcome(
-        row.run,
-        row.key_hash,
-        row.place,
-        row.version == rollout.new_version,
-        row.outcome,
-        row.duration_ms,
-        row.numbers,
-    )
 
 
 def _choose_move(rollout: Rollout, state: GuardState, now: int) -> RolloutMove | None:

@@ -156,6 +156,8 @@ def _list_changed(definitions: Sequence[Definition], code: LoadedCode, stored: S
         if was is None or compared is None:
             continue
         changes = list_definition_changes(was, compared)
+        if compared.version == view.version:  # it stays in force without rollout=True, which is removed after a finish
+            changes = [change for change in changes if change.path != "rollout"]
         ended = None if compared.version == view.version else _find_active_rollout(view, stored)
         hint = "" if ended is None else f"It takes force at once, and ends the rollout to version {ended.new_version}."
         if changes:

@@ -7,18 +7,21 @@ so code that hangs or dies harms no worker. Invariant: a run moves as it was rep
 import logging
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import msgspec
 
 from mainspring.app.deploy.replay_protocol import ReplaySpec
 from mainspring.app.deploy.replay_session import ReplayAbortedError, ReplaySession
 from mainspring.app.deploy.run_sources import read_saved_runs
+from mainspring.domain.errors import ConflictError
 from mainspring.domain.rollouts.rollout import Rollout
 from mainspring.domain.runs.unsealing import RowUnsealer
 from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.driver.replay import ReplayVerdict, SavedRun
+from mainspring.service.actor import Actor, operation_context
+from mainspring.service.perform import perform
 from mainspring.store.commands.automations import AcquireLock, ReleaseLock
 from mainspring.store.commands.results import LockGranted
 from mainspring.store.commands.rollouts import MoveRun
@@ -26,6 +29,7 @@ from mainspring.store.process_store import ProcessStore
 from mainspring.store.read import rollouts
 
 _LOG = logging.getLogger("mainspring.rollouts")
+_ACTOR = Actor("worker", "rollouts")
 _INTERVAL_S = 5.0
 _REPLAY_LIMIT_S, _LOAD_LIMIT_S = 10.0, 60.0
 _PAGE = 500
@@ -101,7 +105,13 @@ class RunMover:
             return f"its code calls {report.refused[0]}, which a replay refuses"
         if report.result.verdict is not ReplayVerdict.SAME:
             return report.result.text or report.result.verdict.value
-        self._store.apply(MoveRun(saved.run.id, saved.run.claim, rollout.new_version, rollout.old_version))
+        move = MoveRun(saved.run.id, saved.run.claim, rollout.new_version, rollout.old_version)
+        act = operation_context(
+            _ACTOR, self._store.clock, reason=f"rollout {rollout.id} is {rollout.state}".replace("_", " ")
+        )
+        detail = {"from_version": rollout.new_version, "to_version": rollout.old_version}
+        with suppress(ConflictError):  # it has changed since it was read: the next round reads it again
+            perform(self._store, act, "move to another version", f"run:{saved.run.id}", move, detail)
         return ""
 
     @contextmanager

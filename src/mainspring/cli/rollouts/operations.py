@@ -8,12 +8,12 @@ from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.cli.short_lists import require_known_name
-from mainspring.domain.rollouts.rollout import InFlightPolicy
+from mainspring.domain.rollouts.rollout import NOT_COUNTED, InFlightPolicy
 from mainspring.domain.rollouts.rollout_steps import DEFAULT_STEPS
 from mainspring.domain.states import RolloutMove
 
 if TYPE_CHECKING:
-    from mainspring.insight.rollouts.rollout_view import RolloutMetric, RolloutView
+    from mainspring.insight.rollouts.rollout_view import RolloutMetric, RolloutSide, RolloutView
 
 
 @command("start", "divide the new runs of an automation between its version in force and another one")
@@ -148,27 +148,42 @@ def print_view(invocation: Invocation, view: "RolloutView") -> None:
     output = invocation.output
     output.line(escape_line(view.sentence, 1_000))
     for side in view.sides:
-        counted = ", ".join(f"{number:,} {outcome.replace('_', ' ')}" for outcome, number in side.outcomes.items())
-        output.line(
-            f"  version {side.version}: {format_count(f'{side.assigned:,}', 'run')} in this step; {counted or 'none counts yet'}"
-        )
+        output.line(f"  version {side.version}: {_format_side(side)}")
     for metric in view.metrics:
         output.line(f"  {_format_metric(metric, view)}")
-    output.line(f"  a run counts {format_span(view.age_ms)} after its start, by what it is then")
+    output.line(
+        f"  a run counts {format_span(view.age_ms)} after its start, by what it is then; of one key, the first run of a step"
+    )
+    if view.moved:
+        output.line(f"  {format_count(f'{view.moved:,}', 'run')} moved to version {view.old_version}")
     output.line(f"Next: {escape_line(view.next, 500)}")
 
 
+def _format_side(side: "RolloutSide") -> str:
+    """Return "105 runs in this step, 86 count: 80 succeeded, 6 failed"."""
+    from mainspring.insight.text.formatting import format_count
+
+    outcomes = {outcome: number for outcome, number in side.outcomes.items() if outcome != NOT_COUNTED}
+    counted = ", ".join(f"{number:,} {outcome.replace('_', ' ')}" for outcome, number in outcomes.items())
+    runs = f"{format_count(f'{side.assigned:,}', 'run')} in this step"
+    return f"{runs}, {sum(outcomes.values()):,} count: {counted}" if counted else f"{runs}, none counts yet"
+
+
 def _format_metric(metric: "RolloutMetric", view: "RolloutView") -> str:
+    from mainspring.domain.rollouts.guard_text import format_e_value
+
+    evidence = f"worse: {format_e_value(metric.e_value)} of {metric.limit:,.0f}"
     if metric.e_value >= metric.limit:
         verdict = "worse"
     elif metric.not_worse_limit is None:
-        verdict = "no evidence that it is worse"
+        verdict = "not enough evidence that it is worse"
     else:
         verdict = "not worse" if metric.not_worse_e_value >= metric.not_worse_limit else "not enough runs yet"
+        evidence += f", not worse: {format_e_value(metric.not_worse_e_value)} of {metric.not_worse_limit:,.0f}"
     old, new = f"{metric.old_bad:,} of {metric.old_runs:,}", f"{metric.new_bad:,} of {metric.new_runs:,}"
     return (
         f"{metric.label}: version {view.old_version} {old}, version {view.new_version} {new}: "
-        f"{verdict} (e-value {metric.e_value:.3g}, limit {metric.limit:,.0f})"
+        f"{verdict} (e-values: {evidence})"
     )
 
 

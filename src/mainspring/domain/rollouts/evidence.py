@@ -48,7 +48,7 @@ def add_outcomes(evidence: Evidence, outcomes: Iterable[RunOutcome], share: int,
         for watched in settings.watched:
             metrics = {watched.name_metric(percent): percent for percent in QUANTILES}
             numbers.append((_find_measurement(outcome, watched), measurements[watched.name], metrics))
-        for metric, is_bad in _list_findings(outcome, numbers):
+        for metric, is_bad in (*_list_findings(outcome, numbers), *_list_missing(outcome, settings.watched)):
             comparison = comparisons.get(metric) or Comparison()
             comparisons[metric] = add_run(comparison, part, settings.margin, is_new=outcome.is_new, is_bad=is_bad)
         for bucket, histogram, _ in numbers:
@@ -68,6 +68,13 @@ def _list_findings(
             for metric, percent in metrics.items():
                 # A run that has not ended is above each limit, also if the limit is such a run.
                 yield metric, bucket > min(find_quantile(histogram, percent), ENDLESS_BUCKET - 1)
+
+
+def _list_missing(outcome: RunOutcome, watched: Iterable[WatchedMeasurement]) -> Iterator[tuple[str, bool]]:
+    """Yield for each watched measurement whether a run that succeeded lacks it."""
+    if outcome.kind is RunOutcomeKind.SUCCEEDED:
+        for measurement in watched:
+            yield measurement.missing_metric, measurement.name not in outcome.numbers
 
 
 def _find_duration(outcome: RunOutcome) -> int | None:

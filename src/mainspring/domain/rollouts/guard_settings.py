@@ -51,7 +51,7 @@ class GuardSettings(msgspec.Struct, frozen=True):
 
 def list_metrics(settings: GuardSettings) -> list[str]:
     """Return the names of all metrics."""
-    measured = [measurement.name_metric(percent) for measurement in settings.watched for percent in QUANTILES]
+    measured = [metric for measurement in settings.watched for metric in measurement.list_metrics()]
     return [FAILED, NOT_ENDED, *DURATION_METRICS, *measured]
 
 

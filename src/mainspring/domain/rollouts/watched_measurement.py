@@ -36,11 +36,20 @@ class WatchedMeasurement(msgspec.Struct, frozen=True):
         """Return the metric that compares its numbers with a percentile of the old version."""
         return f"measure.{self.name}.p{percent}"
 
-    def describe_metric(self, percent: int) -> str:
-        """Return what a run is that is bad in this metric."""
+    @property
+    def missing_metric(self) -> str:
+        """The metric of the runs that succeeded without measuring it: a version that stops measuring must not pass."""
+        return f"measure.{self.name}.missing"
+
+    def list_metrics(self) -> dict[str, str]:
+        """Return its metrics, each with a text for a run that is bad in it."""
         side = "above" if self.worse is WorseDirection.HIGHER else "below"
-        limit = "the old median" if percent == QUANTILES[0] else f"{percent} % of the old runs"
-        return f"{self.name} {side} {limit}"
+        median, high = QUANTILES
+        return {
+            self.name_metric(median): f"{self.name} {side} the old median",
+            self.name_metric(high): f"{self.name} {side} {high} % of the old runs",
+            self.missing_metric: f"no number {self.name}",
+        }
 
 
 def parse_watched(texts: Sequence[str]) -> tuple[WatchedMeasurement, ...]:

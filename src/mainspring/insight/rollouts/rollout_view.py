@@ -6,8 +6,7 @@ from mainspring.domain.flags.flag import SHARE_UNITS
 from mainspring.domain.flags.flag_text import format_share, to_percent
 from mainspring.domain.rollouts.guard import GuardVerdict, MetricResult
 from mainspring.domain.rollouts.guard_settings import FAILED, NOT_ENDED
-from mainspring.domain.rollouts.rollout import Rollout
-from mainspring.domain.rollouts.watched_measurement import QUANTILES
+from mainspring.domain.rollouts.rollout import InFlightPolicy, Rollout
 from mainspring.domain.states import FAILED_ROLLOUT_STATES, RolloutState
 from mainspring.insight.rollouts.step_plan import RolloutStepPlan, plan_steps
 from mainspring.insight.text.formatting import format_count, format_moment, shell_word
@@ -71,6 +70,8 @@ class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
     unfinished: int
     """Unfinished runs of the new version."""
+    moved: int
+    """Runs that moved to another version after they were assigned."""
     sides: list[RolloutSide]
     verdict: GuardVerdict
     metrics: list[RolloutMetric]
@@ -116,6 +117,7 @@ def make_rollout_view(reader: StoreReader, rollout: Rollout, now: int, zone: str
         ended_at=r.ended_at,
         reason=r.reason,
         unfinished=rollouts.count_unfinished_runs(reader, r.automation, r.new_version),
+        moved=rollouts.count_moved_runs(reader, r.id) if r.in_flight is InFlightPolicy.MOVE else 0,
         sides=list(sides.values()),
         verdict=state.decision.verdict,
         metrics=[_make_metric(result, labels[result.metric]) for result in state.decision.results],
@@ -134,27 +136,25 @@ def _make_metric(result: MetricResult, label: str) -> RolloutMetric:
 
 
 def _label_metrics(rollout: Rollout) -> dict[str, str]:
-    measured = {
-        measurement.name_metric(percent): measurement.describe_metric(percent)
-        for measurement in rollout.watched
-        for percent in QUANTILES
-    }
-    return {**_LABELS, **measured}
+    measured = [measurement.list_metrics() for measurement in rollout.watched]
+    return {**_LABELS, **{metric: text for texts in measured for metric, text in texts.items()}}
 
 
 def _describe(r: Rollout, now: int, zone: str) -> str:
     reason = f" Reason: {r.reason}." if r.reason else ""
     if r.is_active:
+        rest = "" if r.share == SHARE_UNITS else f", version {r.old_version} the others"
         place = f"step {r.step + 1} of {len(r.steps)}, since {format_moment(r.step_at, now, zone)}"
         return (
             f"The rollout of {r.automation} is {r.state}: version {r.new_version} gets {format_share(r.share)} of the "
-            f"keys, version {r.old_version} the others ({place}).{reason}"
+            f"keys{rest} ({place}).{reason}"
         )
-    when = "" if r.ended_at is None else f" since {format_moment(r.ended_at, now, zone)}"
+    when = "" if r.ended_at is None else f" at {format_moment(r.ended_at, now, zone)}"
     in_force = f"version {r.new_version} is in force"
     if r.state is not RolloutState.FINISHED:
         in_force = f"version {r.new_version} takes no new run"
-    return f"The rollout of {r.automation} to version {r.new_version} is {r.state.replace('_', ' ')}{when}: {in_force}.{reason}"
+    ended = "finished" if r.state is RolloutState.FINISHED else f"was {r.state.replace('_', ' ')}"
+    return f"The rollout of {r.automation} to version {r.new_version} {ended}{when}: {in_force}.{reason}"
 
 
 def _describe_next(reader: StoreReader, r: Rollout, now: int, zone: str) -> str:
@@ -172,8 +172,10 @@ def _describe_next(reader: StoreReader, r: Rollout, now: int, zone: str) -> str:
     when = f"at {format_moment(at, now, zone)}" if at > now else "in a moment"
     if is_last:
         return f"Version {r.new_version} takes force {when}. To end it before: mainspring rollout abort {name}"
-    condition = f"if version {r.new_version} is shown to be not worse"
-    return f"{format_share(r.steps[r.step + 1])} of the keys {when}, {condition}."
+    share, condition = format_share(r.steps[r.step + 1]), f"version {r.new_version} is shown to be not worse"
+    if at > now:
+        return f"{share} of the keys {when}, if {condition}."
+    return f"The time of this step is over. {share} of the keys follow as soon as {condition}."
 
 
 def _describe_old_code(reader: StoreReader, r: Rollout) -> str:

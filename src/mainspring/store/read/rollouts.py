@@ -4,7 +4,6 @@ import msgspec
 
 from mainspring.domain.rollouts.guard_state import GuardState
 from mainspring.domain.rollouts.rollout import InFlightPolicy, Rollout
-from mainspring.domain.rollouts.run_outcome import RunOutcomeKind
 from mainspring.store.base import StoreReader
 from mainspring.store.schema.rollouts.automation_versions import AUTOMATION_VERSION, AutomationVersion
 from mainspring.store.schema.rollouts.rollout_runs import COUNTED_RUN, CountedRun
@@ -39,12 +38,6 @@ def list_last_rollouts(reader: StoreReader) -> list[Rollout]:
     return ROLLOUT.read_all(reader.read("list_last_rollouts"))
 
 
-def list_bad_runs(reader: StoreReader, rollout: Rollout, outcome: RunOutcomeKind, limit: int) -> list[str]:
-    """Return the first runs of the new version that count in the step of a rollout, with this outcome."""
-    values = (rollout.id, rollout.step, rollout.new_version, outcome.value, limit)
-    return first_values(reader.read("list_bad_rollout_runs", values), str)
-
-
 def list_rollouts_to_undo(reader: StoreReader) -> list[Rollout]:
     """Return the rollouts that were aborted or rolled back and move their unfinished runs back, while their old version is in force."""
     return ROLLOUT.read_all(reader.read("list_rollouts_to_undo", (InFlightPolicy.MOVE,)))
@@ -63,6 +56,11 @@ def list_last_durations(reader: StoreReader, automation: str, version: int, limi
 def count_unfinished_runs(reader: StoreReader, automation: str, version: int) -> int:
     """Return how many runs of a version have not ended."""
     return first_value(reader.read("count_unfinished_runs_of_version", (automation, version)), int) or 0
+
+
+def count_moved_runs(reader: StoreReader, rollout: int) -> int:
+    """Return how many runs that a rollout assigned have another version now."""
+    return first_value(reader.read("count_moved_runs", (rollout,)), int) or 0
 
 
 def read_version_in_force(reader: StoreReader, automation: str) -> int | None:

@@ -15,10 +15,12 @@ from mainspring.domain.states import RolloutMove
 from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.engine.definitions.announcement import build_announcement
 from mainspring.engine.definitions.registry import Registry
+from mainspring.insight.rollouts.rollout_view import read_rollout_views
 from mainspring.store.commands.rollouts import MoveRollout, StartRollout
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read.runs.run_views import run_view
+from mainspring.store.read.status.status import audit_rows
 from tests.crash.stores import open_store
 
 CODE = """
@@ -92,6 +94,10 @@ def test_run_moves_although_more_runs_than_a_page_cannot(site: Site, monkeypatch
     for _ in range(3):
         site.mover.run_once()
     assert site.versions("r1", "r2", "r3") == [2, 2, 1]
+    (row,) = (row for row in audit_rows(site.store.reader) if row.subject == "run:r3")
+    assert (row.actor, row.verb, row.reason) == ("worker:rollouts", "move to another version", "rollout 1 is aborted")
+    (view,) = read_rollout_views(site.store.reader, site.store.clock.now(), "UTC", "order")
+    assert view.moved == 1
 
 
 def test_runs_move_back_while_the_next_rollout_is_in_progress(site: Site) -> None:

@@ -132,7 +132,7 @@ def test_abort_stops_the_runs_of_the_new_version_on_request(rollout, stage):
     rollout("start", "tidy", "--to", "2", "--steps", "100%", "--in-flight", "stop")
     assert start_run(stage, "r1", "k1").version == 2
     aborted = rollout("abort", "tidy", "--reason", "too slow")
-    assert "is aborted" in aborted.out
+    assert "was aborted" in aborted.out
     assert "Reason: too slow." in aborted.out
     assert "mainspring bulk show " in aborted.err + aborted.out
     while run_next_piece(stage.store):

@@ -60,8 +60,9 @@ def test_each_number_takes_a_part_of_the_budget():
 def test_number_is_compared_with_earlier_runs_of_the_old_version():
     """In its direction; a number that equals the limit is not bad."""
     old = [make_measured(n, "old", cost=float(n), score=float(n)) for n in range(1, 21)]
-    assert count(old, COST, SCORE) == {}
+    assert set(count(old, COST, SCORE)) == {"measure.cost.missing", "measure.score.missing"}
     counts = count([*old, make_measured(30, "new", cost=15.0, score=15.0)], COST, SCORE)
+    assert counts.pop("measure.cost.missing") == counts.pop("measure.score.missing") == (20, 0, 1, 0)
     assert counts == {
         "measure.cost.p50": (0, 0, 1, 1),
         "measure.cost.p95": (0, 0, 1, 0),
@@ -69,7 +70,7 @@ def test_number_is_compared_with_earlier_runs_of_the_old_version():
         "measure.score.p95": (0, 0, 1, 0),
     }
     low = count([*old, make_measured(30, "new", score=0.5)], SCORE)
-    assert low == {"measure.score.p50": (0, 0, 1, 1), "measure.score.p95": (0, 0, 1, 1)}
+    assert low["measure.score.p50"] == low["measure.score.p95"] == (0, 0, 1, 1)
 
 
 def test_only_complete_numbers_count():
@@ -80,7 +81,15 @@ def test_only_complete_numbers_count():
         make_measured(21, "new", "n", cost=9.0),
         make_measured(22, "new"),
     ]
-    assert count([*old, *incomplete], COST) == {}
+    assert count([*old, *incomplete], COST) == {"measure.cost.missing": (20, 0, 1, 1)}
+
+
+def test_version_that_stops_measuring_is_worse():
+    """Otherwise it would pass: there is no number to compare."""
+    outcomes = [make_measured(n, "old", cost=1.0) if n % 5 else make_measured(n, "new") for n in range(100)]
+    settings = GuardSettings(3, watched=(COST,))
+    decision = evaluate_step(add_outcomes(Evidence(), outcomes, SHARE, settings), settings)
+    assert (decision.verdict, decision.worse) == (GuardVerdict.WORSE, "measure.cost.missing")
 
 
 def test_version_that_costs_more_is_worse_only_if_the_number_is_watched():

@@ -4,7 +4,8 @@ from typing import Final, cast
 
 import msgspec
 
-from mainspring.domain.rollouts.run_outcome import RunOutcomeKind
+from mainspring.domain.rollouts.rollout import Rollout
+from mainspring.domain.rollouts.run_outcome import RunOutcome, RunOutcomeKind
 from mainspring.domain.states import RunState
 from mainspring.store.schema.row import InsertedRow, RowType
 from mainspring.store.schema.table import TableSchema, integer, text
@@ -57,6 +58,11 @@ class CountedRun(msgspec.Struct, frozen=True):
     duration_ms: int | None
     place: int
     numbers: dict[str, float]
+
+    def to_outcome(self, rollout: Rollout) -> RunOutcome:
+        """Return the outcome of this run in its rollout."""
+        is_new = self.version == rollout.new_version
+        return RunOutcome(self.run, self.key_hash, self.place, is_new, self.outcome, self.duration_ms, self.numbers)
 
 
 def _read_numbers(value: object) -> dict[str, float]:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from mainspring.domain.access.permissions import Role
 from mainspring.domain.errors import ArgumentError
-from mainspring.domain.flags.flag_text import to_percent
+from mainspring.domain.flags.flag_text import parse_share, to_percent
 from mainspring.domain.rollouts.guard import GuardVerdict
 from mainspring.domain.rollouts.rollout import InFlightPolicy
 from mainspring.domain.rollouts.rollout_steps import DEFAULT_STEPS, parse_steps
@@ -36,9 +36,10 @@ from mainspring.web.server.path_table import path_segment
 _PATH: Final = "/rollouts"
 _NOUNS: Final = ("automations", "runs", "audit-log")
 _EMPTY_FORM: Final = {
-    **dict.fromkeys(("version", "watch", "again", "reason"), ""),
+    **dict.fromkeys(("version", "age", "watch", "again", "reason"), ""),
     "steps": DEFAULT_STEPS,
     "hold": "30m",
+    "margin": "5",
     "in_flight": InFlightPolicy.FINISH.value,
 }
 VERDICTS: Final = {
@@ -83,6 +84,8 @@ def start(call: ApiCall[Any, Form]) -> str:
         version=int(version),
         steps=tuple(to_percent(step) for step in parse_steps(typed.get("steps", ""))),
         hold=typed.get("hold", ""),
+        age=typed.get("age") or None,
+        margin_percent=_read_margin(typed.get("margin") or _EMPTY_FORM["margin"]),
         in_flight=InFlightPolicy(typed.get("in_flight", InFlightPolicy.FINISH)),
         watch=tuple(part for part in typed.get("watch", "").replace(",", " ").split() if part),
         again=bool(typed.get("again")),
@@ -90,6 +93,10 @@ def start(call: ApiCall[Any, Form]) -> str:
     )
     response = call_api(call, rollout_operations.start, request, automation=typed.get("automation", ""))
     return f"{_PATH}/{response.rollout.id}"
+
+
+def _read_margin(text: str) -> float:
+    return to_percent(parse_share(text if text.endswith("%") else f"{text}%"))
 
 
 def show_one(call: ApiCall[PageQuery, Form | None]) -> PageView:
