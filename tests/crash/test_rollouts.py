@@ -36,9 +36,20 @@ from mainspring.app.alerting.rollout_guard import RolloutGuard
 from mainspring.domain.clock import SystemClock
 from mainspring.store import failpoints
 from mainspring.store.commands.automations import AuditedCommand
+from mainspring.store.postgres.transaction import PostgresTransaction
 from mainspring.store.read import rollouts
+from mainspring.store.sqlite.transaction import SqliteTransaction
 from tests.crash.stores import open_store
 
+def pass_statements(kind):
+    change = kind.change
+    def change_and_pass(self, *values):
+        failpoints.hit("statement")
+        return change(self, *values)
+    kind.change = change_and_pass
+
+pass_statements(SqliteTransaction)
+pass_statements(PostgresTransaction)
 store = open_store(sys.argv[1], SystemClock())
 store.open()
 apply, order = store.apply, failpoints.parse(sys.argv[3])
@@ -56,8 +67,10 @@ _SIDES = ("before", "after")
 KILLS = [
     ("moves", "commit.before:kill@1"),
     *(("commits", f"commit.{side}:kill@{n}") for n in (range(1, 7) if ALL else (2, 3)) for side in _SIDES),
+    *(("moves", f"statement:kill@{n}") for n in (range(1, 13) if ALL else (1, 2, 4))),
     ("moves", "commit.after:kill@1"),
 ]
+"""Around commits, and at statements inside the transaction of a move."""
 STEPS = (300_000, 600_000, 1_000_000)
 _KEYS = 300
 _RUNS_AFTER = 20
@@ -158,7 +171,7 @@ def verify_runs(store: ProcessStore, last: Rollout, started: list[str], before_e
 
 @pytest.mark.parametrize("is_bad", [False, True])
 def test_rollout_ends_as_it_must_despite_kills(world: World, is_bad: bool) -> None:
-    """Killed before and after each of its commits and each of its moves, the guard continues, or rolls back once."""
+    """Killed around each of its commits, and at each statement of its moves, the guard continues, or rolls back once."""
     folder = world.fresh()
     url = world.urls[folder.name]
     store = open_store(url, SystemClock())

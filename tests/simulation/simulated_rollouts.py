@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from mainspring.domain.flags.flag import SHARE_UNITS
 from mainspring.domain.rollouts.evidence import Evidence, add_outcomes
-from mainspring.domain.rollouts.guard import GuardDecision, GuardVerdict, evaluate_step
+from mainspring.domain.rollouts.guard import GuardDecision, GuardVerdict, count_safe_runs, evaluate_step
 from mainspring.domain.rollouts.guard_settings import FAILED, GuardSettings
 from mainspring.domain.rollouts.run_outcome import RunOutcome, choose_age, read_kind
 from mainspring.domain.rollouts.watched_measurement import WatchedMeasurement
@@ -85,25 +85,17 @@ class Rollback:
 
 
 def find_rollback(outcomes: Iterable[RunOutcome], share: int, settings: GuardSettings = SETTINGS) -> Rollback | None:
-    """Evaluate the guard after each run of a step, until it rolls back.
-
-    A run multiplies each e-value by at most 1 / the smaller share. So evaluations that cannot reach a limit are left out.
-    """
-    part = share / SHARE_UNITS
-    most = -math.log(min(part, 1 - part))
-    evidence, idle, pending = Evidence(), 0, []
+    """Evaluate the guard after each run of a step that could roll back, until it does."""
+    evidence, safe, pending = Evidence(), 0, []
     for outcome in outcomes:
         pending.append(outcome)
-        if len(pending) <= idle:
+        if len(pending) <= safe:
             continue
         evidence, pending = add_outcomes(evidence, pending, share, settings), []
         decision = evaluate_step(evidence, settings)
         if decision.verdict is GuardVerdict.WORSE:
             return Rollback(decision, evidence.comparisons[FAILED].new_runs)
-        # A metric beyond its limit waits for another rule, so it is evaluated each time.
-        idle = max(
-            0, math.floor(min(math.log(row.worse_limit / row.worse_e_value) for row in decision.results) / most - 1e-9)
-        )
+        safe = count_safe_runs(decision, share)
     return None
 
 

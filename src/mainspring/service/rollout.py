@@ -125,6 +125,11 @@ def _make_stop(automation: str, act: OperationContext) -> BeginBulkOperation:
 
 
 def _check_plan(plan: RolloutPlan) -> None:
+    if plan.watched and plan.steps[0] == 1_000_000:
+        raise OptionError(
+            "a rollout whose only step is 100 % compares nothing, so it can watch no measurement",
+            hint="Add a step with two sides: --steps 20%,100%. Or leave out --watch.",
+        )
     if not 0 < plan.hold_ms <= MAX_HOLD_MS:
         raise OptionError(
             "a step is held for more than nothing, and for at most 30 days", hint="For example --hold 30m."

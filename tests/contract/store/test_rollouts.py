@@ -9,7 +9,7 @@ from mainspring.domain.states import RolloutMove, RolloutState, RunState
 from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow
 from mainspring.store.commands.results import DONE, NumberAnswer, Refused, RolloutMoved
 from mainspring.store.commands.rollouts import CountRolloutRuns, MoveRollout, MoveRun, StartRollout
-from mainspring.store.commands.runs import ParentLink, RunKey
+from mainspring.store.commands.runs import ParentLink, RunKey, StartAlternative
 from mainspring.store.commands.sessions import DrainSession
 from mainspring.store.commands.triggers import TriggerRow
 from mainspring.store.read import rollouts
@@ -135,10 +135,10 @@ def test_child_of_the_same_automation_follows_its_parent(store):
 def test_options_of_the_version_in_force_count_for_a_start(store):
     """Whichever version the starter named, and whichever version the run gets; without the code of that one, its own options count."""
     store.announce("b")
-    parents = [store.begin(automation="b", input=f"[{number}]".encode()) for number in range(4)]
+    parents = [store.begin(automation="b", input=f"[{number}]".encode()) for number in range(5)]
     announce(store, 1, 2)
 
-    def start_child(number, *versions):
+    def start_child(number, *versions, more=()):
         parent = parents.pop()
         link = ParentLink(parent.id, "c#1", parent.claim)
         start, *other_starts = (
@@ -152,7 +152,10 @@ def test_options_of_the_version_in_force_count_for_a_start(store):
             )
             for version in versions
         )
-        store.do(msgspec.structs.replace(start, alternatives=tuple(other_starts)))
+        alternatives = tuple(StartAlternative(start.version, start) for start in (start, *other_starts))
+        answer = store.do(msgspec.structs.replace(start, alternatives=(*alternatives, *more)))
+        if isinstance(answer, Refused):
+            return answer.text
         run = store.run(f"c{number}")
         return run.version, run.queue
 
@@ -162,6 +165,7 @@ def test_options_of_the_version_in_force_count_for_a_start(store):
     assert start_child(3, 2, 1) == (2, "q1")
     store.do(move("finish"))
     assert start_child(4, 1, 2) == (2, "q2")
+    assert start_child(5, 1, more=[StartAlternative(2, None, "the key is too long")]) == "the key is too long"
 
 
 def test_restart_keeps_the_version_while_the_rollout_lasts(store):

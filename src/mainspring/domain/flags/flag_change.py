@@ -98,7 +98,7 @@ def _kind(name: str, flag: Flag | None, change: FlagChange) -> FlagKind:
         return _given(change.kind, FlagKind.BOOLEAN)
     if not isinstance(change.kind, UnsetType) and change.kind is not flag.kind:
         raise OptionError(
-            f"flag {name!r} is of type {flag.kind}, and runs hold its answers: its type cannot become {change.kind}",
+            f"flag {name!r} is of type {flag.kind}, and cannot become {change.kind}: runs may hold its answers",
             hint="Use another name for the new flag, or delete this one first: mainspring flags delete NAME",
         )
     return flag.kind

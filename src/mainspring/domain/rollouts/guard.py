@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
+from mainspring.domain.flags.flag import SHARE_UNITS
 from mainspring.domain.rollouts.e_value import Comparison
 from mainspring.domain.rollouts.evidence import Evidence
 from mainspring.domain.rollouts.guard_settings import MARGIN_METRICS, MISSED_ERROR, GuardSettings, allot_budget
@@ -86,6 +87,17 @@ def evaluate_step(evidence: Evidence, settings: GuardSettings) -> GuardDecision:
         return GuardDecision(GuardVerdict.WORSE, results, worse)
     is_enough = all(result.is_not_worse for result in results)
     return GuardDecision(GuardVerdict.NOT_WORSE if is_enough else GuardVerdict.NOT_ENOUGH, results)
+
+
+def count_safe_runs(decision: GuardDecision, share: int) -> int:
+    """Return how many more runs cannot make a version worse. `share` = that of the new version, in millionths.
+
+    A run multiplies each e-value by at most 1 / the smaller share. A metric beyond its limit waits for another rule: then it is 0.
+    """
+    part = share / SHARE_UNITS
+    most = -math.log(min(part, 1 - part))
+    distance = min(math.log(result.worse_limit) - result.comparison.worse_log_e for result in decision.results)
+    return max(0, math.floor(distance / most - 1e-9))
 
 
 def _limit_exp(logarithm: float) -> float:

@@ -6,7 +6,7 @@ import msgspec
 
 from mainspring.domain.flags.flag import SHARE_UNITS
 from mainspring.domain.rollouts.evidence import Evidence, add_outcomes
-from mainspring.domain.rollouts.guard import GuardDecision, GuardVerdict, evaluate_step
+from mainspring.domain.rollouts.guard import GuardDecision, GuardVerdict, count_safe_runs, evaluate_step
 from mainspring.domain.rollouts.guard_settings import GuardSettings
 from mainspring.domain.rollouts.rollout import Rollout
 from mainspring.domain.rollouts.run_outcome import RunOutcome
@@ -29,12 +29,13 @@ def make_guard_settings(rollout: Rollout) -> GuardSettings:
 def continue_state(state: GuardState, rollout: Rollout, outcomes: Iterable[tuple[int, RunOutcome]]) -> GuardState:
     """Return the state after more runs, each with its place, up to the one that makes the version worse: that verdict is final.
 
-    The verdict follows each run, so it is the same in whatever portions the runs are read.
+    The verdict follows each run, so it is the same in whatever portions the runs are read. Runs that cannot change it are added together.
     """
     settings = make_guard_settings(rollout)
-    for place, outcome in outcomes:
-        if state.decision.verdict is GuardVerdict.WORSE:
-            break
-        evidence = add_outcomes(state.evidence, [outcome], rollout.share, settings)
-        state = GuardState(place, evidence, evaluate_step(evidence, settings))
+    left = list(outcomes)
+    while left and state.decision.verdict is not GuardVerdict.WORSE:
+        number = 1 + count_safe_runs(evaluate_step(state.evidence, settings), rollout.share)
+        portion, left = left[:number], left[number:]
+        evidence = add_outcomes(state.evidence, [outcome for _, outcome in portion], rollout.share, settings)
+        state = GuardState(portion[-1][0], evidence, evaluate_step(evidence, settings))
     return state

@@ -16,6 +16,8 @@ from mainspring.domain.text.lazy_pattern import lazy_pattern
 
 MAX_NAMES = 100
 """The most names in one step."""
+MAX_VALUE = 1e15
+"""The greatest value, positive or negative: sums over any number of steps stay finite and exact to a unit."""
 
 _NAME = lazy_pattern(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -53,13 +55,13 @@ def check_measured_value(name: str, value: float) -> None:
     """Do nothing if a measurement can have this value.
 
     Raises:
-        ArgumentError: it is no int or float, or not finite.
+        ArgumentError: it is no int or float, not finite, or too large.
     """
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not _is_finite(value):
+    if not is_number or not abs(value) <= MAX_VALUE:  # NaN compares as false
         raise ArgumentError(
-            f"ms.measure({name!r}, {escape(repr(value), 60)}): expected a finite number",
-            hint="Pass an int or a float; convert other types first: ms.measure(name, float(value)).",
+            f"ms.measure({name!r}, {escape(repr(value), 60)}): expected a number between -1e15 and 1e15",
+            hint="Pass an int or a float; convert other types first: ms.measure(name, float(value)). Use a larger unit for larger numbers.",
         )
 
 
@@ -70,10 +72,3 @@ def sum_measurements(steps: Iterable[Mapping[str, float]]) -> dict[str, float]:
         for name, value in numbers.items():
             values.setdefault(name, []).append(value)
     return {name: math.fsum(values[name]) for name in sorted(values)}
-
-
-def _is_finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an int beyond the largest float
-        return False

@@ -4,7 +4,6 @@ A spread step is a run of kind "step" under its parent's automation and version;
 `module:qualname`.
 """
 
-import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -25,7 +24,7 @@ from mainspring.engine.definitions.automation import Automation
 from mainspring.engine.definitions.registry import current_registry
 from mainspring.engine.definitions.run_start import build_start_command
 from mainspring.engine.definitions.step_plan import StepPlan
-from mainspring.store.commands.runs import ClaimedRun, ParentLink, StartRun
+from mainspring.store.commands.runs import ClaimedRun, ParentLink, StartAlternative, StartRun
 
 STEP_RUN = "step"
 
@@ -133,15 +132,11 @@ def build_child_start(
             parent=link,
             sealing=sealing,
         )
-        start = build_start(call.definition)
-        if not other_versions:
-            return start
-        alternatives: list[StartRun] = []
-        for definition in other_versions:
-            # The templates of a version that is not in force may not fit this input.
-            with contextlib.suppress(OptionError):
-                alternatives.append(build_start(definition))
-        return msgspec.structs.replace(start, alternatives=tuple(alternatives))
+        return (
+            _add_alternatives(build_start, call.definition, other_versions)
+            if other_versions
+            else build_start(call.definition)
+        )
     return StartRun(
         id=child_id,
         automation=run.automation,
@@ -156,6 +151,28 @@ def build_child_start(
         title=f"{run.automation}: {request.ident}",
         parent=link,
     )
+
+
+def _add_alternatives(
+    build_start: Callable[[Definition], StartRun], named: Definition, other_versions: Sequence[Definition]
+) -> StartRun:
+    """Return the start of the named version, with those of all versions: the templates of one may not fit this input.
+
+    Raises:
+        OptionError: no version fits.
+    """
+    alternatives: list[StartAlternative] = []
+    errors: list[OptionError] = []
+    for definition in (named, *other_versions):
+        try:
+            alternatives.append(StartAlternative(definition.version, build_start(definition)))
+        except OptionError as error:
+            errors.append(error)
+            alternatives.append(StartAlternative(definition.version, None, error.message))
+    start = next((alternative.start for alternative in alternatives if alternative.start is not None), None)
+    if start is None:
+        raise errors[0]
+    return msgspec.structs.replace(start, alternatives=tuple(alternatives))
 
 
 def read_step_run(

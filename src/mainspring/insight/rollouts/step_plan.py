@@ -12,7 +12,7 @@ from mainspring.domain.rollouts.sample_size import compute_not_worse_size, compu
 from mainspring.store.base import StoreReader
 from mainspring.store.read.automations.automation_stats import counted_between
 
-_DAY_MS = 86_400_000
+_DAY_MS, _MINUTE_MS = 86_400_000, 60_000
 _BASE_RATE = 0.01
 """Share of runs that fail, for an automation without runs in the last day."""
 
@@ -33,7 +33,7 @@ class RolloutStepPlan(msgspec.Struct, frozen=True):
 
 def plan_steps(reader: StoreReader, rollout: Rollout, now: int) -> list[RolloutStepPlan]:
     """Return the plan of each step that divides the keys. It is an estimate, with the failures and the traffic of the last day."""
-    counts = counted_between(reader, rollout.automation, now - _DAY_MS, now)
+    counts = counted_between(reader, rollout.automation, now - _DAY_MS, now + _MINUTE_MS)
     ended = counts.succeeded + counts.failed
     rate = counts.failed / ended if ended else _BASE_RATE
     settings = make_guard_settings(rollout)

@@ -49,7 +49,7 @@ class SlotLink(msgspec.Struct, frozen=True):
 
 
 class StartRun(StoreCommand[StartAnswer | Refused], frozen=True):
-    """Create a run. Answer: StartAnswer, or Refused busy | key_conflict | claim_lost | retired | held.
+    """Create a run. Answer: StartAnswer, or Refused busy | key_conflict | claim_lost | retired | held | bad_options.
 
     `id` is the identity of the command as well: the same id again finds the run. `version` counts if the automation never
     had a rollout, and is no candidate (`is_candidate`); otherwise the store decides. `rollout_key` = the hash of the key
@@ -84,8 +84,16 @@ class StartRun(StoreCommand[StartAnswer | Refused], frozen=True):
     """The item that the run processes; None = itself, "" = its automation as a whole."""
     rollout_key: str | None = None
     is_candidate: bool = False
-    alternatives: tuple["StartRun", ...] = ()
-    """The same start with the options of other versions of its automation: those of the version in force count."""
+    alternatives: tuple["StartAlternative", ...] = ()
+    """The same start with the options of each version of its automation: those of the version in force count."""
+
+
+class StartAlternative(msgspec.Struct, frozen=True):
+    """A start with the options of one version; `start` None = they do not fit, because of `refusal`."""
+
+    version: int
+    start: StartRun | None
+    refusal: str = ""
 
 
 class ClaimedRun(msgspec.Struct, frozen=True):

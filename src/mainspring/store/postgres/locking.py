@@ -225,6 +225,9 @@ def _nested_commands(command: StoreCommand[object]) -> Iterator[StoreCommand[obj
         if inner is not None:
             yield from _nested_commands(inner)
     yield from getattr(command, "events", ())
+    for alternative in getattr(command, "alternatives", ()):
+        if alternative.start is not None:
+            yield from _nested_commands(alternative.start)
 
 
 def _names_before_runs(command: StoreCommand[object]) -> set[tuple[str, ...]]:

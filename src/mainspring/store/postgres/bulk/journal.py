@@ -128,4 +128,5 @@ def save_records(tx: PostgresTransaction, saved: Sequence[SaveOutcome | Complete
         tx.triggers = True
     for c in saved:
         if c.numbers is not None:
-            tx.later("save_measurements", (c.run, c.ident, c.numbers))
+            rank = c.rank if isinstance(c, SaveOutcome) else 1
+            tx.later("save_measurements", (c.run, rank, c.numbers))

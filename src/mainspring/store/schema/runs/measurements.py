@@ -1,11 +1,11 @@
-"""Measurements. The numbers that a step measured, as JSON by name."""
+"""Measurements. The numbers of a step's outcome, as JSON by name."""
 
 from typing import Final
 
-from mainspring.store.schema.table import TableSchema, text
+from mainspring.store.schema.table import TableSchema, integer, text
 
 TABLE: Final = TableSchema(
     "measurements",
-    (text("run"), text("ident"), text("numbers")),
-    keys=(("run", "ident"),),
+    (text("run"), integer("rank"), text("numbers")),
+    keys=(("run", "rank"),),
 )

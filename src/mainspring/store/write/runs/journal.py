@@ -50,7 +50,7 @@ def save_outcome(tx: Transaction, command: SaveOutcome) -> CommandDone | Refused
         events.publish_event(tx, event)
     outbox.insert_message(tx, run, ident, c.posts)
     if c.numbers is not None:
-        tx.change("save_measurements", (run, ident, c.numbers))
+        tx.change("save_measurements", (run, c.rank, c.numbers))
     if c.kind in STEPS:
         if c.state is OutcomeState.FAILED:
             tx.count(c.automation, steps=1, step_errors=1)

@@ -40,7 +40,10 @@ def start_run(tx: Transaction, command: StartRun, *, continues: bool = False) ->
     if state is not None:
         return StartAnswer(command.id, created=False, state=state)
     if command.alternatives:
-        command = _choose_options(tx, command)
+        chosen = _choose_options(tx, command)
+        if isinstance(chosen, Refused):
+            return chosen
+        command = chosen
     refusal = _refuse_start(tx, command)
     if refusal is not None:
         return refusal
@@ -80,12 +83,15 @@ def is_version_open(rules: StartRules, command: StartRun) -> bool:
     return command.kind in VERSIONED_KINDS and (rules.rollout is not None or command.is_candidate)
 
 
-def _choose_options(tx: Transaction, command: StartRun) -> StartRun:
+def _choose_options(tx: Transaction, command: StartRun) -> StartRun | Refused:
     """Return the start with the options of the version in force, if the starter has its code."""
     from mainspring.store.write.runs.version_choice import read_version_in_force  # noqa: PLC0415 - most automations have no rollout
 
     in_force = read_version_in_force(tx, command.automation, read_start_rules(tx, command.automation).rollout)
-    return next((start for start in command.alternatives if start.version == in_force), command)
+    for alternative in command.alternatives:
+        if alternative.version == in_force:
+            return alternative.start or Refused("bad_options", alternative.refusal)
+    return command
 
 
 def _stage_assigned(tx: Transaction, command: StartRun, rules: StartRules, *, continues: bool) -> StartAnswer | Refused:

@@ -1,1 +1,1 @@
-insert into measurements (run, ident, numbers) values (?, ?, ?) on conflict (run, ident) do update set numbers = excluded.numbers
+insert into measurements (run, rank, numbers) values (?, ?, ?) on conflict (run, rank) do nothing
