@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 @command("start", "divide the new runs of an automation between its version in force and another one")
 @click.argument("name", type=params.AUTOMATION)
 @click.option(
-    "--to", "version", type=click.IntRange(1), required=True, metavar="VERSION", help="the version to roll out"
+    "--to",
+    "version",
+    type=click.IntRange(1, 2**31 - 1),
+    required=True,
+    metavar="VERSION",
+    help="the version to roll out",
 )
 @click.option(
     "--steps", metavar="PERCENT,...", default=DEFAULT_STEPS, show_default=True, help="shares that grow to 100%"

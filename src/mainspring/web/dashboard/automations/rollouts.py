@@ -10,6 +10,7 @@ from mainspring.domain.rollouts.guard import GuardVerdict
 from mainspring.domain.rollouts.rollout import InFlightPolicy
 from mainspring.domain.rollouts.rollout_steps import DEFAULT_STEPS, parse_steps
 from mainspring.domain.states import ROLLOUT_MOVES, RolloutMove
+from mainspring.domain.text.phrases import join_choices
 from mainspring.insight.rollouts.rollout_detail import RolloutDetail, read_rollout_detail
 from mainspring.insight.rollouts.rollout_moves import RolloutMoveEntry
 from mainspring.insight.rollouts.rollout_view import RolloutView
@@ -86,13 +87,21 @@ def start(call: ApiCall[Any, Form]) -> str:
         hold=typed.get("hold", ""),
         age=typed.get("age") or None,
         margin_percent=_read_margin(typed.get("margin") or _EMPTY_FORM["margin"]),
-        in_flight=InFlightPolicy(typed.get("in_flight", InFlightPolicy.FINISH)),
+        in_flight=_read_policy(typed.get("in_flight") or InFlightPolicy.FINISH),
         watch=tuple(part for part in typed.get("watch", "").replace(",", " ").split() if part),
         again=bool(typed.get("again")),
         reason=read_reason(call),
     )
     response = call_api(call, rollout_operations.start, request, automation=typed.get("automation", ""))
     return f"{_PATH}/{response.rollout.id}"
+
+
+def _read_policy(text: str) -> InFlightPolicy:
+    if text not in list(InFlightPolicy):
+        raise ArgumentError(
+            f"{text!r} is no policy for unfinished runs", hint=f"Choose {join_choices(InFlightPolicy)}."
+        )
+    return InFlightPolicy(text)
 
 
 def _read_margin(text: str) -> float:

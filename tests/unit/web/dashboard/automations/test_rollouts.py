@@ -108,11 +108,16 @@ async def test_rollout_is_started_by_a_form(world):
         ("version", "7", "no worker has ever announced version 7"),
         ("automation", "pya", "pya"),
         ("hold", "long", "long"),
+        ("age", "old", "old"),
+        ("margin", "much", "not a share"),
+        ("watch", "cost:up", "a number is worse if it is higher or lower"),
     ]:
         answer = await world.submit("/rollouts", "start", **{**typed, field: bad}, page=f"{field}{len(bad)}")
         assert answer.status_code in (404, 409), field
         assert sentence in printed_text(answer.text)
         assert answer.status_code == 404 or f'value="{bad}"' in answer.text
+    answer = await world.submit("/rollouts", "start", **{**typed, "in_flight": "burn"}, page="policy")
+    assert "is no policy for unfinished runs" in printed_text(answer.text)
     text = (await world.submit("/rollouts", "start", **typed, reason="new bank", page="p1", onward="/rollouts/1")).text
     assert "5 % of the keys" in text
     assert "are cancelled" in text

@@ -4,6 +4,6 @@ with recursive family (id) as (
         select id from runs where automation = ? and version = ? and state = {{succeeded}} order by seq desc limit ?
     ) as recent
     union all
-    select runs.id from runs join family on runs.parent = family.id where runs.superseded is null
+    select runs.id from family cross join runs where runs.parent = family.id
 )
-select measurements.numbers from measurements join family on measurements.run = family.id
+select measurements.numbers from family cross join measurements where measurements.run = family.id
