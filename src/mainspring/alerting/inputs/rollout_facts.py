@@ -25,9 +25,11 @@ def list_watched_rollouts(reader: StoreReader) -> list[WatchedRollout]:
 def _read_rollout(reader: StoreReader, rollout: Rollout) -> WatchedRollout:
     state = rollouts.read_guard_state(reader, rollout.id)
     comparison = state.evidence.comparisons.get(FAILED)
-    counted = rollouts.list_counted_runs(reader, rollout.id, rollout.step, 0, _MOST_READ)
-    outcomes = [run.to_outcome(rollout) for run in counted]
-    bad_runs = list_bad_runs(outcomes, state.decision.worse or FAILED, rollout.watched, _MOST_BAD)
+    bad_runs: list[str] = []
+    if rollout.state is RolloutState.ROLLED_BACK:
+        counted = rollouts.list_counted_runs(reader, rollout.id, rollout.step, 0, _MOST_READ)
+        outcomes = [run.to_outcome(rollout) for run in counted]
+        bad_runs = list_bad_runs(outcomes, state.decision.worse or FAILED, rollout.watched, _MOST_BAD)
     return WatchedRollout(
         rollout, state.decision.verdict, 0 if comparison is None else comparison.new_runs, tuple(bad_runs)
     )

@@ -9,7 +9,7 @@ from mainspring.domain.rollouts.rollout import Rollout
 class WatchedRollout(Struct, frozen=True):
     """The last rollout of an automation: the verdict of its guard, and the runs of the new version that count in its step.
 
-    `bad_runs` = those of them that are bad in the metric for which the guard rolled back: the first ones, or those with the worst numbers.
+    `bad_runs` = after a rollback, those of them that are bad in its metric: the first ones, or those with the worst numbers.
     """
 
     rollout: Rollout

@@ -17,7 +17,7 @@ from mainspring.domain.text.lazy_pattern import lazy_pattern
 MAX_NAMES = 100
 """The most names in one step."""
 MAX_VALUE = 1e15
-"""The greatest value, positive or negative: sums over any number of steps stay finite and exact to a unit."""
+"""The greatest value, positive or negative, so that a sum over any number of steps stays finite."""
 
 _NAME = lazy_pattern(r"[A-Za-z0-9_.-]{1,64}")
 

@@ -28,7 +28,10 @@ class RunRate(msgspec.Struct, frozen=True):
 
 
 class RolloutStepRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A step: its share, its time, and the runs that it assigned. `started_at` None = it has not started."""
+    """A step: its share, its time, and the runs that it assigned. `started_at` None = it has not started.
+
+    `old_failed` and `new_failed` = rates of the runs that count; a run that needs attention has failed.
+    """
 
     step: int
     percent: float
@@ -36,6 +39,8 @@ class RolloutStepRow(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: int | None
     old_runs: int
     new_runs: int
+    old_failed: RunRate
+    new_failed: RunRate
 
 
 class SideRates(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,8 +106,15 @@ def make_rate(bad: int, runs: int) -> RunRate:
 
 def _list_steps(reader: StoreReader, rollout: Rollout, moves: list[RolloutMoveEntry]) -> list[RolloutStepRow]:
     runs: Counter[tuple[int, int]] = Counter()
+    counted: Counter[tuple[int, int]] = Counter()
+    failed: Counter[tuple[int, int]] = Counter()
     for count in rollouts.count_rollout_runs(reader, rollout.id):
         runs[count.step, count.version] += count.number
+        if count.outcome not in (None, NOT_COUNTED):
+            counted[count.step, count.version] += count.number
+        if count.outcome == RunOutcomeKind.FAILED:
+            failed[count.step, count.version] += count.number
+    old, new = rollout.old_version, rollout.new_version
     # The instant of a move stays on record as long as the audit log has it.
     started_at: dict[int, int] = {0: rollout.started_at}
     started_at |= {move.step - 1: move.at for move in moves if move.is_step_start}
@@ -113,8 +125,10 @@ def _list_steps(reader: StoreReader, rollout: Rollout, moves: list[RolloutMoveEn
             percent=to_percent(share),
             started_at=started_at.get(step),
             ended_at=rollout.ended_at if step == rollout.step else started_at.get(step + 1),
-            old_runs=runs[step, rollout.old_version],
-            new_runs=runs[step, rollout.new_version],
+            old_runs=runs[step, old],
+            new_runs=runs[step, new],
+            old_failed=make_rate(failed[step, old], counted[step, old]),
+            new_failed=make_rate(failed[step, new], counted[step, new]),
         )
         for step, share in enumerate(rollout.steps)
     ]

@@ -78,6 +78,9 @@ async def test_page_displays_both_versions_and_the_verdict(world_after_rollback)
     assert f">{failed['e_value']:.3g}<" in text
     assert f">{failed['limit']:,.0f}<" in text
     assert failed["new"]["bad"] == failed["new"]["runs"]
+    (step, *_) = json.loads(await world.get("/rollouts/1", **{"as": "json", "of": "steps"}))
+    assert step["new_failed"]["bad"] == step["new_failed"]["runs"] > 1
+    assert (step["old_failed"]["bad"], step["old_failed"]["runs"]) == (0, step["old_runs"])
 
 
 @pytest.mark.asyncio

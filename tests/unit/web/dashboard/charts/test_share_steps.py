@@ -1,11 +1,13 @@
 """The chart of a rollout's share: bars in order of time, within the picture."""
 
-from mainspring.insight.rollouts.rollout_detail import RolloutStepRow
+from mainspring.insight.rollouts.rollout_detail import RolloutStepRow, make_rate
 from mainspring.web.dashboard.charts.share_steps import HEIGHT, WIDTH, draw_shares
 
 
 def make_step(step, percent, started_at=None, ended_at=None):
-    return RolloutStepRow(step=step, percent=percent, started_at=started_at, ended_at=ended_at, old_runs=0, new_runs=0)
+    none = make_rate(0, 0)
+    times = {"started_at": started_at, "ended_at": ended_at}
+    return RolloutStepRow(step=step, percent=percent, **times, old_runs=0, new_runs=0, old_failed=none, new_failed=none)
 
 
 def test_bars_are_as_wide_as_their_time_and_as_high_as_their_share():
