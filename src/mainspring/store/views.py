@@ -31,6 +31,7 @@ class RunRow(msgspec.Struct, frozen=True):
     steps: int
     progress: bytes | None
     trigger: str
+    version: int
 
 
 class RunView(msgspec.Struct, frozen=True):
