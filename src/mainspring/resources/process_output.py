@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 from mainspring.domain.redaction.redactor import Redactor, TextRedactor
@@ -84,16 +84,53 @@ def redact_stream(stream: TextIO) -> Callable[[str], int]:
 
 
 def redact_log_records() -> None:
-    """Hide known secrets in what handlers of logging write, also to files and servers of their own."""
-    format_record = logging.Handler.format
+    """Hide known secrets in log records before any handler gets them, and in what handlers write, also to places of their own."""
+    handle, format_record, format_error = (
+        logging.Logger.handle,
+        logging.Handler.format,
+        logging.Formatter.formatException,
+    )
     if hasattr(format_record, "__wrapped__"):
         return
+
+    @functools.wraps(handle)
+    def handle_redacted(self: logging.Logger, record: logging.LogRecord) -> None:
+        _hide_in_record(record)
+        handle(self, record)
 
     @functools.wraps(format_record)
     def format_redacted(self: logging.Handler, record: logging.LogRecord) -> Any:
         return KNOWN_SECRETS.redactor.hide_known(format_record(self, record))
 
+    @functools.wraps(format_error)
+    def format_error_redacted(self: logging.Formatter, ei: Any) -> str:
+        # The text is kept in the record, which a handler may send as a whole.
+        text: str = KNOWN_SECRETS.redactor.hide_known(format_error(self, ei))
+        return text
+
+    logging.Logger.handle = handle_redacted  # type: ignore[method-assign]
     logging.Handler.format = format_redacted  # type: ignore[method-assign]
+    logging.Formatter.formatException = format_error_redacted  # type: ignore[method-assign]
+
+
+def _hide_in_record(record: logging.LogRecord) -> None:
+    """Hide known secrets in the message, the arguments and the texts of a record: some handlers send all of it."""
+    redactor = KNOWN_SECRETS.redactor
+    if not redactor.values:
+        return
+    try:
+        message = record.getMessage()
+    except Exception:  # noqa: BLE001 - the handler reports arguments that do not fit
+        return
+    hidden = redactor.hide_known(message)
+    arguments = record.args.values() if isinstance(record.args, Mapping) else record.args or ()
+    if hidden != message or any(
+        isinstance(argument, str) and not redactor.has_no_value(argument) for argument in arguments
+    ):
+        record.msg, record.args = hidden, None
+    for name, value in record.__dict__.items():
+        if isinstance(value, str) and name != "msg":
+            record.__dict__[name] = redactor.hide_known(value)
 
 
 def _write_waiting() -> None:

@@ -170,6 +170,16 @@ def test_release_of_an_effect_keeps_its_row_while_its_parts_are_on_record(store:
     assert calls(store).count((first.id, C.RELEASED)) == 2
 
 
+def test_parts_on_record_are_not_performed_again_under_another_identity(store: Any) -> None:
+    """An alert has another text each time: its parts were sent, so a person decides, and the parts stay."""
+    first = granted_to(store, begin(within_ms=HOUR))
+    part = f"{first.id}/send#aa.1"
+    done(store, begin(key=part))
+    store.do(settle(first, C.RELEASED, note="NotSent"))
+    assert refusal(store, begin(identity=b"[8]", within_ms=HOUR)) == "in_doubt"
+    assert (state(store), state(store, part)) == (S.IN_DOUBT, S.DONE)
+
+
 @pytest.mark.parametrize("recovery", [R.PERSON, R.KEYED])
 def test_release_of_an_effect_with_a_part_of_unknown_outcome_is_none(store: Any, recovery: Recovery) -> None:
     """Something may have happened."""
@@ -676,6 +686,21 @@ class TestClockSteps:
         assert isinstance(store.do(begin(within_ms=HOUR)), EffectFound)
         clock.forward(1)
         assert isinstance(store.do(begin(within_ms=HOUR)), EffectGranted)
+
+    def test_instant_that_a_restore_wrote_does_not_move(
+        self, store: Any, new_process: Any, clock: SettableClock
+    ) -> None:
+        """A restore writes by the new clock while no session lives, before the step is known. A shorter window would repeat the effect."""
+        done(store, begin(within_ms=HOUR))
+        store.do(RecordHeartbeat())
+        clock.put(-5 * HOUR)
+        address = getattr(store.database, "address", None)
+        table = "effects" if address is None else f"{address.schema}.effects"
+        store.database.connection.execute(f"update {table} set settled_at = {clock.now()}")
+        second = new_process().open()
+        assert row(second).settled_at == clock.now()
+        clock.forward(HOUR - 1)
+        assert isinstance(second.do(begin(within_ms=HOUR)), EffectFound)
 
 
 # -- restored stores -------------------------------------------------------------------------------------------------------

@@ -438,3 +438,20 @@ def test_part_of_another_window_is_performed_again(tmp_path: Path) -> None:
     run_step(alert, tmp_path)
     assert target.done == ["fire", "fire"]
     assert len(set(target.keys)) == 2
+
+
+def test_conflict_of_another_key_leaves_an_outer_effect_in_doubt(tmp_path: Path) -> None:
+    """Its own code may have acted before, so a second run does not perform it again."""
+    target, charges = Target(), []
+
+    def charge() -> None:
+        target.send("receipt")
+        charges.append(1)
+        ms.once("shared", target.perform, "mine")
+
+    run_step(lambda: ms.once("shared", target.perform, "theirs"), tmp_path)
+    for _ in range(2):
+        with pytest.raises((RunFailed, MainspringError)):
+            run_step(lambda: ms.once("order", charge), tmp_path)
+    assert len(charges) == 1
+    assert states(tmp_path)["order"] in (S.UNKNOWN, S.IN_DOUBT)

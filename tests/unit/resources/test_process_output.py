@@ -2,6 +2,7 @@
 
 import io
 import logging
+import logging.handlers
 import os
 import sys
 import threading
@@ -81,6 +82,35 @@ def test_known_secret_is_hidden_by_a_handler_of_any_logger(capsys, tmp_path, mon
     handlers[1].close()
     assert capsys.readouterr().err == "named ***\n"
     assert (tmp_path / "lib.log").read_text() == "named ***\n"
+
+
+def test_known_secret_is_hidden_from_handlers_that_send_the_whole_record(monkeypatch):
+    """A server gets the message, its arguments, additional fields and the traceback without it; a handler may format by itself, too."""
+    sent, texts = [], []
+
+    class Sending(logging.handlers.SocketHandler):
+        def send(self, s):
+            sent.append(s)
+
+    class Own(logging.Handler):
+        def emit(self, record):
+            texts.append(f"{record.getMessage()} {record.args} {record.__dict__}")
+
+    handlers = [Sending("localhost", 1), Own(), logging.handlers.HTTPHandler("localhost", "/")]
+    monkeypatch.setattr(handlers[2], "emit", lambda record: texts.append(str(handlers[2].mapLogRecord(record))))
+    monkeypatch.setattr(logging.getLogger("lib"), "handlers", handlers)
+    redact_process_output()
+    try:
+        raise ValueError(f"failed with {SECRET}")
+    except ValueError:
+        logging.getLogger("lib").exception("named %s, cut %.3s", SECRET, SECRET, extra={"field": f"={SECRET}="})
+    logging.getLogger("lib").warning("of a %(kind)s", {"kind": SECRET})
+    assert len(sent) == 2
+    assert len(texts) == 4
+    assert not any(SECRET.encode() in data for data in sent)
+    assert SECRET not in "".join(text.replace("exc_info", "") for text in texts if "ValueError(" not in text)
+    assert texts[0].startswith("named ***, cut ")
+    assert texts[2].startswith("of a ***")
 
 
 def test_text_of_threads_is_not_mixed(stream):

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from mainspring.domain.effects.effect import EffectCall, EffectRecord, Recovery
+from mainspring.domain.effects.effect import DECIDED_BY_PARTS, EffectCall, EffectRecord, Recovery
 from mainspring.domain.states import EffectState
 
 
@@ -53,9 +53,11 @@ def decide(
         return _decide_new(call, is_on_hold=is_on_hold)
     if effect.identity_hash != call.identity_hash and (call.within_ms is None or call.must_match):
         return EffectDecision.CONFLICT
-    if effect.state is EffectState.UNKNOWN and effect.decided_by is not None:  # a person says that it did not happen
-        is_same = effect.identity_hash == call.identity_hash
-        return EffectDecision.REPEAT if is_same else EffectDecision.BEGIN
+    if effect.state is EffectState.UNKNOWN and effect.decided_by is not None:  # it did not happen, or not as a whole
+        if effect.identity_hash == call.identity_hash:
+            return EffectDecision.REPEAT
+        # A person says that nothing happened. Parts on record did happen, and another call would perform them again.
+        return EffectDecision.DOUBT if effect.decided_by == DECIDED_BY_PARTS else EffectDecision.BEGIN
     if effect.state is EffectState.DONE:
         return EffectDecision.SKIP if effect.identity_hash == call.identity_hash else EffectDecision.SUPPRESS
     return _decide_unproven(effect, call)

@@ -16,13 +16,15 @@ class DerivedKeys:
     second call has the key of the first one.
     """
 
-    __slots__ = ("_counts", "_lock", "_returned", "id", "is_new", "number", "prefix")
+    __slots__ = ("_counts", "_lock", "_returned", "conflict", "id", "is_new", "number", "prefix")
 
     def __init__(self, prefix: str, number: int, *, is_new: bool, id: str = "") -> None:
         self.prefix = prefix
         self.number = number
         self.is_new = is_new
         self.id = id
+        self.conflict: BaseException | None = None
+        """The last error of a call that was not performed, because it may be another one on record."""
         self._lock = threading.Lock()
         self._counts: dict[str, int] = {}
         self._returned: dict[str, list[int]] = {}

@@ -172,8 +172,8 @@ class Effect:
         pending = self._channel.begin_effect(self._request)
         try:
             answer = pending.wait()
-        except BaseException:
-            self._release(pending)
+        except BaseException as error:
+            self._release(pending, error)
             raise
         self._begin(answer)
         if self._started.must_check and self._check is not None:
@@ -199,8 +199,8 @@ class Effect:
         pending = self._channel.begin_effect(self._request)
         try:
             answer = await pending
-        except BaseException:
-            self._release(pending)
+        except BaseException as error:
+            self._release(pending, error)
             raise
         self._begin(answer)
         if self._started.must_check and self._check is not None:
@@ -269,9 +269,11 @@ class Effect:
         if self.derived_from is not None:
             self.derived_from.return_key(self.key)
 
-    def _release(self, pending: PendingAnswer[EffectAnswer]) -> None:
+    def _release(self, pending: PendingAnswer[EffectAnswer], error: BaseException) -> None:
         """Release the intent that came while this code was stopped, so that it never received it."""
         self._return_key()
+        if self.derived_from is not None and isinstance(error, EffectConflictError):
+            self.derived_from.conflict = error
         answer = pending.abandon()
         if answer is not None and answer.intent:
             with contextlib.suppress(AttemptClosed):
@@ -311,8 +313,8 @@ class Effect:
         if error is None:
             return self._settlement(CallOutcome.UNKNOWN, f"the block at {self._place} ended without effect.done()")
         outcome = CallOutcome.UNKNOWN
-        if isinstance(error, EffectConflictError) and self._has_parts:
-            outcome = CallOutcome.RELEASED  # the part was not performed; those on record are kept
+        if self._parts is not None and error is self._parts.conflict:
+            outcome = CallOutcome.RELEASED  # a part was not performed; those on record are kept
         elif isinstance(error, Exception):
             outcome = outcome_of_error(error, self._classifier.classify(error))
         return self._settlement(outcome, *_describe(error))

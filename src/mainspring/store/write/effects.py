@@ -295,7 +295,7 @@ def _doubt(tx: Transaction, holder: EffectHolder, effect: EffectRecord) -> Refus
     if effect.state is EffectState.PENDING:  # its holder ended, and this call is the first to meet it
         effect = _write(tx, effect, EffectMove.DOUBT, settled_at=tx.now, note=_HOLDER_ENDED)
     elif effect.state is EffectState.UNKNOWN:
-        effect = _write(tx, effect, EffectMove.DOUBT)
+        effect = _write(tx, effect, EffectMove.DOUBT, decided_by=None)
     is_same_step = effect.run is not None and (effect.run, effect.ident) == (holder.run, holder.ident)
     if is_same_step or effect.call_id == holder.call_id:
         return _in_doubt(effect.key, effect.note)

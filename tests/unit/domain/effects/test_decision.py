@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mainspring.domain.effects.decision import EffectDecision, decide, settled_instant
-from mainspring.domain.effects.effect import EffectCall, EffectHolder, EffectRecord, Recovery
+from mainspring.domain.effects.effect import DECIDED_BY_PARTS, EffectCall, EffectHolder, EffectRecord, Recovery
 from mainspring.domain.states import EFFECT_MOVES, EffectMove, EffectState
 
 NOW = 1_000_000
@@ -114,6 +114,10 @@ CASES: dict[str, tuple[EffectRecord | None, EffectCall, dict[str, Any], EffectDe
     "permitted by a person, other identity": (row(S.UNKNOWN, decided_by="ann"), call(identity_hash="x"), {}, D.CONFLICT),
     "permitted by a person, in the window, other identity": (
         row(S.UNKNOWN, decided_by="ann"), call(identity_hash="x", within_ms=2 * HOUR), {}, D.BEGIN,
+    ),
+    "parts on record": (row(S.UNKNOWN, decided_by=DECIDED_BY_PARTS), call(), {}, D.REPEAT),
+    "parts on record, in the window, other identity": (
+        row(S.UNKNOWN, decided_by=DECIDED_BY_PARTS), call(identity_hash="x", within_ms=2 * HOUR), {}, D.DOUBT,
     ),
     "in doubt": (row(S.IN_DOUBT), call(), {}, D.DOUBT),
     "in doubt, keyed": (row(S.IN_DOUBT, recovery=R.KEYED), call(recovery=R.KEYED), {}, D.DOUBT),
