@@ -97,8 +97,11 @@ def test_fleet_outlives_a_full_disk_of_its_server(fleet: Fleet, disk: Path) -> N
     fill(disk)
     fleet.blocker_file.touch()
     fleet.until(lambda: "the disk of the database is full" in machine.log.read_text())
-    fill(disk)  # what the server freed meanwhile
-    done = fleet.tried("run", "keep", f"text={LARGE}", "--detach")
+    for started in range(20):  # noqa: B007 - counted afterwards: the server frees room now and then, and a run fits
+        fill(disk)
+        done = fleet.tried("run", "keep", f"text={LARGE}", "--detach")
+        if done.returncode != 0:
+            break
     assert done.returncode == 75, done
     assert "the disk of the database is full" in done.stderr
     assert "nothing was done" in done.stderr
@@ -108,8 +111,8 @@ def test_fleet_outlives_a_full_disk_of_its_server(fleet: Fleet, disk: Path) -> N
     assert fleet.rows(sessions) == before
     assert len(fleet.noted()) == 1
     (disk / "filler").unlink()
-    fleet.until(lambda: fleet.have_succeeded(1))
+    fleet.until(lambda: fleet.have_succeeded(1 + started))
     fleet.until(lambda: "the store accepts commits again" in machine.log.read_text())
     assert fleet.rows(sessions) == before
-    assert fleet.rows("select claim from runs") == [(1,)]
+    assert fleet.rows("select claim from runs") == [(1,)] * (1 + started)
     assert len(fleet.noted()) == 2
