@@ -61,7 +61,7 @@ def test_guard_finds_twenty_points_more_failures(share):
     new_runs, _ = measure_detection(
         lambda rng, n, is_new: make_run(rng, rate=0.25 if is_new else BASE_RATE),
         share,
-        Simulation(number=100, minimum=30, seconds=5),
+        Simulation(number=100, minimum=30, seconds=10),
         300,
     )
     assert median(new_runs) <= 55
@@ -226,6 +226,6 @@ def test_sample_size_is_enough_in_four_of_five_steps(share):
         return decide_step(outcomes, share).verdict is verdict
 
     for size, rate, verdict in [(not_worse, BASE_RATE, GuardVerdict.NOT_WORSE), (worse, 0.25, GuardVerdict.WORSE)]:
-        found = Simulation(number=40, minimum=25, seconds=8).play(lambda rng: play(rng, size, rate, verdict))  # noqa: B023
+        found = Simulation(number=40, minimum=25, seconds=16).play(lambda rng: play(rng, size, rate, verdict))  # noqa: B023
         print(f"{verdict}: {sum(found)} of {len(found)} with {size.new_runs} runs of the new version")
         assert 0.65 <= sum(found) / len(found) <= 0.95
