@@ -38,8 +38,12 @@ class SftpServer:
 
     def stop(self) -> None:
         """Close all connections, and listen no more."""
+        self._run(self._stop())
+
+    async def _stop(self) -> None:
+        # In the thread of the loop: a connection that ends at the same moment closes the server, too.
         self._acceptor.close()
-        self._run(self._acceptor.wait_closed())
+        await self._acceptor.wait_closed()
 
     def close(self) -> None:
         """End the server."""
