@@ -136,7 +136,9 @@ async def test_cancel_stops_the_attempt_that_is_under_way(tmp_path):
         await entered.wait()
         await engine.app.cancel(run.id)
         await engine.until(run, RunState.CANCELLED)
-        await asyncio.wait_for(stopped.wait(), 60)  # the end of the run is committed while the code of the attempt ends
+        assert await asyncio.wait_for(
+            stopped.wait(), 60
+        )  # the end of the run is committed while the code of the attempt ends
 
 
 async def test_queued_run_that_no_one_has_ends_at_once(tmp_path):

@@ -189,7 +189,9 @@ async def test_cancel_reaches_an_attempt_that_is_under_way(place):
         await started.wait()
         await engine.app.cancel(run.id, "not needed")
         await engine.until(run, RunState.CANCELLED)
-        await asyncio.wait_for(stopped.wait(), 60)  # the end of the run is committed while the code of the attempt ends
+        assert await asyncio.wait_for(
+            stopped.wait(), 60
+        )  # the end of the run is committed while the code of the attempt ends
 
 
 async def test_checkpoint_progress_and_success_after_them(place):

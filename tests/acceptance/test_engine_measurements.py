@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import apsw
 import pytest
 
 import mainspring as ms
@@ -10,7 +9,6 @@ from mainspring.domain.states import RunState
 from mainspring.engine.attempts.step_context import NotInStepError
 from mainspring.engine.definitions.registry import Registry
 from mainspring.service.runs import run_recovery
-from mainspring.store import failpoints
 from mainspring.store.read.runs.run_views import run_history
 from tests.acceptance import engine_steps
 from tests.acceptance.engine_world import Engine, World
@@ -110,35 +108,6 @@ async def test_number_of_a_step_that_runs_again_is_replaced(place):
         await engine.act(run_recovery.retry_from, run.id, "load#1")
         await engine.until(run, RunState.SUCCEEDED)
         assert numbers(engine, run) == {"rows": 6.0}
-
-
-async def test_transactional_step_that_is_repeated_measures_what_it_measured(place, tmp_path):
-    """Its effect is committed and its worker gone before the outcome is: the repeat calls nothing, and has the same number."""
-    apsw.Connection(str(tmp_path / "user.db")).execute("create table paid (n int)")
-    calls: list[int] = []
-    with Registry() as registry:
-
-        @ms.task(delivery="transactional", retry=ms.Retry(attempts=2, initial="1ms"))
-        def pay(tx: ms.Tx) -> int:
-            calls.append(1)
-            tx.execute("insert into paid values (1)")
-            ms.measure("amount", 12.5)
-            return len(calls)
-
-    def lose_once(where: str) -> None:
-        if where == "effect_commit.after" and len(calls) == 1:
-            calls.append(0)
-            raise ConnectionError("the answer was lost")
-
-    async with World(place).engine(registry, databases={"default": tmp_path / "user.db"}, **NO_SENDER) as engine:
-        failpoints.install(lose_once)
-        try:
-            run = await engine.start(pay)
-            assert await run.result() == 1
-        finally:
-            failpoints.install(None)
-        assert calls == [1, 0]
-        assert numbers(engine, run) == {"amount": 12.5}
 
 
 async def test_body_and_foreign_code_are_refused(tmp_path):

@@ -234,8 +234,8 @@ async def test_body_and_foreign_code_are_refused(place):
             ms.publish("paid")
 
 
-async def test_transactional_step_that_is_repeated_sends_what_it_sent(place, tmp_path):
-    """Its effect is committed and its worker gone before the outcome is: the repeat calls nothing, and sends the same messages."""
+async def test_transactional_step_that_is_repeated_sends_and_measures_what_it_did(place, tmp_path):
+    """Its effect is committed and its worker gone before the outcome is: the repeat calls nothing, and has the same records."""
     apsw.Connection(str(tmp_path / "user.db")).execute("create table paid (n int)")
     calls: list[int] = []
     with Registry() as registry:
@@ -246,6 +246,7 @@ async def test_transactional_step_that_is_repeated_sends_what_it_sent(place, tmp
             tx.execute("insert into paid values (1)")
             ms.publish("paid", len(calls))
             ms.send("orders/eu", b"raw")
+            ms.measure("amount", 12.5)
             return len(calls)
 
     def lose_once(where: str) -> None:
@@ -263,6 +264,7 @@ async def test_transactional_step_that_is_repeated_sends_what_it_sent(place, tmp
         assert calls == [1, 0]
         assert sent(engine, run) == [id_of(run, "pay#1", 2)]
         assert events(engine) == [(id_of(run, "pay#1"), b"1")]
+        assert engine.history(run).numbers == {"amount": 12.5}
 
 
 async def test_lost_attempt_sends_once(place):

@@ -9,7 +9,7 @@ from mainspring.store.base import StoreReader
 from mainspring.store.read import rollouts
 
 _MOST_BAD = 3
-_MOST_READ = 2_000
+_MOST_READ = 200
 _WATCHED_STATES = ACTIVE_ROLLOUT_STATES | {RolloutState.ROLLED_BACK}
 
 
@@ -27,7 +27,7 @@ def _read_rollout(reader: StoreReader, rollout: Rollout) -> WatchedRollout:
     comparison = state.evidence.comparisons.get(FAILED)
     bad_runs: list[str] = []
     if rollout.state is RolloutState.ROLLED_BACK:
-        counted = rollouts.list_counted_runs(reader, rollout.id, rollout.step, 0, _MOST_READ)
+        counted = rollouts.list_counted_runs_of_version(reader, rollout, rollout.new_version, _MOST_READ)
         outcomes = [run.to_outcome(rollout) for run in counted]
         bad_runs = list_bad_runs(outcomes, state.decision.worse or FAILED, rollout.watched, _MOST_BAD)
     return WatchedRollout(

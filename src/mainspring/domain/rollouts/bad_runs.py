@@ -12,11 +12,13 @@ _KINDS = {FAILED: RunOutcomeKind.FAILED, NOT_ENDED: RunOutcomeKind.NOT_ENDED}
 def list_bad_runs(
     outcomes: Iterable[RunOutcome], metric: str, watched: Sequence[WatchedMeasurement], limit: int
 ) -> list[str]:
-    """Return the first runs of the new version that failed, did not end or have no number; else those with the worst numbers."""
-    new_runs = [outcome for outcome in outcomes if outcome.is_new]
+    """Return the first runs that failed, did not end or have no number; else those with the worst numbers.
+
+    `outcomes` = those of the new version, in the order of their starts.
+    """
     if metric in _KINDS:
-        return [outcome.run_id for outcome in new_runs if outcome.kind is _KINDS[metric]][:limit]
-    succeeded = [outcome for outcome in new_runs if outcome.kind is RunOutcomeKind.SUCCEEDED]
+        return [outcome.run_id for outcome in outcomes if outcome.kind is _KINDS[metric]][:limit]
+    succeeded = [outcome for outcome in outcomes if outcome.kind is RunOutcomeKind.SUCCEEDED]
     if metric in DURATION_METRICS:
         succeeded.sort(key=lambda outcome: outcome.duration_ms or 0, reverse=True)
         return [outcome.run_id for outcome in succeeded[:limit]]

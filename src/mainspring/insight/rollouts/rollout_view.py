@@ -117,7 +117,7 @@ def make_rollout_view(reader: StoreReader, rollout: Rollout, now: int, zone: str
         ended_at=r.ended_at,
         reason=r.reason,
         unfinished=rollouts.count_unfinished_runs(reader, r.automation, r.new_version),
-        moved=rollouts.count_moved_runs(reader, r.id) if r.in_flight is InFlightPolicy.MOVE else 0,
+        moved=rollouts.count_moved_runs(reader, r.id) if _moves_runs_back(r) else 0,
         sides=list(sides.values()),
         verdict=state.decision.verdict,
         metrics=[_make_metric(result, labels[result.metric]) for result in state.decision.results],
@@ -133,6 +133,10 @@ def _make_metric(result: MetricResult, label: str) -> RolloutMetric:
         *(result.metric, label, c.old_bad, c.old_runs, c.new_bad, c.new_runs),
         *(result.worse_e_value, result.worse_limit, result.not_worse_e_value, result.not_worse_limit),
     )
+
+
+def _moves_runs_back(rollout: Rollout) -> bool:
+    return rollout.in_flight is InFlightPolicy.MOVE and rollout.state in FAILED_ROLLOUT_STATES
 
 
 def _label_metrics(rollout: Rollout) -> dict[str, str]:

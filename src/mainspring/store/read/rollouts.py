@@ -78,6 +78,12 @@ def list_counted_runs(reader: StoreReader, rollout: int, step: int, after: int, 
     return COUNTED_RUN.read_all(reader.read("list_counted_runs", (rollout, step, after, limit)))
 
 
+def list_counted_runs_of_version(reader: StoreReader, rollout: Rollout, version: int, limit: int) -> list[CountedRun]:
+    """Return the first runs of a version that count in the step of a rollout."""
+    values = (rollout.id, rollout.step, version, limit)
+    return COUNTED_RUN.read_all(reader.read("list_counted_runs_of_version", values))
+
+
 def read_guard_state(reader: StoreReader, rollout: int) -> GuardState:
     """Return the recorded state of a rollout's guard in its step."""
     text = first_value(reader.read("read_evidence", (rollout,)), str)

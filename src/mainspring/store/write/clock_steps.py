@@ -75,9 +75,9 @@ def _record(tx: Transaction, by_ms: int, since_at: int, *, is_lived: bool) -> No
     bounds = {"by": by_ms, "since": since_at, "until": FOR_EVER}
     tx.change("insert_clock_step", {**bounds, "at": tx.now, "lived": int(is_lived)})
     # A restore without a living session writes by the new clock before the step is known. If in doubt, a window lasts longer.
-    known_until = tx.now if by_ms < 0 and not is_lived else -1
+    retained_until = tx.now if by_ms < 0 and not is_lived else -1
     for query in _SMALL_TABLES:
-        tx.change(query, {**bounds, "pending": _pending_from(tx.now, by_ms), "known_until": known_until})
+        tx.change(query, {**bounds, "pending": _pending_from(tx.now, by_ms), "retained_until": retained_until})
     if by_ms < 0:
         tx.change("pull_back_sessions", (tx.now,))
         for query in _AHEAD:

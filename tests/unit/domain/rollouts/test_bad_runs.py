@@ -10,7 +10,6 @@ from tests.unit.domain.rollouts.outcomes import make_outcome
 WATCHED = (WatchedMeasurement("cost"), WatchedMeasurement("score", WorseDirection.LOWER))
 NUMBERS = [{"cost": 3.0, "score": 3.0}, {"cost": 9.0, "score": 9.0}, {"cost": 5.0, "score": 5.0}, {}]
 OUTCOMES = [
-    make_outcome(1, "old", "f"),
     make_outcome(2, "new", "f"),
     make_outcome(3, "new", "n"),
     make_outcome(4, "new", "f"),
@@ -18,7 +17,6 @@ OUTCOMES = [
         msgspec.structs.replace(make_outcome(5 + n, "new", duration_ms=100 * (n + 1)), numbers=numbers)
         for n, numbers in enumerate(NUMBERS)
     ),
-    msgspec.structs.replace(make_outcome(20, "old"), numbers={"cost": 99.0, "score": 0.0}),
 ]
 
 
@@ -35,5 +33,5 @@ OUTCOMES = [
     ],
 )
 def test_bad_runs_are_those_of_the_metric(metric, runs):
-    """The first ones, or those with the worst numbers; never runs of the old version."""
+    """The first ones, or those with the worst numbers."""
     assert list_bad_runs(OUTCOMES, metric, WATCHED, 2) == runs

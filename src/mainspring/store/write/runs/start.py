@@ -39,14 +39,14 @@ def start_run(tx: Transaction, command: StartRun, *, continues: bool = False) ->
     state = tx.value("find_run_state", (command.id,), str)
     if state is not None:
         return StartAnswer(command.id, created=False, state=state)
+    refusal = _refuse_start(tx, command)
+    if refusal is not None:
+        return refusal
     if command.alternatives:
         chosen = _choose_options(tx, command)
         if isinstance(chosen, Refused):
             return chosen
         command = chosen
-    refusal = _refuse_start(tx, command)
-    if refusal is not None:
-        return refusal
     known = None if command.run_key is None else run_keys.find_by_key(tx, command, command.run_key)
     if command.awaited and not _has_end(known) and is_store_on_hold(tx):
         return _HELD
