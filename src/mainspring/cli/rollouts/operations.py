@@ -148,6 +148,7 @@ def _report(invocation: Invocation, name: str, bulk: str | None = None, *, is_st
 
 def print_view(invocation: Invocation, view: "RolloutView") -> None:
     """Print the sentence, both sides and what comes next."""
+    from mainspring.domain.rollouts.guard import GuardVerdict
     from mainspring.insight.text.formatting import escape_line, format_count, format_span
 
     output = invocation.output
@@ -159,6 +160,8 @@ def print_view(invocation: Invocation, view: "RolloutView") -> None:
     output.line(
         f"  a run counts {format_span(view.age_ms)} after its start, by what it is then; of one key, the first run of a step"
     )
+    if view.verdict is GuardVerdict.WORSE:
+        output.line("  the metrics end with the run that decided; later runs count in no metric")
     if view.moved:
         output.line(f"  {format_count(f'{view.moved:,}', 'run')} moved to version {view.old_version}")
     output.line(f"Next: {escape_line(view.next, 500)}")

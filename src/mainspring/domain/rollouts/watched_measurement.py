@@ -48,7 +48,7 @@ class WatchedMeasurement(msgspec.Struct, frozen=True):
         return {
             self.name_metric(median): f"{self.name} {side} the old median",
             self.name_metric(high): f"{self.name} {side} {high} % of the old runs",
-            self.missing_metric: f"no number {self.name}",
+            self.missing_metric: f"no measured {self.name}",
         }
 
 
