@@ -1,16 +1,17 @@
 """A program outside the crash domain: it starts runs, delivers what they wait for, and looks, on the same store as the workers."""
 
+import contextlib
 from typing import Any
 
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.errors import NotFoundError
+from mainspring.domain.errors import ConflictError, NotFoundError
 from mainspring.domain.flags.flag import SHARE_UNITS
 from mainspring.domain.flags.flag_change import FlagChange
 from mainspring.engine.definitions.registry import Registry
 from mainspring.service.actor import Actor, OperationContext, operation_context
 from mainspring.service.flag import change_flag
 from mainspring.service.runs import question, run_start
-from mainspring.service.runs.run import cancel, retry
+from mainspring.service.runs.run import cancel, pause, resume, retry
 from mainspring.service.triggers import event
 from mainspring.store.read.flags import find_flag
 from mainspring.store.read.operation_reads import OperationReads
@@ -59,6 +60,16 @@ class Client:
         """Ask a run to stop, twice under one command id."""
         for _ in range(2):
             cancel(self.store, run, act=self.act("cancel"))
+
+    def pause(self, run: str) -> None:
+        """Pause a run; if it has ended or is paused meanwhile, nothing happens."""
+        with contextlib.suppress(ConflictError):
+            pause(self.store, run, act=operation_context(Actor("app", "client"), self.clock))
+
+    def resume(self, run: str) -> None:
+        """Resume a run, twice under one command id."""
+        for _ in range(2):
+            resume(self.store, run, act=self.act("resume"))
 
     def flip(self, name: str) -> None:
         """Give a flag to all keys, or to none if all have it; at the first call to none."""

@@ -37,6 +37,16 @@ def cancel(experiment: Experiment) -> bool:
     return True
 
 
+def pause_and_resume(experiment: Experiment) -> bool:
+    """Pause the run until it is paused, let it receive what it waits for, and resume it."""
+    if not experiment.client.rows("select 1 from run_pauses"):
+        experiment.client.pause(experiment.run)
+        return False
+    experiment.client.publish("paid", {"id": 7, "amount": 12})
+    experiment.client.resume(experiment.run)
+    return True
+
+
 # -- what else must be true at the end of a workflow -------------------------------------------------------------------
 
 
@@ -161,6 +171,13 @@ def verify_flagged(experiment: Experiment) -> None:
     assert len(experiment.client.rows("select 1 from flag_answers")) == 1
 
 
+def verify_paused(experiment: Experiment) -> None:
+    """No request and no pause is left, and no step was done twice."""
+    assert experiment.client.rows("select 1 from run_pauses") == []
+    assert experiment.client.rows("select 1 from inbox where kind = 'pause'") == []
+    assert [call.what for call in experiment.calls() if call.applied] == ["first", "second"]
+
+
 SCENARIOS = [
     Scenario("one_task", result="alone", verify=verify_single, minimum=8),
     Scenario("plain_sequence", result=["first", "first second", "first second third"], minimum=16),
@@ -187,6 +204,7 @@ SCENARIOS = [
         places=("commit.before", "commit.after", "effect_commit.before", "effect_commit.after"),
         minimum=20,
     ),
+    Scenario("paused_run", result=["first", "second"], deliver=pause_and_resume, verify=verify_paused, minimum=16),
     Scenario("flagged", deliver=flip, verify=verify_flagged, minimum=18),
     Scenario("child_process", result=4, verify=verify_parts, minimum=16),
     Scenario("script_with_children", verify=verify_script, minimum=10),

@@ -118,6 +118,14 @@ async def plain_sequence(run: ms.Run) -> list[str]:
 
 
 @ms.workflow
+async def paused_run(run: ms.Run) -> list[str]:
+    """A step, an event that comes while the run is paused, and another step."""
+    first = await run.step(keyed_in_loop, "first")
+    await run.event("paid", within="1h")
+    return [first, await run.step(keyed, "second")]
+
+
+@ms.workflow
 async def gather_with_race(run: ms.Run) -> list[str]:
     """Three at once: the first wins, the others are abandoned; two more are gathered."""
 

@@ -30,6 +30,7 @@ from mainspring.store.commands.flags import ChangeFlag, RecordFlagUses
 from mainspring.store.commands.inbox import RejectFact
 from mainspring.store.commands.journal import RecordStalledAttempt
 from mainspring.store.commands.outbox import MessageRefusal, SettleQueue
+from mainspring.store.commands.runs import PauseRun, RunPauseRequest
 from mainspring.store.commands.sessions import (
     DeclareSessionDead,
     RecordBlockedLoop,
@@ -245,6 +246,11 @@ def _held(partition: str, world: Days) -> None:
     holder = world.worker.begin(id="r_holder", automation="orders", queue="default", partition=partition)
     world.worker.do(wait_for(holder), suspend(holder))
     world.worker.start("orders", queue="default", partition=partition)
+
+
+def _run_paused(world: Days) -> None:
+    run = world.worker.begin(id="r_paused", automation="orders", queue="default")
+    world.worker.do(suspend(run), PauseRun(run.id, "p1", RunPauseRequest("ann")))
 
 
 def _unserved(world: Days, **options: object) -> None:
@@ -479,6 +485,15 @@ CASES = (
         within=0,
         headline="[notify] mainspring: orders asked for flag new-crt and got the default of the code: there is no such flag",
         begin=_flag_missing,
+    ),
+    Way(
+        name="A single run is paused and forgotten",
+        cause="`runs pause`, and no one resumes it",
+        kind=K.RUN_PAUSED,
+        of="orders",
+        within=24 * HOUR,
+        headline="[notify] orders: run r_paused is paused for 1d1h by ann",
+        begin=_run_paused,
     ),
     Way(
         name="A step hangs",

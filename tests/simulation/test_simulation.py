@@ -37,6 +37,7 @@ SOMETIMES = (
     ),
     *(
         "cancel",
+        "resumed by a person",
         "run succeeded",
         "run failed",
         "run cancelled",

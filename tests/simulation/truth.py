@@ -20,8 +20,10 @@ _EFFECTS = (OutcomeKind.STEP, OutcomeKind.UNDO, OutcomeKind.CHILD)
 _RUNNING = "select queue, count(*) from runs where state = 'running' group by queue"
 _PARTITIONS = (
     "select partition, count(*) from runs where partition is not null and parent is null and finished_at is null and fresh = 0"
-    " and blocked is null group by partition having count(*) > 1"
+    " and blocked is null and (state <> 'paused' or id in (select run from partition_holds))"
+    " group by partition having count(*) > 1"
 )
+"""A run that was continued, waited for its partition again and was paused meanwhile has none."""
 
 
 Rows = Callable[..., list[tuple[Any, ...]]]

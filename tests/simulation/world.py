@@ -18,7 +18,7 @@ from mainspring.engine.definitions.run_start import build_start_command
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.commands.inbox import DeliverFact, PublishEvent
 from mainspring.store.commands.results import Refused, StartAnswer
-from mainspring.store.commands.runs import CancelRun, GiveResult, ReopenRun
+from mainspring.store.commands.runs import CancelRun, GiveResult, PauseRun, ReopenRun, ResumeRun, RunPauseRequest
 from mainspring.store.commands.sessions import DeclareSessionDead
 from mainspring.store.store_clock import StoreClock
 from mainspring.testing import FakeClock, VirtualLoop
@@ -176,6 +176,20 @@ class World:
             self.loop.call_later(starts_at + dice.uniform(0, 12), self.client_submit, event)
         if dice.random() < 0.15:
             self.loop.call_later(starts_at + dice.uniform(0, 8), self._cancel, started_run)
+        self._plan_pause(started_run, starts_at)
+
+    def _plan_pause(self, started_run: StartedRun, starts_at: float) -> None:
+        """Pause some runs, and resume each of them a little later; what they do is the same."""
+        dice = random.Random(f"pause {started_run.id}")
+        if dice.random() < 0.2:
+            paused_at = starts_at + dice.uniform(0, 8)
+            pause = PauseRun(started_run.id, f"p{started_run.id}", RunPauseRequest("a person"))
+            self.loop.call_later(paused_at, self.client_submit, pause)
+            self.loop.call_later(paused_at + dice.uniform(0, 4), self._resume, started_run.id)
+
+    def _resume(self, run: str) -> None:
+        self.hits["resumed by a person"] += bool(self.rows("select 1 from run_pauses where run = ?", run))
+        self.client_submit(ResumeRun(run))
 
     def _plan_chain(self, dice: random.Random) -> None:
         """Plan a run that restarts again and again, and what comes for it: each counts exactly once in the chain."""

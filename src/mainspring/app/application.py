@@ -320,6 +320,24 @@ class App(RunStarter, StartsWithOptions[Starter]):
         """Request that a run stops."""
         await self.do(partial(run.cancel, run=run_id, undo=undo), reason)
 
+    async def pause(self, run_id: str, reason: str | None = None) -> None:
+        """Pause a run: attempts under way finish, nothing else starts.
+
+        Raises:
+            NotFoundError: there is no such run.
+            ConflictError: it has ended, needs attention, or is paused already.
+        """
+        await self.do(partial(run.pause, run=run_id), reason)
+
+    async def resume(self, run_id: str, reason: str | None = None) -> None:
+        """Resume a paused run, or withdraw the request to pause it.
+
+        Raises:
+            NotFoundError: there is no such run.
+            ConflictError: it is not paused.
+        """
+        await self.do(partial(run.resume, run=run_id), reason)
+
     async def retry(self, run_id: str, reason: str | None = None) -> None:
         """Continue a failed or halted run from where it failed."""
         await self.do(partial(run.retry, run=run_id), reason)

@@ -253,6 +253,14 @@ class Client(StartsWithOptions["RemoteStarter"]):
         """Request that a run stops."""
         await self.act(f"runs/{_quote_path_part(run_id)}/cancel", {"reason": reason, "undo": undo})
 
+    async def pause(self, run_id: str, reason: str | None = None) -> None:
+        """Pause a run: attempts under way finish, nothing else starts."""
+        await self.act(f"runs/{_quote_path_part(run_id)}/pause", {"reason": reason})
+
+    async def resume(self, run_id: str, reason: str | None = None) -> None:
+        """Resume a paused run, or withdraw the request to pause it."""
+        await self.act(f"runs/{_quote_path_part(run_id)}/resume", {"reason": reason})
+
     async def retry(self, run_id: str, reason: str | None = None, *, from_step: str | None = None) -> None:
         """Continue a failed or halted run from where it failed, or from a step."""
         await self.act(f"runs/{_quote_path_part(run_id)}/retry", {"reason": reason, "from_step": from_step})

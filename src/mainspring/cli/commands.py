@@ -15,6 +15,10 @@ _RUNS: Final = {
         "mainspring.cli.runs.recovery:retry", "continue failed runs, from the failed step or a chosen one"
     ),
     "cancel": CommandEntry("mainspring.cli.runs.operations:cancel", "cancel runs"),
+    "pause": CommandEntry(
+        "mainspring.cli.runs.pause:pause", "pause runs: attempts under way finish, nothing else starts"
+    ),
+    "resume": CommandEntry("mainspring.cli.runs.pause:resume", "resume paused runs"),
     "signal": CommandEntry("mainspring.cli.runs.operations:signal", "send a signal to a run"),
     "answer": CommandEntry("mainspring.cli.runs.operations:answer", "answer the question of a run"),
     "give-result": CommandEntry("mainspring.cli.runs.recovery:give_result", "set the result of a step by hand"),
@@ -270,7 +274,7 @@ COMMAND_TREE: Final[CommandTree] = {
     "crash": CommandEntry(
         "mainspring.cli.fleet.crash_command:crash", "kill -9 a worker after a chosen step, to see it resume"
     ),
-    "runs": GroupEntry("list, show, continue and cancel runs", _RUNS),
+    "runs": GroupEntry("list, show, continue, pause and cancel runs", _RUNS),
     "auto": GroupEntry("list, show, pause and retire automations", _AUTO),
     "failed": GroupEntry("list, continue and discard runs that failed or need a person", _FAILED),
     "bulk": GroupEntry("list, pause, resume and stop operations on many runs", _BULK),

@@ -19,6 +19,8 @@ class RunState(StrEnum):
     """Unloaded until a timer, an event, a signal, a child or a human."""
     RETRYING = "retrying"
     """The next attempt of a step has a time."""
+    PAUSED = "paused"
+    """A person paused it; it continues when a person resumes it."""
     NEEDS_ATTENTION = "needs_attention"
     """Cannot continue by itself; a person must decide. Nothing is lost."""
     SUCCEEDED = "succeeded"
@@ -336,6 +338,9 @@ class RunMove(StrEnum):
     CLAIM = "claim"
     SUSPEND = "suspend"
     RETRY_LATER = "retry_later"
+    PAUSE = "pause"
+    PAUSE_IDLE = "pause_idle"
+    RESUME = "resume"
     RELEASE = "release"
     LOSE = "lose"
     QUARANTINE = "quarantine"
@@ -359,6 +364,9 @@ RUN_MOVES: Final[dict[RunMove, tuple[frozenset[RunState], RunState]]] = {
     RunMove.CLAIM: (IDLE_STATES, RunState.RUNNING),
     RunMove.SUSPEND: (frozenset({RunState.RUNNING}), RunState.WAITING),
     RunMove.RETRY_LATER: (frozenset({RunState.RUNNING}), RunState.RETRYING),
+    RunMove.PAUSE: (frozenset({RunState.RUNNING}), RunState.PAUSED),
+    RunMove.PAUSE_IDLE: (IDLE_STATES, RunState.PAUSED),
+    RunMove.RESUME: (frozenset({RunState.PAUSED}), RunState.QUEUED),
     RunMove.RELEASE: (frozenset({RunState.RUNNING}), RunState.QUEUED),
     RunMove.LOSE: (frozenset({RunState.RUNNING}), RunState.QUEUED),
     RunMove.QUARANTINE: (frozenset({RunState.QUEUED, RunState.RUNNING}), RunState.NEEDS_ATTENTION),
@@ -366,10 +374,13 @@ RUN_MOVES: Final[dict[RunMove, tuple[frozenset[RunState], RunState]]] = {
     RunMove.SUCCEED: (frozenset({RunState.RUNNING}), RunState.SUCCEEDED),
     RunMove.FAIL: (frozenset({RunState.RUNNING}), RunState.FAILED),
     RunMove.CANCEL: (frozenset({RunState.RUNNING}), RunState.CANCELLED),
-    RunMove.CANCEL_IDLE: (frozenset({RunState.QUEUED, RunState.NEEDS_ATTENTION}), RunState.CANCELLED),
+    RunMove.CANCEL_IDLE: (
+        frozenset({RunState.QUEUED, RunState.PAUSED, RunState.NEEDS_ATTENTION}),
+        RunState.CANCELLED,
+    ),
     RunMove.UNDO: (REOPENABLE_STATES, RunState.QUEUED),
     RunMove.REOPEN: (REOPENABLE_STATES, RunState.QUEUED),
-    RunMove.MARK_DONE: (IDLE_STATES | {RunState.NEEDS_ATTENTION}, RunState.SUCCEEDED),
+    RunMove.MARK_DONE: (IDLE_STATES | {RunState.PAUSED, RunState.NEEDS_ATTENTION}, RunState.SUCCEEDED),
     RunMove.DISCARD: (frozenset({RunState.NEEDS_ATTENTION}), RunState.FAILED),
 }
 """THE table: verb -> (states it may start from, state it ends in)."""

@@ -18,8 +18,15 @@ from mainspring.domain.time.rate import Rate
 from mainspring.service.actor import Actor, OperationContext
 from mainspring.service.perform import perform, was_performed
 from mainspring.service.reads import ServiceReads
-from mainspring.service.runs.bulk import CANCELLABLE, DISCARDABLE, RETRYABLE, apply_to_each
-from mainspring.service.runs.run import cancel, discard, retry
+from mainspring.service.runs.bulk import (
+    CANCELLABLE,
+    DISCARDABLE,
+    PAUSABLE,
+    RESUMABLE,
+    RETRYABLE,
+    apply_to_each,
+)
+from mainspring.service.runs.run import cancel, discard, pause, resume, retry
 from mainspring.service.runs.run_selection import RunFilter, RunSelection
 from mainspring.service.triggers.delivery_replay import replay_delivery
 from mainspring.store.base import Store
@@ -39,17 +46,23 @@ STATES: Final[dict[BulkVerb, tuple[RunState, ...]]] = {
     BulkVerb.RETRY: RETRYABLE,
     BulkVerb.CANCEL: CANCELLABLE,
     BulkVerb.DISCARD: DISCARDABLE,
+    BulkVerb.PAUSE: PAUSABLE,
+    BulkVerb.RESUME: RESUMABLE,
 }
 """The states in which each operation applies to a run."""
 _OPERATIONS: Final[dict[BulkVerb, Callable[..., None]]] = {
     BulkVerb.RETRY: retry,
     BulkVerb.CANCEL: cancel,
     BulkVerb.DISCARD: discard,
+    BulkVerb.PAUSE: pause,
+    BulkVerb.RESUME: resume,
 }
 _LISTS: Final = {
     BulkVerb.RETRY: "mainspring failed list",
     BulkVerb.CANCEL: "mainspring runs list",
     BulkVerb.DISCARD: "mainspring failed list",
+    BulkVerb.PAUSE: "mainspring runs list",
+    BulkVerb.RESUME: "mainspring runs list --state paused",
     BulkVerb.REPLAY: "mainspring triggers show NAME",
 }
 _AS_LISTED: Final = {BulkVerb.RETRY, BulkVerb.DISCARD}

@@ -79,24 +79,24 @@ def require_no_answers(reader: StoreReader, name: str) -> None:
 
 
 class StoppedRuns(msgspec.Struct, frozen=True):
-    """The bulk operation that cancels runs of a flag; None = there was no run. `left` = runs that did not fit into it."""
+    """The bulk operation that cancels or pauses runs of a flag; None = there was no run. `left` = runs that did not fit into it."""
 
     bulk: str | None
     number: int
     left: int = 0
 
 
-def cancel_runs_of_flag(
-    store: Store, reads: ServiceReads, reader: StoreReader, name: str, *, act: OperationContext
+def stop_runs_of_flag(
+    store: Store, reads: ServiceReads, reader: StoreReader, name: str, verb: BulkVerb, *, act: OperationContext
 ) -> StoppedRuns:
-    """Start a bulk operation that cancels the unfinished runs which hold the side on. A repeated command id continues it."""
-    if was_started(reads, BulkVerb.CANCEL, act=act) and (started := read_bulk_operation(reader, act.command)):
+    """Start a bulk operation that cancels or pauses the unfinished runs which hold the side on. A repeated command id continues it."""
+    if was_started(reads, verb, act=act) and (started := read_bulk_operation(reader, act.command)):
         return StoppedRuns(started.id, started.total)
     runs = list_runs_of_flag(reader, name, FlagSide.ON, MAX_BULK_PARTS)
     if not runs:
         return StoppedRuns(None, 0)
     selection = RunSelection(tuple(row.run for row in runs), tuple(sorted({row.automation for row in runs})))
-    start_bulk_operation(store, BulkVerb.CANCEL, selection, {"flag": name}, act=act, rate=None)
+    start_bulk_operation(store, verb, selection, {"flag": name}, act=act, rate=None)
     left = count_runs_of_flag(reader, name, FlagSide.ON) - len(runs) if len(runs) == MAX_BULK_PARTS else 0
     return StoppedRuns(act.command, len(runs), left)
 

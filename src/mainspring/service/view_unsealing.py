@@ -65,17 +65,14 @@ class ViewUnsealer(RowUnsealer):
 
     def run_history(self, history: RunHistory) -> RunHistory:
         """Unseal all records of a run."""
-        return RunHistory(
-            self.run(history.run),
-            [self.outcome(row) for row in history.outcomes],
-            [self.attempt(row) for row in history.attempts],
-            {ident: self.checkpoint(row) for ident, row in history.checkpoints.items()},
-            [self.fact(row) for row in history.facts],
-            [self.wait(view) for view in history.waits],
-            [self.row(row) for row in history.children],
-            history.stalls,
-            [self.rejected(fact) for fact in history.rejected],
-            history.losses,
-            history.blocked_calls,
-            history.numbers,
+        return msgspec.structs.replace(
+            history,
+            run=self.run(history.run),
+            outcomes=[self.outcome(row) for row in history.outcomes],
+            attempts=[self.attempt(row) for row in history.attempts],
+            checkpoints={ident: self.checkpoint(row) for ident, row in history.checkpoints.items()},
+            facts=[self.fact(row) for row in history.facts],
+            waits=[self.wait(view) for view in history.waits],
+            children=[self.row(row) for row in history.children],
+            rejected=[self.rejected(fact) for fact in history.rejected],
         )

@@ -109,6 +109,15 @@ class WaitView(msgspec.Struct, frozen=True):
     opened_at: int
 
 
+class RunPause(msgspec.Struct, frozen=True):
+    """The pause of a run: since when, by whom and why. `due_at` = the instant before which a queued run is not claimed."""
+
+    paused_at: int
+    paused_by: str
+    reason: str | None
+    due_at: int | None
+
+
 class BlockedCall(msgspec.Struct, frozen=True):
     """The last call of a step, which an effect in doubt of another holder blocks.
 
@@ -143,6 +152,8 @@ class RunHistory(msgspec.Struct, frozen=True):
     """Steps that an effect in doubt of another holder blocks; empty before the run stopped."""
     numbers: dict[str, float] = {}
     """Measured numbers by name."""
+    pause: RunPause | None = None
+    """The pause of a paused run."""
 
 
 class RunExport(RunHistory, frozen=True, kw_only=True):

@@ -12,7 +12,12 @@ import msgspec
 
 from mainspring.alerting.inputs.baselines import Baselines
 from mainspring.alerting.inputs.flag_facts import FlagFactsReader
-from mainspring.alerting.inputs.held_work import read_held_debounces, read_held_partitions, read_unsent
+from mainspring.alerting.inputs.held_work import (
+    read_held_debounces,
+    read_held_partitions,
+    read_paused_runs,
+    read_unsent,
+)
 from mainspring.alerting.inputs.lost_deliveries import (
     RejectedSenderReader,
     group_by_automation,
@@ -274,8 +279,9 @@ class FactsReader:
         self, rows: monitor_reads.MonitorRows, sessions: list[SessionView], now_at: int
     ) -> dict[str, Mapping[str, tuple[Any, ...]]]:
         """Return lost and blocked work, by field of WatchedAutomation and automation. Empty if the rows are of some automations only."""
+        paused_runs = read_paused_runs(self._reader)
         if not sessions and not rows.listeners:
-            return {}
+            return {"paused_runs": paused_runs}
         rejected = read_rejected_deliveries(self._reader) if rows.listeners else []
         paused = {queue.name for queue in status.queue_views(self._reader) if queue.paused_at is not None}
         return {
@@ -283,6 +289,7 @@ class FactsReader:
             "rejected_senders": self._senders.read(rejected),
             "held_debounces": read_held_debounces(self._reader, rows.listeners, now_at),
             "held_partitions": read_held_partitions(self._reader, now_at),
+            "paused_runs": paused_runs,
             "unserved": find_unserved([ReadyRunGroup(*row) for row in rows.groups], sessions, paused),
         }
 

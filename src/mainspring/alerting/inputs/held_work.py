@@ -1,10 +1,10 @@
-"""Held work for monitors: debounces that release nothing, partitions whose holder does not run, messages that no broker has accepted."""
+"""Held work for monitors: idle debounces, partitions whose holder does not run, paused runs, messages that no broker accepted."""
 
 import json
 from collections import defaultdict
 from collections.abc import Iterable
 
-from mainspring.domain.monitors.inputs import HeldDebounce, HeldPartition, UnsentQueue
+from mainspring.domain.monitors.inputs import HeldDebounce, HeldPartition, PausedRun, UnsentQueue
 from mainspring.domain.triggers.trigger import read_debounce
 from mainspring.store.base import StoreReader
 from mainspring.store.read.automations.monitor_reads import MonitoredTrigger
@@ -49,6 +49,14 @@ def read_held_partitions(reader: StoreReader, now_at: int) -> dict[str, tuple[He
             )
         )
     return {name: tuple(partitions) for name, partitions in found.items()}
+
+
+def read_paused_runs(reader: StoreReader) -> dict[str, tuple[PausedRun, ...]]:
+    """Return the paused runs of each automation, longest pause first."""
+    found: dict[str, list[PausedRun]] = defaultdict(list)
+    for automation, run, paused_at, by in reader.read("list_paused_runs", (_LINES,)):
+        found[automation].append(PausedRun(run=run, paused_at=paused_at, by=by))
+    return {name: tuple(runs) for name, runs in found.items()}
 
 
 def read_unsent(reader: StoreReader) -> tuple[UnsentQueue, ...]:

@@ -13,6 +13,7 @@ from mainspring.cli.json_values import read_text_argument
 from mainspring.cli.lazy_group import command
 from mainspring.domain.flags.flag import Flag, FlagKind, FlagSide
 from mainspring.domain.flags.flag_text import encode_value, parse_attributes, parse_share
+from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
@@ -61,12 +62,16 @@ def set_command(invocation: Invocation, /, name: str, **given: Any) -> None:
 
 @command("kill", "give all keys the side off at once, and list the runs that hold on")
 @click.argument("name", type=FLAG)
-@click.option("--stop-runs", type=click.Choice(["cancel"]), help="cancel the unfinished runs that hold the side on")
+@click.option(
+    "--stop-runs",
+    type=click.Choice([BulkVerb.CANCEL.value, BulkVerb.PAUSE.value]),
+    help="cancel or pause the unfinished runs that hold the side on",
+)
 @pass_invocation
 def kill(invocation: Invocation, name: str, stop_runs: str | None) -> None:
-    """The kill needs no confirmation. Runs keep the answers that they have: --stop-runs cancel cancels those that hold on.
+    """The kill needs no confirmation. Runs keep the answers that they have: --stop-runs cancels or pauses those that hold on.
 
-    A bulk operation cancels them, which workers do: it asks for a confirmation, -y gives it. End a kill: mainspring flags set NAME --resume
+    A bulk operation stops them, which workers do: it asks for a confirmation, -y gives it. End a kill: mainspring flags set NAME --resume
     """
     from mainspring.insight.flags.flag_views import MOST_RUNS
     from mainspring.service.flag import kill_flag
@@ -84,10 +89,12 @@ def kill(invocation: Invocation, name: str, stop_runs: str | None) -> None:
         output.line(f"Flag {formatting.escape_line(name)} {was}: all keys get the side off.")
         print_runs(invocation, runs, number)
         if number and not stop_runs:
-            output.hint(f"Cancel them: mainspring flags kill {formatting.shell_word(name)} --stop-runs cancel")
+            output.hint(
+                f"Pause them: mainspring flags kill {formatting.shell_word(name)} --stop-runs pause (or --stop-runs cancel)"
+            )
         output.flush()
     if stop_runs:
-        document["bulk"] = _cancel_runs(invocation, name, number, document, act)
+        document["bulk"] = _stop_runs(invocation, name, BulkVerb(stop_runs), number, document, act)
     if output.is_json:
         output.json(document)
 
@@ -186,24 +193,26 @@ def _warn_of_near_name(invocation: Invocation, name: str) -> None:
         )
 
 
-def _cancel_runs(
-    invocation: Invocation, name: str, number: int, document: dict[str, Any], act: "OperationContext"
+def _stop_runs(
+    invocation: Invocation, name: str, verb: BulkVerb, number: int, document: dict[str, Any], act: "OperationContext"
 ) -> str | None:
     """Start the bulk operation after a confirmation. If there is none, the kill stays, and its document is printed."""
-    from mainspring.service.flag import cancel_runs_of_flag
+    from mainspring.service.flag import stop_runs_of_flag
 
     output = invocation.output
     if number:
         try:
-            invocation.confirm(f"Cancel {formatting.format_count(f'{number:,}', 'run')} that hold the side on")
+            invocation.confirm(
+                f"{verb.capitalize()} {formatting.format_count(f'{number:,}', 'run')} that hold the side on"
+            )
         except (ConfirmationNeededError, DeclinedError):
             if output.is_json:
                 output.json(document)
             raise
-    stopped = cancel_runs_of_flag(invocation.store, invocation.reads, invocation.reader, name, act=act)
+    stopped = stop_runs_of_flag(invocation.store, invocation.reads, invocation.reader, name, verb, act=act)
     if not output.is_json and stopped.bulk is not None:
         runs = formatting.format_count(f"{stopped.number:,}", "run")
-        output.line(f"Bulk operation {stopped.bulk} cancels {runs}.")
+        output.line(f"Bulk operation {stopped.bulk} {verb}s {runs}.")
         output.hint(f"Progress: mainspring bulk show {stopped.bulk}")
     if stopped.left:
         output.warn(f"{stopped.left:,} more hold the side on: repeat the command when this operation has ended")

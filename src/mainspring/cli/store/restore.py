@@ -40,7 +40,7 @@ from mainspring.insight.text import formatting
 @click.option(
     "--state",
     "states",
-    type=click.Choice(["queued", "waiting", "retrying", "needs_attention"]),
+    type=click.Choice(["queued", "waiting", "retrying", "paused", "needs_attention"]),
     multiple=True,
     help="decide only runs in this state",
 )

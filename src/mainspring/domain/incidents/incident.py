@@ -80,6 +80,8 @@ class IncidentKind(StrEnum):
     """Messages that steps have sent do not reach their broker."""
     DEBOUNCE_HELD = "debounce_held"
     """A debounce starts nothing."""
+    RUN_PAUSED = "run_paused"
+    """A single run is paused, and seems forgotten."""
     PARTITION_HELD = "partition_held"
     """Runs wait behind one that holds their partition and does not run."""
     UNSERVED = "unserved"

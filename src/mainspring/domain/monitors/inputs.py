@@ -227,6 +227,14 @@ class HeldPartition(Struct, frozen=True, kw_only=True):
     holder_state: str
 
 
+class PausedRun(Struct, frozen=True, kw_only=True):
+    """A run that a person paused."""
+
+    run: str
+    paused_at: int
+    by: str
+
+
 class ReadyRuns(Struct, frozen=True, kw_only=True):
     """Runs that are ready and that no live worker claims. `why` names the missing condition; `fix` is a command."""
 
@@ -287,6 +295,8 @@ class WatchedAutomation(Struct, frozen=True, kw_only=True):
     held_debounces: tuple[HeldDebounce, ...] = ()
     held_partitions: tuple[HeldPartition, ...] = ()
     unserved: tuple[ReadyRuns, ...] = ()
+    paused_runs: tuple[PausedRun, ...] = ()
+    """Longest pause first."""
     gaps: SuccessGaps | None = None
     history: DurationHistory | None = None
     sizes: OutputSizes | None = None

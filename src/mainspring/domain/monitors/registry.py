@@ -69,7 +69,7 @@ MONITORS: Final[dict[IncidentKind, Monitor]] = {
         rollout_rolled_back.MONITOR,
         rollout_undecided.MONITOR,
         cadence_drift.MONITOR,
-        paused.MONITOR,
+        *paused.MONITORS,
         *brittleness.MONITORS,
     )
 }

@@ -21,11 +21,13 @@ _LONGEST_MS = timedelta(days=36_525) // _MS
 
 
 class BulkVerb(StrEnum):
-    """The operation on each of its parts: runs, but for the last, deliveries."""
+    """The operation on each of its parts: runs, but for REPLAY deliveries."""
 
     RETRY = "retry"
     CANCEL = "cancel"
     DISCARD = "discard"
+    PAUSE = "pause"
+    RESUME = "resume"
     REPLAY = "replay"
 
 

@@ -36,6 +36,8 @@ class FactKind(StrEnum):
     CANCEL = "cancel"
     RESULT = "result"
     """A person gave the result of a step."""
+    PAUSE = "pause"
+    """A person pauses the run. Its payload is plain JSON: who and why (`RunPauseRequest`). Never in the journal."""
 
 
 class Outcome(msgspec.Struct, frozen=True):

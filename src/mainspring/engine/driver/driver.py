@@ -27,8 +27,17 @@ from mainspring.engine.driver.run_end import (
 )
 from mainspring.engine.driver.step_runner import StepRunner
 from mainspring.engine.driver.waits import RunWaits
-from mainspring.store.commands.results import CommandDone, Refused
-from mainspring.store.commands.runs import AnnotateRun, ClaimedRun, FinishRun, HaltRun, ReleaseRun, StartRun, SuspendRun
+from mainspring.store.commands.results import PAUSE_WITHDRAWN, CommandDone, Refused
+from mainspring.store.commands.runs import (
+    AnnotateRun,
+    ClaimedRun,
+    EnterPause,
+    FinishRun,
+    HaltRun,
+    ReleaseRun,
+    StartRun,
+    SuspendRun,
+)
 
 _DOUBT_REASONS = {OutcomeState.IN_DOUBT: FailureReason.IN_DOUBT, OutcomeState.REFUSED: FailureReason.VALUE_REFUSED}
 
@@ -136,7 +145,7 @@ class Driver(LoadedRun):
         if body.done and self.halt is None:
             self._finish()
             return
-        if self.halt is None and not self.draining:
+        if self.halt is None and not self.starts_nothing:
             self.waits.match_facts()
             if body.new and (not self.waits.stop_sent or body.stopping is not None):
                 self._start_new()
@@ -175,6 +184,8 @@ class Driver(LoadedRun):
             self._halt(self.halt)
         elif self.draining:
             self._send_last(ReleaseRun(self.run.id, self.claim, self.journal.rank))
+        elif self.pausing:
+            self._pause()
         elif self.body.stuck:
             self._finish()
         else:
@@ -192,6 +203,24 @@ class Driver(LoadedRun):
             self.is_suspended = True
             self.wakeups.disarm()
             self.host.store.submit(command, self._suspended)
+
+    def _pause(self) -> None:
+        self.body.notes.mark_new_hints()
+        self.send_notes()
+        self.busy = True
+        self.wakeups.disarm()
+        command = EnterPause(self.run.id, self.claim, self.journal.rank, self.waits.describe())
+        self.host.store.submit(command, self._paused)
+
+    @halt_run_on_error
+    def _paused(self, result: CommandDone | Refused | BaseException) -> None:
+        if result != PAUSE_WITHDRAWN:
+            if isinstance(result, Exception):
+                self.fail(result)
+            self.unload()
+            return
+        self.pausing = self.busy = False  # a person resumed it meanwhile
+        self.waits.rearm()
 
     def _suspended(self, result: CommandDone | Refused | BaseException) -> None:
         if isinstance(result, Refused):

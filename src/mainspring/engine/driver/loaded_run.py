@@ -165,6 +165,7 @@ class LoadedRun(ABC):
         self.is_unloaded = False
         self.is_suspended = False
         self.draining = False
+        self.pausing = False
         self.halt: RunHalt | None = None
         self.awaits_codec = False
         self.generations = Generations(history.superseded if history is not None else ())
@@ -183,6 +184,11 @@ class LoadedRun(ABC):
             body.live = False  # the lines before the first outcome were written too
         body.notes.on_line = functools.partial(self.host.lines.take_of_body, self.run)
         return body
+
+    @property
+    def starts_nothing(self) -> bool:
+        """Whether the run only completes what is in flight: its worker drains, or a person pauses it."""
+        return self.draining or self.pausing
 
     def accepts(self, result: object) -> bool:
         """Return whether an owner's command was accepted. If not, another worker owns the run, and it is unloaded here."""

@@ -193,7 +193,7 @@ class RunWaits:
         if loaded.is_unloaded or loaded.is_suspended:
             return
         now = loaded.host.clock.now()
-        if loaded.halt is None and not loaded.draining:
+        if loaded.halt is None and not loaded.starts_nothing:
             self._handle_due(now)
         self._loaded.wakeups.arm_first(after=now)
         loaded.advance()
@@ -231,7 +231,7 @@ class RunWaits:
             return
         assert isinstance(result, InboxFacts)
         self.add_facts(result.facts)
-        if loaded.halt is None and not loaded.draining:
+        if loaded.halt is None and not loaded.starts_nothing:
             saving = loaded.journal.saving
             self.match_facts()
             if loaded.awaits_codec:
@@ -241,6 +241,8 @@ class RunWaits:
             elif wait.ident in self._open and timer.open:
                 self._open.pop(wait.ident)
                 loaded.journal.save(timer, OutcomeState.SUCCEEDED, at=max(loaded.host.clock.now(), due_at))
+        elif loaded.pausing and timer.open:
+            loaded.wakeups.push(due_at, timer)  # a person may resume the run before it is paused
         loaded.advance()
 
     def expire_again(self) -> None:
@@ -270,7 +272,10 @@ class RunWaits:
         for fact in facts:
             if fact.seq > self.seen:
                 self.seen = fact.seq
-                self._facts[fact.seq] = fact
+                if fact.kind is FactKind.PAUSE:
+                    self._loaded.pausing = True
+                else:
+                    self._facts[fact.seq] = fact
 
     def match_facts(self) -> None:
         """Accept the facts that the body waits for, in the order of arrival."""

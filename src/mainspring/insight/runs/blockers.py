@@ -61,6 +61,8 @@ def list_halts(
         is_left = blocker.is_owner_gone and not blocker.is_served and run.kind != DefinitionKind.EXEC
         start = _start_command(blocker, up, is_running=blocker.is_supervised)
         return [BlockReason("Its process died, and no worker is running.", None, *start)] if is_left else []
+    if run.state is RunState.PAUSED:
+        return [BlockReason("It is paused.", None, f"mainspring runs resume {run.id}", "resume it", stuck=True)]
     if run.state not in IDLE_STATES:
         return []
     found = [*list_store_holds(blocker)]

@@ -35,7 +35,10 @@ _FILTER_WORDS = {
     "ended_since": "ended since",
     "ended_until": "ended until",
 }
-_COMMANDS = {BulkVerb.CANCEL: ["runs", "cancel"], BulkVerb.REPLAY: ["triggers", "replay"]}
+_COMMANDS = {
+    **{verb: ["runs", verb.value] for verb in (BulkVerb.CANCEL, BulkVerb.PAUSE, BulkVerb.RESUME)},
+    BulkVerb.REPLAY: ["triggers", "replay"],
+}
 LEFT_OUT_REASONS: Final = "rejected, undecided, or replayed already"
 """Why matching deliveries are not replayed."""
 _LONGEST = 80
@@ -44,6 +47,8 @@ _VERB_PHRASES = {
     BulkVerb.RETRY: "Retry",
     BulkVerb.CANCEL: "Cancel",
     BulkVerb.DISCARD: "Discard",
+    BulkVerb.PAUSE: "Pause",
+    BulkVerb.RESUME: "Resume",
     BulkVerb.REPLAY: "Replay",
 }
 

@@ -26,6 +26,7 @@ from mainspring.insight.runs.decisions import (
     list_given_results,
     reason_suffix,
 )
+from mainspring.insight.runs.pause_explanation import describe_pause_request, explain_paused
 from mainspring.insight.runs.rollback_status import list_undone
 from mainspring.insight.runs.run_relations import (
     NO_RELATIONS,
@@ -41,7 +42,9 @@ from mainspring.insight.runs.suggested_commands import (
     SuggestedCommand,
     cancel_command,
     discard_command,
+    pause_command,
     plain_commands,
+    resume_command,
     retry_command,
     retry_from_start_commands,
     rollback_commands,
@@ -160,7 +163,7 @@ def _explain_queued(facts: RunFacts) -> _Answers:
     doing = "to be started" if run.fresh else "to continue"
     since = run.created_at if run.fresh else run.changed_at
     sentences = [f"It waits in queue {run.queue} {doing}, since {format_distance(since, facts.now)}."]
-    return sentences, *_explain_unclaimed(facts, [cancel_command(facts)])
+    return sentences, *_explain_unclaimed(facts, [pause_command(facts), cancel_command(facts)])
 
 
 def _explain_running(facts: RunFacts) -> _Answers:
@@ -184,16 +187,15 @@ def _explain_running(facts: RunFacts) -> _Answers:
         sentences.append("Its steps of less than a second are not recorded while they run.")
     next_steps = [_NOT_CONTINUED if run.kind == Automation.EXEC else _CONTINUED]
     next_steps += [f"Its deadline is {facts.at(run.deadline_at)}."] if run.deadline_at else []
-    return (
-        sentences,
-        [],
-        next_steps,
-        [
-            *interruptions.list_stall_commands(facts),
-            SuggestedCommand(f"mainspring runs watch {facts.id}", "follow it"),
-            cancel_command(facts),
-        ],
-    )
+    commands = [SuggestedCommand(f"mainspring runs watch {facts.id}", "follow it")]
+    requested = describe_pause_request(facts)
+    if requested:
+        sentences += requested
+        next_steps = ["It pauses when the attempts under way have ended, unless it ends before."]
+        commands.append(resume_command(facts))
+    elif run.kind != Automation.EXEC:
+        commands.append(pause_command(facts))
+    return sentences, [], next_steps, [*interruptions.list_stall_commands(facts), *commands, cancel_command(facts)]
 
 
 def _explain_lost_worker(facts: RunFacts) -> _Answers:
@@ -225,7 +227,7 @@ def _describe_child_process(facts: RunFacts) -> list[str]:
 def _explain_waiting(facts: RunFacts) -> _Answers:
     sentences = waits.describe_waits(facts.history, facts.now, facts.at) or ["It waits."]
     return [*sentences, "While it waits, it uses no worker and no memory."], *_explain_unclaimed(
-        facts, [*waits.list_wait_commands(facts.history, facts.now), cancel_command(facts)]
+        facts, [*waits.list_wait_commands(facts.history, facts.now), pause_command(facts), cancel_command(facts)]
     )
 
 
@@ -239,7 +241,8 @@ def _explain_retrying(facts: RunFacts) -> _Answers:
             )
             if last.next_at is not None:
                 sentences.append(f"Its next attempt is at {facts.at(last.next_at)}.")
-    return sentences or ["A step failed and will be retried."], *_explain_unclaimed(facts, [cancel_command(facts)])
+    commands = [pause_command(facts), cancel_command(facts)]
+    return sentences or ["A step failed and will be retried."], *_explain_unclaimed(facts, commands)
 
 
 def _explain_ended(facts: RunFacts) -> _Answers:
@@ -388,6 +391,7 @@ _BY_STATE: dict[RunState, Callable[[RunFacts], _Answers]] = {
     RunState.RUNNING: _explain_running,
     RunState.WAITING: _explain_waiting,
     RunState.RETRYING: _explain_retrying,
+    RunState.PAUSED: explain_paused,
     RunState.NEEDS_ATTENTION: _explain_needs_attention,
     RunState.SUCCEEDED: _explain_ended,
     RunState.FAILED: _explain_failed,
@@ -420,6 +424,9 @@ def _list_child_hindrances(facts: RunFacts) -> list[BlockReason]:
         if run.state is RunState.NEEDS_ATTENTION:
             command = (f"mainspring explain {run.id}", "show what the child needs")
             found.append(BlockReason(f"{name} needs a person.", None, *command, stuck=True))
+        elif run.state is RunState.PAUSED:
+            command = (f"mainspring runs resume {run.id}", "resume the child")
+            found.append(BlockReason(f"{name} is paused.", None, *command, stuck=True))
         elif run.state in IDLE_STATES:
             found += [
                 block._replace(text=f"{name} does not continue: {block.text}")

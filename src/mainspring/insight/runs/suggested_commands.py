@@ -15,7 +15,7 @@ from mainspring.store.read.run_decisions import NO_DECISIONS, RunDecisions
 from mainspring.store.views import BlockedCall, Blocker, RunHistory, renamed_step_of
 
 RETRY, CANCEL, DISCARD, GIVE_RESULT = "retry", "cancel", "discard", "give-result"
-ANSWER, SIGNAL = "answer", "signal"
+ANSWER, SIGNAL, PAUSE, RESUME = "answer", "signal", "pause", "resume"
 """Operations, by their names in the API."""
 
 
@@ -231,6 +231,16 @@ def cancel_command(facts: RunFacts) -> SuggestedCommand:
         does = "leave the steps that are not undone as they are"
         return SuggestedCommand(f"mainspring runs cancel {facts.id} --keep", does, CANCEL, {"undo": False})
     return SuggestedCommand(f"mainspring runs cancel {facts.id}", "cancel it", CANCEL)
+
+
+def pause_command(facts: RunFacts) -> SuggestedCommand:
+    """Return the command that pauses a run."""
+    return SuggestedCommand(f"mainspring runs pause {facts.id}", "pause it: nothing new starts", PAUSE)
+
+
+def resume_command(facts: RunFacts) -> SuggestedCommand:
+    """Return the command that resumes a run, or withdraws the request to pause it."""
+    return SuggestedCommand(f"mainspring runs resume {facts.id}", "resume it", RESUME)
 
 
 def discard_command(facts: RunFacts) -> SuggestedCommand:

@@ -16,16 +16,18 @@ from mainspring.domain.states import IDLE_STATES, REOPENABLE_STATES, RunState
 from mainspring.domain.time.rate import Rate
 from mainspring.domain.values.plain_json import LATEST_INSTANT
 from mainspring.service.actor import OperationContext
-from mainspring.service.runs.run import cancel, discard, retry
+from mainspring.service.runs.run import cancel, discard, pause, resume, retry
 from mainspring.store.base import Store
 
 _MICROSECOND = timedelta(microseconds=1)
 _AT_ONCE = 32
 """Operations that wait for a commit together and share one."""
 
-CANCELLABLE: Final = tuple(sorted({*IDLE_STATES, RunState.RUNNING, RunState.NEEDS_ATTENTION}))
+CANCELLABLE: Final = tuple(sorted({*IDLE_STATES, RunState.RUNNING, RunState.PAUSED, RunState.NEEDS_ATTENTION}))
 RETRYABLE: Final = tuple(sorted(REOPENABLE_STATES))
 DISCARDABLE: Final = RETRYABLE
+PAUSABLE: Final = tuple(sorted({*IDLE_STATES, RunState.RUNNING}))
+RESUMABLE: Final = (RunState.PAUSED,)
 
 
 class BulkDueTimes(msgspec.Struct, frozen=True):
@@ -92,6 +94,16 @@ def retry_each(
 def discard_each(store: Store, runs: Sequence[str], *, act: OperationContext, dry_run: bool = False) -> BulkAnswer:
     """Discard each of the runs; see `run.discard`."""
     return apply_to_each(runs, lambda run: discard(store, run, act=act.part(run)), dry_run=dry_run)
+
+
+def pause_each(store: Store, runs: Sequence[str], *, act: OperationContext, dry_run: bool = False) -> BulkAnswer:
+    """Pause each of the runs; see `run.pause`."""
+    return apply_to_each(runs, lambda run: pause(store, run, act=act.part(run)), dry_run=dry_run)
+
+
+def resume_each(store: Store, runs: Sequence[str], *, act: OperationContext, dry_run: bool = False) -> BulkAnswer:
+    """Resume each of the runs; see `run.resume`."""
+    return apply_to_each(runs, lambda run: resume(store, run, act=act.part(run)), dry_run=dry_run)
 
 
 def apply_to_each(runs: Sequence[str], operation: Callable[[str], None], *, dry_run: bool) -> BulkAnswer:

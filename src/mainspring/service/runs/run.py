@@ -1,11 +1,19 @@
-"""Operations on one run that need no read of it: cancel, retry, mark done, discard. `run_recovery` has those that read first."""
+"""Operations on one run that need no read of it: cancel, retry, pause, resume and others. `run_recovery` has those that read first."""
 
 from mainspring.domain.values.codec import encode
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
 from mainspring.store.base import Store
-from mainspring.store.commands.runs import CancelRun, DiscardRun, MarkRunDone, ReopenRun
+from mainspring.store.commands.runs import (
+    CancelRun,
+    DiscardRun,
+    MarkRunDone,
+    PauseRun,
+    ReopenRun,
+    ResumeRun,
+    RunPauseRequest,
+)
 
 
 def cancel(store: Store, run: str, *, act: OperationContext, undo: bool | None = None) -> None:
@@ -31,6 +39,28 @@ def retry(store: Store, run: str, *, act: OperationContext, due_at: int | None =
         ConflictError: it neither failed nor needs attention.
     """
     perform(store, act, "retry", f"run:{run}", ReopenRun(run, due_at=due_at), {"due_at": due_at})
+
+
+def pause(store: Store, run: str, *, act: OperationContext) -> None:
+    """Pause a run: attempts under way finish, nothing else starts. What it receives meanwhile waits in its inbox. Its times run on and
+    act when it is resumed, and it keeps its partition.
+
+    Raises:
+        NotFoundError: there is no such run.
+        ConflictError: it has ended, needs attention or is paused already, or is a command of `mainspring exec`.
+    """
+    request = RunPauseRequest(str(act.actor), act.reason)
+    perform(store, act, "pause", f"run:{run}", PauseRun(run, act.command, request))
+
+
+def resume(store: Store, run: str, *, act: OperationContext) -> None:
+    """Resume a paused run, or withdraw the request to pause one whose attempts still run.
+
+    Raises:
+        NotFoundError: there is no such run.
+        ConflictError: it is not paused.
+    """
+    perform(store, act, "resume", f"run:{run}", ResumeRun(run))
 
 
 def mark_done(

@@ -63,6 +63,7 @@ class DeliveryStored(msgspec.Struct, frozen=True, tag="taken_in"):
 
 DONE = CommandDone()
 CLAIM_LOST = Refused("claim_lost", "another process has this run now")
+PAUSE_WITHDRAWN = Refused("not_paused", "the run was resumed before it was paused")
 
 
 class FlagChanged(msgspec.Struct, frozen=True, tag="flag_changed"):

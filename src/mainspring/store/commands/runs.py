@@ -318,6 +318,42 @@ class CancelRun(StoreCommand[CommandDone | Refused], frozen=True):
     undo: bool | None = None
 
 
+class RunPauseRequest(msgspec.Struct, frozen=True):
+    """The payload of a PAUSE fact, as JSON: who pauses the run, and why."""
+
+    by: str
+    reason: str | None = None
+
+
+class PauseRun(StoreCommand[CommandDone | Refused], frozen=True):
+    """Pause a run: at once if no session owns it, else by a PAUSE fact in its inbox. A run that has ended leads to the run that
+    continues it.
+
+    Answer: CommandDone, Refused not_found | finished | wrong_state.
+    """
+
+    run: str
+    command: str
+    request: RunPauseRequest
+
+
+class EnterPause(StoreCommand[CommandDone | Refused], frozen=True):
+    """Pause a run as its PAUSE fact requests, by its owner. Answer: CommandDone, PAUSE_WITHDRAWN, Refused
+    claim_lost.
+    """
+
+    run: str
+    claim: int
+    rank: int
+    waiting_for: bytes | None = None
+
+
+class ResumeRun(StoreCommand[CommandDone | Refused], frozen=True):
+    """Resume a paused run, or withdraw the request to pause one that still runs. Answer: CommandDone, Refused not_found | not_paused."""
+
+    run: str
+
+
 class MarkRunDone(StoreCommand[CommandDone | Refused], frozen=True):
     """Mark an unfinished run without an owner as done, for a person. Answer: CommandDone, Refused."""
 

@@ -67,12 +67,15 @@ from mainspring.store.commands.runs import (
     ClaimRuns,
     CompleteRun,
     DiscardRun,
+    EnterPause,
     FinishRun,
     GiveResult,
     HaltRun,
     MarkRunDone,
     ParentLink,
+    PauseRun,
     ReopenRun,
+    ResumeRun,
     RunKey,
     StartRun,
     SuspendRun,
@@ -93,7 +96,7 @@ from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.postgres.transaction import PostgresTransaction, answer_of, run
 
 _ENDING = (FinishRun, MarkRunDone, DiscardRun, CancelRun)
-_STOPPED = (HaltRun, ReopenRun, GiveResult)
+_STOPPED = (HaltRun, ReopenRun, GiveResult, ResumeRun)
 _WITHOUT_LOCKS = frozenset({CompleteRun, AnnotateRun, SaveOutcome, SaveAttempt, SaveCheckpoint, RecordHeartbeat})
 """Records of an owner about its own run: no other process decides on them, so only their events are locked beforehand."""
 _LOCK_OF_KIND: Final[dict[type[StoreCommand[object]], str]] = {
@@ -115,6 +118,8 @@ _LOCK_OF_KIND: Final[dict[type[StoreCommand[object]], str]] = {
 _ACCEPTING = (AcceptDelivery, DecideDelivery, ReleaseHeldDeliveries, JoinRun)
 _OF_A_RUN = (
     SuspendRun,
+    PauseRun,
+    EnterPause,
     DeliverFact,
     CloseWait,
     ExpireWait,

@@ -24,7 +24,7 @@ from mainspring.store.transaction import Transaction
 
 MOST_SHIFTED = 5_000
 """Maximum of runs that one commit moves."""
-_IDLE_STAGES: Final = (RunState.WAITING, RunState.RETRYING, RunState.QUEUED, RunState.NEEDS_ATTENTION)
+_IDLE_STAGES: Final = (RunState.WAITING, RunState.RETRYING, RunState.QUEUED, RunState.NEEDS_ATTENTION, RunState.PAUSED)
 _SMALL_TABLES = (
     *("shift_deliveries", "shift_gatherings", "shift_flow_control", "shift_outbox_leases", "shift_channels"),
     *("shift_web_sessions", "shift_start_links", "shift_effects", "shift_lock_waiters", "shift_targets", "shift_turns"),

@@ -19,6 +19,8 @@ _RESULT_WORDS: Final = {
     BulkVerb.RETRY: "continued from where it failed",
     BulkVerb.CANCEL: "cancelled, and ends as its automation says",
     BulkVerb.DISCARD: "discarded: a run that needs a person fails, with all consequences; a failed run is settled",
+    BulkVerb.PAUSE: "paused: attempts under way finish, nothing else starts",
+    BulkVerb.RESUME: "resumed",
     BulkVerb.REPLAY: "replayed as a new delivery, for which filter and flow control decide again",
 }
 HARMFUL: Final = frozenset({BulkVerb.CANCEL, BulkVerb.DISCARD})

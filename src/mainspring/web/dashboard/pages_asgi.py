@@ -17,7 +17,6 @@ from starlette.routing import Route
 from mainspring.domain.access.permissions import Visitor
 from mainspring.domain.errors import MainspringError, NotFoundError
 from mainspring.domain.incidents.incident import Severity
-from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import IncidentState
 from mainspring.insight.text.formatting import escape_line, format_count
 from mainspring.service.actor import Actor
@@ -278,7 +277,7 @@ def describe_operation(call: ApiCall[Any, Any], command: str) -> str:
 def _describe_rows(rows: list[AuditView]) -> str:
     """Return what one command did. A bulk operation is named by its page; several rows of one automation are runs that it created."""
     verb, (noun, _, name) = rows[0].verb, rows[0].subject.partition(":")
-    if noun == _BULK and verb in list(BulkVerb):
+    if noun == _BULK and name == rows[0].command:  # the command that starts one is its id
         return f"Started: {verb}. It runs in the background."
     if noun == _BULK:
         return f"Done: {verb} this bulk operation."

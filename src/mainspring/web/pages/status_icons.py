@@ -23,6 +23,7 @@ TONES: Final[dict[str, str]] = {
     RunState.RUNNING: "busy",
     RunState.RETRYING: "warn",
     RunState.WAITING: "wait",
+    RunState.PAUSED: "idle",
     RunState.NEEDS_ATTENTION: "bad",
     RunState.SUCCEEDED: "good",
     RunState.FAILED: "bad",

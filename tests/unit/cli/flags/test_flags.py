@@ -152,7 +152,7 @@ def test_kill_needs_no_confirmation_and_lists_the_runs_that_hold_on(cli, stage):
     assert (killed.code, killed.out.count("  r_")) == (0, 20)
     assert "22 unfinished runs hold the side on" in killed.out
     assert "and 2 more" in killed.out
-    assert "--stop-runs cancel" in killed.err
+    assert "--stop-runs pause (or --stop-runs cancel)" in killed.err
     assert cli("flags", "list", "--state", "killed", "--json").json[0]["killed_at"] is not None
     again = cli("flags", "kill", "checkout", "--json").json
     assert (again["runs_on"], len(again["runs"]), again["bulk"]) == (22, 20, None)
@@ -183,6 +183,17 @@ def test_kill_cancels_the_runs_after_a_confirmation(cli, stage):
     assert f"run:{other.id}" not in cancelled
     assert f"Bulk operation {bulk} cancels 3 runs." in cli(*words).out  # the same operation, after a crash
     assert len(cli("bulk", "list", "--json").json) == 1
+
+
+def test_kill_pauses_the_runs(cli, stage):
+    """They continue when a person resumes them, with the answers that they hold."""
+    cli("flags", "set", "checkout", "--share", "100%")
+    held = [hold(stage) for _ in range(2)]
+    result = cli("flags", "kill", "checkout", "--stop-runs", "pause", "-y", "--command-id", "night-2")
+    assert "Bulk operation night-2 pauses 2 runs." in result.out
+    assert run_next_piece(stage.store)
+    requested = [row.subject for row in audit_rows(stage.store.reader) if row.verb == "pause"]
+    assert {f"run:{run.id}" for run in held} <= set(requested)
 
 
 def test_kill_without_runs_starts_no_operation(cli, stage):

@@ -429,3 +429,36 @@ def test_retry_lists_the_effects_that_are_skipped_and_forgets_one_on_request(cli
     assert again.code == 8
     assert f"run {run.id} is queued" in again.err
     assert read_effect(stage.store.reader, "invoice:2") is not None
+
+
+def test_run_is_paused_and_resumed(cli, stage):
+    """One by its id, many by a filter; each prints the state, and the way back."""
+    run, other = stage.start(), stage.start()
+    result = cli("runs", "pause", run, "--reason", "look first", "--actor", "ann")
+    assert (result.out, result.code) == (f"{run} is paused.\n", 0)
+    assert f"mainspring runs resume {run}" in result.err
+    explained = cli("explain", run).out
+    assert "It was paused now by cli:ann: look first." in explained
+    assert cli("runs", "pause", run).code == 8
+    assert cli("runs", "pause", "--name", "backup", "-y").out == "1 run will be paused.\n"
+    assert state(stage, other) is RunState.PAUSED
+    assert [row["id"] for row in cli("runs", "list", "--state", "paused", "--json").json] == [other, run]
+    assert run in cli("runs", "resume", "--name", "backup", "--dry-run").out
+    assert state(stage, run) is RunState.PAUSED
+    assert cli("runs", "resume", "--name", "backup", "-y").code == 0
+    assert state(stage, run) is RunState.QUEUED
+    assert cli("runs", "resume", run).code == 8
+
+
+def test_pause_of_a_running_run_waits_for_its_attempts(cli, stage):
+    """Its worker does it; until then the request can be withdrawn."""
+    run = stage.begin()
+    assert (
+        cli("runs", "pause", run.id, "--actor", "ann").out
+        == f"{run.id} will pause when its attempts under way have ended.\n"
+    )
+    explained = cli("explain", run.id).out
+    assert "cli:ann requested a pause now." in explained
+    assert "It pauses when the attempts under way have ended, unless it ends before." in explained
+    assert cli("runs", "resume", run.id).out == f"{run.id} is running.\n"
+    assert cli("runs", "resume", run.id).code == 8

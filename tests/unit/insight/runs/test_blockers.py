@@ -139,7 +139,8 @@ def test_retired_automation_that_no_worker_has_is_named_with_cancel_and_resume(c
         text, then, can = explain_run(cli, run)
         assert text == f"{name} was retired now, and no running worker has loaded it."
         assert then == "It does not continue before that changes."
-        assert can == [f"mainspring auto resume {name}", f"mainspring runs cancel {run}"]
+        words = (f"auto resume {name}", f"runs pause {run}", f"runs cancel {run}")
+        assert can == [f"mainspring {line}" for line in words]
 
 
 def test_pause_of_a_retired_automation_names_the_retirement(cli, stage):
@@ -176,7 +177,9 @@ def test_parent_that_awaits_a_paused_child_names_the_pause(cli, stage):
     text, then, can = explain_run(cli, run.id)
     assert text == f"Its child {child} (backup) does not continue: backup was paused now by ann: disk swap."
     assert then == "It continues when its wait ends."
-    assert can == ["mainspring auto resume backup", f"mainspring runs cancel {run.id}"]
+    assert can == [
+        f"mainspring {words}" for words in ("auto resume backup", f"runs pause {run.id}", f"runs cancel {run.id}")
+    ]
     assert other not in text
 
 

@@ -147,7 +147,7 @@ MONITORS = (
         kind=IncidentKind.PARTITION_HELD,
         line="Runs wait behind a run that holds their partition and does not execute.",
         rule=(
-            "Open while the first run behind a holder that waits, retries or needs a person has waited for longest_ms. That "
+            "Open while the first run behind a holder that waits, retries, is paused or needs a person has waited for longest_ms. That "
             "is 1 h, or twice the longest of the newest ends of the holder's automation if 5 are known and that is longer. "
             "`concurrency=` of a trigger is a partition too."
         ),

@@ -1,13 +1,13 @@
-"""Paused: an automation or a queue was paused without an end, and seems forgotten."""
+"""Paused: an automation, a queue or a single run was paused without an end, and seems forgotten."""
 
 from collections.abc import Iterator
 from datetime import timedelta
 
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.monitors.inputs import MonitorInputs
-from mainspring.domain.monitors.monitor import Evaluation, Monitor
+from mainspring.domain.monitors.monitor import Evaluation, Monitor, evaluate_automation
 from mainspring.domain.monitors.tuning import Tuning, TuningSpan, to_ms
-from mainspring.domain.text.phrases import format_span
+from mainspring.domain.text.phrases import format_count, format_span
 
 
 class PausedTuning(Tuning, frozen=True, kw_only=True):
@@ -32,6 +32,35 @@ def evaluate(facts: MonitorInputs, tuning: PausedTuning, now_at: int) -> Iterato
             )
 
 
+class RunPausedTuning(Tuning, frozen=True, kw_only=True):
+    """`longest`: how long a single run may be paused."""
+
+    longest: TuningSpan = timedelta(days=1)
+
+
+def evaluate_runs(facts: MonitorInputs, tuning: RunPausedTuning, now_at: int) -> Iterator[Evaluation]:
+    """Evaluate the paused runs of each automation, by the one that is paused for longest."""
+    for automation in facts.automations:
+        if not automation.paused_runs:
+            continue
+        first, longest_ms = automation.paused_runs[0], to_ms(tuning.longest)
+        paused_ms = now_at - first.paused_at
+        number = sum(now_at - paused.paused_at >= longest_ms for paused in automation.paused_runs)
+        metrics = {"run": first.run, "by": first.by, "number": number, "paused_ms": paused_ms, "longest_ms": longest_ms}
+        more = (
+            "" if number < 2 else f"; {format_count(number, 'run')} are paused for {format_span(longest_ms)} or longer"
+        )
+        yield evaluate_automation(
+            automation,
+            IncidentKind.RUN_PAUSED,
+            metrics,
+            first.paused_at + longest_ms if paused_ms >= longest_ms else None,
+            f"run {first.run} is paused for {format_span(paused_ms)} by {first.by}{more}",
+            hint=f"mainspring runs resume {first.run}, or mainspring runs cancel {first.run}; all: mainspring runs list --state paused",
+            at_most=Severity.NOTIFY,
+        )
+
+
 def _evaluate_pause(
     subject: Subject, prefix: str, paused_at: int, by: str | None, hint: str, tuning: PausedTuning, now_at: int
 ) -> Evaluation:
@@ -50,10 +79,19 @@ def _evaluate_pause(
     return Evaluation(subject, metrics, finding)
 
 
-MONITOR = Monitor(
-    kind=IncidentKind.PAUSED,
-    line="It was paused without an end, and may be forgotten.",
-    rule="With severity digest: open while a pause without an end has lasted for longest_ms.",
-    tuning=PausedTuning(),
-    evaluate=evaluate,
+MONITORS = (
+    Monitor(
+        kind=IncidentKind.PAUSED,
+        line="It was paused without an end, and may be forgotten.",
+        rule="With severity digest: open while a pause without an end has lasted for longest_ms.",
+        tuning=PausedTuning(),
+        evaluate=evaluate,
+    ),
+    Monitor(
+        kind=IncidentKind.RUN_PAUSED,
+        line="A single run was paused, and may be forgotten.",
+        rule="Open while a run of it has been paused for longest_ms.",
+        tuning=RunPausedTuning(),
+        evaluate=evaluate_runs,
+    ),
 )

@@ -20,4 +20,4 @@ from (select seq from lines where seq is not null limit ?2) as line
 join runs as waits on waits.seq = line.seq
 join partition_holds on partition_holds.queue = waits.queue and partition_holds.partition = waits.partition
 join runs as holder on holder.id = partition_holds.run
-where waits.changed_at <= ?1 and partition_holds.held_at <= ?1 and holder.state in ({{waiting}}, {{retrying}}, {{needs_attention}})
+where waits.changed_at <= ?1 and partition_holds.held_at <= ?1 and holder.state in ({{waiting}}, {{retrying}}, {{paused}}, {{needs_attention}})

@@ -23,6 +23,7 @@ from mainspring.store.schema.row import first_value, first_values
 from mainspring.store.schema.runs.attempts import ATTEMPT, NEWEST_ATTEMPT
 from mainspring.store.schema.runs.checkpoints import CHECKPOINT
 from mainspring.store.schema.runs.journal import OUTCOME, OUTCOME_OUTLINE
+from mainspring.store.schema.runs.run_pauses import RUN_PAUSE
 from mainspring.store.schema.runs.runs import RUN_ROW, RUN_VIEW
 from mainspring.store.schema.runs.stalled_attempts import STALL
 from mainspring.store.schema.runs.worker_losses import WORKER_LOSS
@@ -183,6 +184,7 @@ def _read_history(read: Snapshot, run: RunView, outcomes: list[Outcome], attempt
         losses=WORKER_LOSS.read_all(read("list_worker_losses", (run.id, _LOSSES))),
         blocked_calls=BLOCKED_CALL.read_all(read("list_blocked_calls", (run.id, MOST_BLOCKED)) if has_stopped else ()),
         numbers=sum_run_numbers(read("list_measurements_of_run", (run.id,))),
+        pause=RUN_PAUSE.read_first(read("read_run_pause", (run.id,)) if run.state is RunState.PAUSED else ()),
     )
 
 

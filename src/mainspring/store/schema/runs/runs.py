@@ -183,6 +183,7 @@ class ReceivingRun(msgspec.Struct, frozen=True):
     fresh: bool
     queue: str
     codec: str
+    kind: str
 
 
 RECEIVING_RUN: Final = RowType(ReceivingRun, TABLE, expressions={"is_finished": "runs.finished_at is not null"})
@@ -226,6 +227,17 @@ class SuspendedRun(msgspec.Struct, frozen=True):
     ready: bool
     queue: str
     is_limited: bool
+
+
+class ResumableRun(msgspec.Struct, frozen=True):
+    """The part of a paused run that decides whether it is ready when it is resumed."""
+
+    queue: str
+    partition: str | None
+    parent: str | None
+
+
+RESUMABLE_RUN: Final = RowType(ResumableRun, TABLE)
 
 
 class HaltedRun(msgspec.Struct, frozen=True):

@@ -48,6 +48,7 @@ def reopen_run(tx: Transaction, command: ReopenRun) -> CommandDone | Refused:
         )
         return DONE if is_plain and rejected_facts.read_again(tx, command.run) else run
     rejected_facts.read_again(tx, run.id)
+    tx.change("delete_pause_requests", (run.id,))  # it stopped before it could be paused
     generation, chosen = run.generation, None
     accepts = bool(command.accept or command.rename)
     if accepts:

@@ -100,6 +100,20 @@ def cancel(call: ApiCall[None, BulkCancelRequest]) -> BulkResponse:
     )
 
 
+def pause(call: ApiCall[None, BulkRequest]) -> BulkResponse:
+    """Pause each of many runs."""
+    body, act = call.body, call.act()
+    runs = _select_runs(call, body, bulk.PAUSABLE)
+    return bulk_response(act.command, bulk.pause_each(call.site.store, runs, act=act, dry_run=body.dry_run))
+
+
+def resume(call: ApiCall[None, BulkRequest]) -> BulkResponse:
+    """Resume each of many paused runs."""
+    body, act = call.body, call.act()
+    runs = _select_runs(call, body, bulk.RESUMABLE)
+    return bulk_response(act.command, bulk.resume_each(call.site.store, runs, act=act, dry_run=body.dry_run))
+
+
 def discard(call: ApiCall[None, BulkRequest]) -> BulkResponse:
     """Discard each of many runs: one that needs a person fails, one that failed is settled."""
     body, act = call.body, call.act()
@@ -144,5 +158,7 @@ def _select_runs(call: AnyApiCall, body: BulkRequest, states: tuple[RunState, ..
 ROUTES = (
     post_route("bulk.retry", "/runs/retry", retry, BulkRetryRequest, BulkResponse, within_s=_WITHIN_S),
     post_route("bulk.cancel", "/runs/cancel", cancel, BulkCancelRequest, BulkResponse, within_s=_WITHIN_S),
+    post_route("bulk.pause", "/runs/pause", pause, BulkRequest, BulkResponse, within_s=_WITHIN_S),
+    post_route("bulk.resume", "/runs/resume", resume, BulkRequest, BulkResponse, within_s=_WITHIN_S),
     post_route("bulk.discard", "/runs/discard", discard, BulkRequest, BulkResponse, within_s=_WITHIN_S),
 )

@@ -34,7 +34,7 @@ class BulkOperationRequest(OperationRequest, frozen=True, kw_only=True, forbid_u
     Spans: created from `since` to before `until`; ended, or stopped for a person, from `ended_since` to before `ended_until`.
     """
 
-    verb: Literal["retry", "cancel", "discard"]
+    verb: Literal["retry", "cancel", "discard", "pause", "resume"]
     state: tuple[RunState, ...] = ()
     name: Word | None = None
     queue: Word | None = None

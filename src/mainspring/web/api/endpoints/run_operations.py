@@ -1,4 +1,4 @@
-"""Operations on one run: continue, cancel, signal, answer, give a result, mark done, discard."""
+"""Operations on one run: continue, cancel, pause, resume, signal, answer, give a result, mark done, discard."""
 
 from typing import Any
 
@@ -94,6 +94,20 @@ def cancel(call: ApiCall[None, CancelRequest]) -> OperationResponse:
     return OperationResponse(act.command)
 
 
+def pause(call: ApiCall[None, OperationRequest]) -> OperationResponse:
+    """Pause a run: attempts under way finish, nothing else starts."""
+    act = call.act()
+    run.pause(call.site.store, call.run().id, act=act)
+    return OperationResponse(act.command)
+
+
+def resume(call: ApiCall[None, OperationRequest]) -> OperationResponse:
+    """Resume a paused run, or withdraw the request to pause it."""
+    act = call.act()
+    run.resume(call.site.store, call.run().id, act=act)
+    return OperationResponse(act.command)
+
+
 def send_signal(call: ApiCall[None, SignalRequest]) -> OperationResponse:
     """Send a signal to a run, which receives it with `run.receive(name)`, now or later."""
     view, body, act = call.run(), call.body, call.act()
@@ -144,6 +158,8 @@ def discard(call: ApiCall[None, OperationRequest]) -> OperationResponse:
 ROUTES = (
     post_route("run_operations.retry", "/runs/{run}/retry", retry, RetryRequest, OperationResponse),
     post_route("run_operations.cancel", "/runs/{run}/cancel", cancel, CancelRequest, OperationResponse),
+    post_route("run_operations.pause", "/runs/{run}/pause", pause, OperationRequest, OperationResponse),
+    post_route("run_operations.resume", "/runs/{run}/resume", resume, OperationRequest, OperationResponse),
     post_route("run_operations.send_signal", "/runs/{run}/signal", send_signal, SignalRequest, OperationResponse),
     post_route("run_operations.answer", "/runs/{run}/answer", answer, AnswerRequest, OperationResponse),
     post_route(

@@ -77,8 +77,9 @@ def history_of_one(call: ApiCall[PageQuery, None]) -> list[FlagHistoryEntry]:
 
 
 def kill(call: ApiCall[Any, Form]) -> str | None:
-    """Kill a flag; with its box, cancel the runs that hold the side on, and lead to that operation."""
-    request = KillFlagRequest(reason=read_reason(call), stop_runs="cancel" if call.body.get("stop_runs") else None)
+    """Kill a flag. If runs that hold the side on are to be cancelled or paused, lead to that operation."""
+    stop_runs: Any = call.body.get("stop_runs") or None  # the call checks it
+    request = KillFlagRequest(reason=read_reason(call), stop_runs=stop_runs)
     bulk: str | None = call_api(call, flag_operations.kill_flag, request, flag=_read_name(call)).bulk
     return None if bulk is None else f"/bulk/{path_segment(bulk)}"
 

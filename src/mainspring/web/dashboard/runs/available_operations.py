@@ -83,6 +83,11 @@ def _build_operation(
             undo = can.body.get("undo")
             fields = {} if undo is None else {"undo": "yes" if undo else "no"}
             return _build_form_operation(can, _CANCEL_WORDS[undo], fields, harms=True)
+        case suggested_commands.PAUSE:
+            return _build_form_operation(can, "Pause")
+        case suggested_commands.RESUME:
+            resume = _build_form_operation(can, "Resume", is_first=True)
+            return msgspec.structs.replace(resume, needs_confirmation=False)
         case suggested_commands.DISCARD:
             return _build_form_operation(can, "Discard", harms=True)
         case suggested_commands.GIVE_RESULT if "value" in can.body:

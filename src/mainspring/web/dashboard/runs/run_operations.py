@@ -37,6 +37,16 @@ def cancel(call: ApiCall[Any, Form]) -> None:
     call_api(call, run_operations.cancel, _build_body(call, run_operations.CancelRequest, undo=undo))
 
 
+def pause(call: ApiCall[Any, Form]) -> None:
+    """Pause it."""
+    call_api(call, run_operations.pause, _build_body(call, OperationRequest))
+
+
+def resume(call: ApiCall[Any, Form]) -> None:
+    """Resume it."""
+    call_api(call, run_operations.resume, _build_body(call, OperationRequest))
+
+
 def discard(call: ApiCall[Any, Form]) -> None:
     """Discard it."""
     call_api(call, run_operations.discard, _build_body(call, OperationRequest))
@@ -102,6 +112,8 @@ def _build_button(operation: Callable[[ApiCall[Any, Form]], None]) -> PageButton
 BUTTONS = {
     suggested_commands.RETRY: _build_button(retry),
     suggested_commands.CANCEL: _build_button(cancel),
+    suggested_commands.PAUSE: _build_button(pause),
+    suggested_commands.RESUME: _build_button(resume),
     suggested_commands.DISCARD: _build_button(discard),
     suggested_commands.ANSWER: _build_button(answer),
     suggested_commands.GIVE_RESULT: _build_button(give_result),

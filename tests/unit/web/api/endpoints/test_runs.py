@@ -173,6 +173,22 @@ async def test_run_is_cancelled_once(world):
 
 
 @pytest.mark.asyncio
+async def test_run_is_paused_and_resumed(world):
+    """Once each; the state is in the way of another one. Many at once, too."""
+    run = world.begin()
+    for _ in range(2):
+        assert await world.post(f"/runs/{run}/pause", key="p1", reason="look") == {"command": own("p1")}
+    paused = await world.get(f"/runs/{run}")
+    assert paused["state"] == RunState.PAUSED
+    assert (await world.ask("POST", f"/runs/{run}/pause", json={})).status_code == 409
+    assert (await world.post("/runs/resume", state=["paused"]))["runs"] == [run]
+    answer = await world.ask("POST", f"/runs/{run}/resume", json={})
+    assert (answer.status_code, "is not paused: it is queued" in answer.text) == (409, True)
+    assert (await world.post("/runs/pause", runs=[run]))["done"] == 1
+    assert (await world.post(f"/runs/{run}/resume", key="r1")) == {"command": own("r1")}
+
+
+@pytest.mark.asyncio
 async def test_command_id_of_another_operation_is_refused(world):
     """One key is one act."""
     first, second = world.begin(), world.begin()

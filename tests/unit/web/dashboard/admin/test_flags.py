@@ -87,6 +87,7 @@ async def test_flag_is_killed_and_resumed(world):
     text = (await browser.get(answer.headers["location"].partition("?")[0])).text
     assert "Cancel runs that hold the side on of flag new/cart" in text
     assert "mainspring flags kill new/cart --stop-runs cancel" in text
+    assert (await world.submit(PATH, "kill", stop_runs="burn", page="p4")).status_code == 409
 
 
 @pytest.mark.asyncio

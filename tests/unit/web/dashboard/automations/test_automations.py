@@ -27,7 +27,7 @@ async def test_list_has_the_state_of_each(world):
     text = await world.get("/automations")
     assert '<a href="/a/pay">pay</a>' in text
     assert "…</span> learning</span>" in text
-    assert "·</span> paused</span>" in text
+    assert "‖</span> paused</span>" in text
     assert 'aria-label="The newest 2: 1 failed, 1 succeeded; the last is failed."' in text
     assert 'class="good-fill"' in text
     assert 'class="bad-fill"' in text

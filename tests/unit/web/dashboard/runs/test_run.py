@@ -443,3 +443,20 @@ async def test_page_is_found_by_the_end_of_its_id(world):
     assert f"mainspring runs retry {run}" in await world.get(f"/r/{run[-6:]}")
     answer = await (await world.browser("ana")).get(f"/search?q={run[-6:]}")
     assert answer.headers["location"] == f"/r/{run}"
+
+
+@pytest.mark.asyncio
+async def test_run_is_paused_and_resumed_by_buttons(world):
+    """The page says who paused it and since when, and what it keeps."""
+    run = start(
+        world.store, world.clock, PAY, b'{"amount": 1}', act=operation_context(Actor("cli", "ann"), world.clock)
+    ).run
+    await world.submit(f"/r/{run}", "pause", who="olga", reason="look first", page="p1")
+    assert state(world, run) is RunState.PAUSED
+    text = await world.get(f"/r/{run}")
+    assert "It was paused now by web:olga: look first." in text
+    assert "It does not continue before a person resumes it." in text
+    assert f"mainspring runs resume {run}</code>" in text
+    assert run in await world.get("/runs?state=paused")
+    await world.submit(f"/r/{run}", "resume", page="p2")
+    assert state(world, run) is RunState.QUEUED

@@ -9,6 +9,7 @@ from mainspring.domain.access.permissions import Role
 from mainspring.domain.flags.flag import FlagKind, FlagSide
 from mainspring.domain.flags.flag_change import FlagChange
 from mainspring.domain.flags.flag_text import to_millionths
+from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.insight.flags.flag_views import MOST_RUNS
 from mainspring.insight.flags.flag_words import FlagFieldChange, list_field_changes
 from mainspring.service import flag
@@ -53,13 +54,13 @@ class SetFlagResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KillFlagRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`stop_runs` "cancel" = a bulk operation cancels the unfinished runs that hold the side on."""
+    """`stop_runs` = a bulk operation cancels or pauses the unfinished runs that hold the side on."""
 
-    stop_runs: Literal["cancel"] | None = None
+    stop_runs: Literal["cancel", "pause"] | None = None
 
 
 class KillFlagResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """`runs_on` = unfinished runs that hold the side on, `runs` = the first of them. `bulk` = the operation that cancels them."""
+    """`runs_on` = unfinished runs that hold the side on, `runs` = the first of them. `bulk` = the operation that stops them."""
 
     command: str
     runs_on: int
@@ -90,14 +91,14 @@ def set_flag(call: ApiCall[None, SetFlagRequest]) -> SetFlagResponse:
 def kill_flag(call: ApiCall[None, KillFlagRequest]) -> KillFlagResponse:
     """Give all keys the side off at once, and list the unfinished runs that hold the side on."""
     site, name, act = call.site, call.names["flag"], call.act()
-    is_stop = call.body.stop_runs is not None
+    stop_runs = call.body.stop_runs
     with missing_flag_as_not_found():
-        flag.kill_flag(site.store, site.reader, name, act=act.part("kill") if is_stop else act)
+        flag.kill_flag(site.store, site.reader, name, act=act.part("kill") if stop_runs else act)
     runs = list_runs_of_flag(site.reader, name, FlagSide.ON, MOST_RUNS)
     number = count_runs_of_flag(site.reader, name, FlagSide.ON)
     bulk = None
-    if is_stop:
-        bulk = flag.cancel_runs_of_flag(site.store, site.reads, site.reader, name, act=act).bulk
+    if stop_runs:
+        bulk = flag.stop_runs_of_flag(site.store, site.reads, site.reader, name, BulkVerb(stop_runs), act=act).bulk
     return KillFlagResponse(command=act.command, runs_on=number, runs=runs, bulk=bulk)
 
 

@@ -1,0 +1,1 @@
+select {{columns.runs.resumable_run}} from runs where id = ?

@@ -1,0 +1,1 @@
+select {{columns.run_pauses.run_pause}} from run_pauses where run = ?

@@ -1,0 +1,108 @@
+"""Pauses of single runs: a person pauses and resumes a run; a run that a session owns is paused by its owner."""
+
+import msgspec
+
+from mainspring.domain.definitions.options import DefinitionKind
+from mainspring.domain.runs.journal import FactKind
+from mainspring.domain.states import RunMove, RunState, is_move_legal
+from mainspring.store.commands.results import DONE, PAUSE_WITHDRAWN, CommandDone, Refused
+from mainspring.store.commands.runs import EnterPause, PauseRun, ResumeRun, RunPauseRequest
+from mainspring.store.schema.runs.run_pauses import RUN_PAUSE
+from mainspring.store.schema.runs.runs import RESUMABLE_RUN, SUSPENDED_RUN
+from mainspring.store.transaction import Transaction
+from mainspring.store.write.runs import inbox, partitions, queue_capacity
+from mainspring.store.write.runs.ownership import answer_lost_claim, is_run_owner, read_receiving_run
+
+
+def pause_run(tx: Transaction, command: PauseRun) -> CommandDone | Refused:
+    """Pause a run without an owner; ask the owner of another one to pause it."""
+    c = command
+    tx.hold("run", c.run)
+    found = read_receiving_run(tx, c.run)
+    if found is None or found.is_finished:
+        successor = tx.value("find_newest_of_chain", (c.run,), str)
+        if successor is not None and successor != c.run:
+            return pause_run(tx, msgspec.structs.replace(c, run=successor))
+        missing = Refused("not_found", f"there is no run {c.run}")
+        return missing if found is None else Refused("finished", f"run {c.run} is {found.state}")
+    if is_move_legal(RunMove.PAUSE_IDLE, found.state):
+        tx.change("delete_pause_requests", (c.run,))
+        _insert_pause(tx, c.run, c.request)
+        tx.change("pause_idle_run", {"run": c.run, "now": tx.now})
+        return DONE
+    if is_move_legal(RunMove.PAUSE, found.state) and found.kind != DefinitionKind.EXEC:
+        if tx.first("find_pause_request", (c.run,)) is None:
+            payload = msgspec.json.encode(c.request)
+            inbox.insert_fact_once(tx, c.run, FactKind.PAUSE, "", c.command, payload=payload)
+        return DONE
+    if tx.again and found.state is RunState.PAUSED:
+        return DONE
+    if found.kind == DefinitionKind.EXEC:
+        return Refused("wrong_state", f"run {c.run} is a command of `mainspring exec`, which cannot be paused")
+    return Refused("wrong_state", f"run {c.run} is {found.state}")
+
+
+def _insert_pause(tx: Transaction, run: str, request: RunPauseRequest) -> None:
+    tx.change("insert_run_pause", {"run": run, "now": tx.now, "by": request.by, "reason": request.reason})
+
+
+def enter_pause(tx: Transaction, command: EnterPause) -> CommandDone | Refused:
+    """Pause a run by its owner, unless the request was withdrawn."""
+    c = command
+    tx.hold("run", c.run)
+    payload = tx.value("find_pause_request", (c.run,), bytes)
+    if payload is None and is_run_owner(tx, c.run, c.claim):
+        return PAUSE_WITHDRAWN
+    values = {
+        "run": c.run,
+        "claim": c.claim,
+        "session": tx.session,
+        "rank": c.rank,
+        "waiting_for": c.waiting_for,
+        "now": tx.now,
+    }
+    rows = tx.all("pause_owned_run", values) if payload is not None else []
+    if payload is None or not rows:
+        return answer_lost_claim(tx, c.run, c.claim)
+    _insert_pause(tx, c.run, msgspec.json.decode(payload, type=RunPauseRequest))
+    tx.change("delete_pause_requests", (c.run,))
+    run = SUSPENDED_RUN.read(rows[0])
+    queue_capacity.announce_capacity(tx, [run.queue] if run.is_limited else ())
+    return DONE
+
+
+def resume_run(tx: Transaction, command: ResumeRun) -> CommandDone | Refused:
+    """Resume a paused run, or withdraw the request to pause it."""
+    run = command.run
+    tx.hold("run", run)
+    found = read_receiving_run(tx, run)
+    if found is None or found.is_finished:
+        successor = tx.value("find_newest_of_chain", (run,), str)
+        if successor is not None and successor != run:
+            return resume_run(tx, ResumeRun(successor))
+    if found is None:
+        return Refused("not_found", f"there is no run {run}")
+    if found.state is RunState.PAUSED:
+        make_paused_run_ready(tx, run)
+        return DONE
+    if tx.change("delete_pause_requests", (run,)) or tx.again:
+        return DONE
+    return Refused("not_paused", f"run {run} is not paused: it is {found.state}")
+
+
+def make_paused_run_ready(tx: Transaction, run: str) -> None:
+    """End the pause of a run: it is ready now, or when it is due and has its partition."""
+    pause = RUN_PAUSE.read(tx.all("read_run_pause", (run,))[0])
+    paused = RESUMABLE_RUN.read(tx.all("read_resumable_run", (run,))[0])
+    due_at = pause.due_at if pause.due_at is not None and pause.due_at > tx.now else None
+    blocked = None
+    if (
+        due_at is None
+        and paused.partition is not None
+        and not partitions.enter_partition(tx, paused.queue, paused.partition, run, paused.parent)
+    ):
+        blocked = "partition"
+    ready = int(due_at is None and blocked is None)
+    tx.change("resume_run", {"run": run, "ready": ready, "blocked": blocked, "due_at": due_at, "now": tx.now})
+    tx.change("delete_run_pause", (run,))
+    tx.ready |= blocked is None  # also a later due time: a worker has to know the instant
