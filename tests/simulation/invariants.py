@@ -103,7 +103,7 @@ def _left(world: Any, run: ClaimedRun) -> list[str]:
     """A run that was undone has nothing left in the world, as far as its journal knows."""
     world.hits["taken back where it stopped"] += 1
     (history,) = histories(world.reader, [run.id], 1)
-    left = find_effects_to_undo(history, (), run.generation)
+    left = find_effects_to_undo(history, (), run)
     return [f"{run.id} was taken back, and left {item.outcome.ident}" for item in left]
 
 

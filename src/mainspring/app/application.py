@@ -21,13 +21,14 @@ from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Concatenate, Never, ParamSpec, Protocol, Self, TypeVar, overload
+from typing import Any, Concatenate, Never, ParamSpec, Self, TypeVar, overload
 
 import msgspec
 
 from mainspring.app.handle import Handle
 from mainspring.app.project import Project
 from mainspring.app.reconciliation import DailyReconciliation
+from mainspring.app.run_operations import RunOperations, ServiceOperation
 from mainspring.app.start_options import StartsWithOptions
 from mainspring.app.stores.store_factory import make_store, require_store
 from mainspring.app.workers.upkeep import Upkeep
@@ -40,6 +41,7 @@ from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.option_errors import reject_unknown_options
 from mainspring.domain.processes.hash_seed import HASH_SEED_FIX, has_random_hash_seed
 from mainspring.domain.values.codec import DEFAULT_LIMIT, Codec, encode
+from mainspring.domain.values.function_signature import Signature
 from mainspring.domain.values.saved_call import roundtrip_call
 from mainspring.domain.values.sealing import Sealing, read_payload_limit
 from mainspring.engine.attempts.context_flags import IMPORTING_FOR_RUN
@@ -49,12 +51,9 @@ from mainspring.engine.definitions.registry import Registry, current_registry, l
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.resources.secret_store import SecretStore
 from mainspring.resources.secret_variables import SECRET_VARIABLES
-from mainspring.service.actor import Actor, OperationContext, operation_context
-from mainspring.service.runs import run, run_start, signal
-from mainspring.service.runs.question import answer as answer_question
-from mainspring.service.triggers import event
+from mainspring.service.actor import Actor, operation_context
+from mainspring.service.runs import run_start
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.read.operation_reads import OperationReads
 from mainspring.store.read.rollouts import read_version_in_force
 
 P = ParamSpec("P")
@@ -132,15 +131,7 @@ class Starter(RunStarter):
         return self._app, self._options
 
 
-class ServiceOperation(Protocol[T_co]):
-    """An operation of the service layer, with all its arguments but the store and who does it."""
-
-    def __call__(self, store: ProcessStore, /, *, act: OperationContext) -> T_co:
-        """Perform it and return its answer."""
-        ...
-
-
-class App(RunStarter, StartsWithOptions[Starter]):
+class App(RunStarter, StartsWithOptions[Starter], RunOperations):
     """One store and the automations of this process. `tags` = tags of its worker, which then also runs what has such a `tag=`."""
 
     def __init__(
@@ -302,67 +293,6 @@ class App(RunStarter, StartsWithOptions[Starter]):
     def _start_context(self) -> tuple["App", StartOptions]:
         return self, self._options
 
-    async def publish(self, name: str, data: Any, *, key: str | None = None) -> int:
-        """Publish an event; return how many waiting runs it woke."""
-        return (
-            await self.do(partial(event.publish, clock=self.clock, name=name, data=data, key=key, sealing=self.sealing))
-        ).woken
-
-    async def signal(self, run_id: str, name: str, value: Any = None) -> None:
-        """Send a message to one run."""
-        await self.do(
-            lambda store, *, act: signal.signal(
-                store, OperationReads(store.reader), run_id, name, value, act=act, sealing=self.sealing
-            )
-        )
-
-    async def cancel(self, run_id: str, reason: str | None = None, *, undo: bool | None = None) -> None:
-        """Request that a run stops."""
-        await self.do(partial(run.cancel, run=run_id, undo=undo), reason)
-
-    async def pause(self, run_id: str, reason: str | None = None) -> None:
-        """Pause a run: attempts under way finish, nothing else starts.
-
-        Raises:
-            NotFoundError: there is no such run.
-            ConflictError: it has ended, needs attention, or is paused already.
-        """
-        await self.do(partial(run.pause, run=run_id), reason)
-
-    async def resume(self, run_id: str, reason: str | None = None) -> None:
-        """Resume a paused run, or withdraw the request to pause it.
-
-        Raises:
-            NotFoundError: there is no such run.
-            ConflictError: it is not paused.
-        """
-        await self.do(partial(run.resume, run=run_id), reason)
-
-    async def retry(self, run_id: str, reason: str | None = None) -> None:
-        """Continue a failed or halted run from where it failed."""
-        await self.do(partial(run.retry, run=run_id), reason)
-
-    async def answer(self, run_id: str, choice: str, note: str | None = None, *, question: str | None = None) -> None:
-        """Answer the open question of a run; `question` = its identity, where several are open.
-
-        Raises:
-            NotFoundError: there is no such open question.
-            UnknownNameError: the question does not offer this choice.
-            ConflictError: several are open and none is named. The error lists them.
-        """
-        await self.do(
-            lambda store, *, act: answer_question(
-                store,
-                OperationReads(store.reader),
-                run_id,
-                choice,
-                act=act,
-                question=question,
-                note=note,
-                sealing=self.sealing,
-            )
-        )
-
     async def do(
         self,
         operation: ServiceOperation[T],
@@ -374,6 +304,10 @@ class App(RunStarter, StartsWithOptions[Starter]):
         context = operation_context(self._actor, self.clock, reason=reason)
         store = await self.opened_store(creates_store=creates_store)
         return await asyncio.to_thread(operation, store, act=context)
+
+    def handle(self, run_id: str) -> Handle[Any]:
+        """Return a handle on a run of this store; its methods raise NotFoundError if there is none of this id."""
+        return Handle(self, run_id, None, created=False)
 
     # -- what handles use ----------------------------------------------------------------------------------------------
 
@@ -418,6 +352,11 @@ class App(RunStarter, StartsWithOptions[Starter]):
         store = await self.opened_store(creates_store=True)
         find_in_force = partial(read_version_in_force, store.reader)
         return await asyncio.to_thread(self.registry.choose_version, automation, find_in_force)
+
+    def find_signature(self, name: str, version: int) -> Signature | None:
+        """Return the signature of an automation that the registry of this app has; None = its results are plain JSON."""
+        found = self.registry.find(name, version)
+        return None if found is None else found.signature
 
     def automation(self, automation: Automation | str) -> Automation:
         """Return the automation of a name, or the given one.

@@ -23,7 +23,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Handle(Generic[T_co]):
-    """Returned by `App.start`. `created` = whether the run is new or was found by its key; `T_co` = the type of its result."""
+    """Returned by `App.start` and `App.handle`. `created` = the run is new, else it was found; `T_co` = the type of its result."""
 
     def __init__(self, app: "App", run_id: str, signature: Signature | None, *, created: bool = True) -> None:
         self._app = app
@@ -115,11 +115,8 @@ class Handle(Generic[T_co]):
         if view.result is None:
             return None
         data = self._app.sealing.open(view.result)
-        return (
-            decode(data)
-            if self._signature is None
-            else decode_result(self._signature, data, f"result of run {view.id}")
-        )
+        signature = self._signature or self._app.find_signature(view.automation, view.version)
+        return decode(data) if signature is None else decode_result(signature, data, f"result of run {view.id}")
 
 
 def find_continuation(view: RunView) -> str | None:

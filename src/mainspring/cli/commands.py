@@ -19,6 +19,7 @@ _RUNS: Final = {
         "mainspring.cli.runs.pause:pause", "pause runs: attempts under way finish, nothing else starts"
     ),
     "resume": CommandEntry("mainspring.cli.runs.pause:resume", "resume paused runs"),
+    "fork": CommandEntry("mainspring.cli.runs.fork:fork", "start a new run from a step of a finished one"),
     "signal": CommandEntry("mainspring.cli.runs.operations:signal", "send a signal to a run"),
     "answer": CommandEntry("mainspring.cli.runs.operations:answer", "answer the question of a run"),
     "give-result": CommandEntry("mainspring.cli.runs.recovery:give_result", "set the result of a step by hand"),
@@ -274,7 +275,7 @@ COMMAND_TREE: Final[CommandTree] = {
     "crash": CommandEntry(
         "mainspring.cli.fleet.crash_command:crash", "kill -9 a worker after a chosen step, to see it resume"
     ),
-    "runs": GroupEntry("list, show, continue, pause and cancel runs", _RUNS),
+    "runs": GroupEntry("list, show, continue, fork, pause and cancel runs", _RUNS),
     "auto": GroupEntry("list, show, pause and retire automations", _AUTO),
     "failed": GroupEntry("list, continue and discard runs that failed or need a person", _FAILED),
     "bulk": GroupEntry("list, pause, resume and stop operations on many runs", _BULK),

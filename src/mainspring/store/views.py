@@ -87,6 +87,8 @@ class RunView(msgspec.Struct, frozen=True):
     undoing: bool
     clock_steps: str | None = None
     """The clock steps during its life (`domain.clock_step.RunClockSteps`)."""
+    fork: bytes | None = None
+    """The origin of a fork as JSON (`domain.runs.fork_origin.ForkOrigin`)."""
 
 
 class RunPage(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ from typing import Any
 from mainspring.domain.errors import BodyError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.flags.flag import QUESTION_PREFIX
+from mainspring.domain.runs.fork_origin import ForkOrigin
 from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.domain.values.codec import DEFAULT_LIMIT
@@ -59,9 +60,14 @@ class Body:
         now_at: int,
         payload_max: int = DEFAULT_LIMIT,
         after: tuple[int, int] = (0, 0),  # number of earlier requests, rank of the last delivered outcome
+        origin: ForkOrigin | None = None,
     ) -> None:
         self.run_id, self.generation, self.payload_max = run_id, generation, payload_max
-        self.now_at = self.base_at = now_at
+        self._started_at = now_at
+        self._origin = origin
+        self.inherited_rank = 0 if origin is None else origin.last_rank
+        first = None if origin is None else origin.find_part(after[1])
+        self.now_at = self.base_at = now_at if first is None else first.started_at
         self.loop = DeterministicLoop(self, run_id)  # type: ignore[abstract]  # the rest is set by `_refuse`
         self.waiting: dict[str, Request] = {}
         self.new: list[Request] = []
@@ -158,7 +164,16 @@ class Body:
         """Advance the run's time to an outcome. It never goes back; `base_at` does if the clock was put back."""
         if outcome.rank >= self._delivered_rank:
             self.base_at, self._delivered_rank = outcome.at, outcome.rank
+            if outcome.rank == self.inherited_rank:  # from here on the time is that of the fork
+                self.now_at = self.base_at = max(self.now_at, self._started_at)
+                self.live = self.live or len(self._history) == self.inherited_rank
         self.now_at = max(self.now_at, outcome.at)
+
+    @property
+    def origin_id(self) -> str:
+        """The id of the run that made the next outcome: while a fork repeats inherited ones, that of their run."""
+        part = None if self._origin is None else self._origin.find_part(self._delivered_rank)
+        return self.run_id if part is None else part.run
 
     @property
     def delivered_rank(self) -> int:
@@ -346,7 +361,11 @@ class Body:
         request.base_at = self.base_at
         request.task = self.loop.current()
         self.waiting[request.ident] = request
-        if self._saved and (saved := self._saved.pop(request.ident, None)) is not None:
+        if (
+            self._saved
+            and (saved := self._saved.pop(request.ident, None)) is not None
+            and saved.rank > self.inherited_rank  # a fork may have another input
+        ):
             self.drift = self.drift or detect_drift(request, saved)
         if self.names.marked:
             self.names.marked.pop(request.ident, None)
@@ -393,7 +412,7 @@ class Body:
         if task is not None:
             branch, count = task.branch, task.uses.get(f"?{purpose}", 0) + 1
             task.uses[f"?{purpose}"] = count
-        return hashlib.sha256(f"{self.run_id}\x1f{branch}\x1f{purpose}\x1f{count}".encode()).digest()
+        return hashlib.sha256(f"{self.origin_id}\x1f{branch}\x1f{purpose}\x1f{count}".encode()).digest()
 
 
 def _must_complete(request: Request) -> bool:

@@ -15,6 +15,7 @@ from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.failures.retry import Retry
+from mainspring.domain.runs.fork_origin import read_fork_origin
 from mainspring.domain.runs.journal import AttemptRecord, History, Outcome, OutcomeKind
 from mainspring.domain.runs.output_size import measure_result
 from mainspring.domain.states import OutcomeState
@@ -321,21 +322,23 @@ def build_undo_program(run: ClaimedRun, registry: Registry, data: bytes, payload
 
     async def main(body: Body) -> Any:
         body.stopping = OutcomeKind.CANCEL
-        await undo_each(body, find_effects_to_undo(history, requested, run.generation))
+        await undo_each(body, find_effects_to_undo(history, requested, run))
         raise asyncio.CancelledError
 
     on_blocked = automation.definition.options.get("on_blocked", "hold")
     return Program(main, _encode_no_result, automation.retry, on_blocked, automation)
 
 
-def find_effects_to_undo(history: History, requested: Sequence[Request], generation: int) -> list[StepEffect]:
+def find_effects_to_undo(history: History, requested: Sequence[Request], run: ClaimedRun) -> list[StepEffect]:
     """Return the possible effects of a run that are not undone, newest first; `requested` = the requests of its code."""
     requests = {request.ident: request for request in requested}
-    steps = [outcome for outcome in history.outcomes if outcome.kind is OutcomeKind.STEP]
+    origin = read_fork_origin(run.fork)
+    inherited_rank = 0 if origin is None else origin.last_rank
+    steps = [o for o in history.outcomes if o.kind is OutcomeKind.STEP and o.rank > inherited_rank]
     ended = {outcome.ident for outcome in history.outcomes}
     tried = {attempt.ident: _outcome_of_attempt(attempt) for attempt in history.attempts if attempt.ident not in ended}
     started = [
-        _outcome_of_request(request, generation)
+        _outcome_of_request(request, run.generation)
         for request in requested
         if request.offered and request.ident not in ended and request.ident not in tried
     ]
@@ -352,7 +355,8 @@ def last_request_number(history: History) -> int:
 
 def _requests_with_undo(program: Program, run: ClaimedRun, payload_max: int, history: History) -> list[Request]:
     """Return the steps with an undo that the code requests, as far as it runs."""
-    body = Body(run.id, run.generation, program.main, history.outcomes, run.started_at, payload_max)
+    origin = read_fork_origin(run.fork)
+    body = Body(run.id, run.generation, program.main, history.outcomes, run.started_at, payload_max, origin=origin)
     try:
         with contextlib.suppress(Exception):  # a saved value that the current type cannot read
             body.begin()

@@ -57,7 +57,8 @@ async def undo_all(body: "Body") -> None:
     body.rolling_back = True
     for request in [request for request in body.undoable if request.open]:
         body.cancel_request(request)
-    requests = sorted(body.undoable, key=lambda request: request.request_number, reverse=True)
+    own = (r for r in body.undoable if r.outcome is None or r.outcome.rank > body.inherited_rank)
+    requests = sorted(own, key=lambda request: request.request_number, reverse=True)
     counted = [request.outcome for request in requests if request.outcome is not None]
     current = {(request.ident, body.generation) for request in requests if request.outcome is None}
     current |= {(outcome.ident, outcome.generation) for outcome in counted}

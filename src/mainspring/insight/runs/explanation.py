@@ -26,6 +26,7 @@ from mainspring.insight.runs.decisions import (
     list_given_results,
     reason_suffix,
 )
+from mainspring.insight.runs.fork_description import describe_fork
 from mainspring.insight.runs.pause_explanation import describe_pause_request, explain_paused
 from mainspring.insight.runs.rollback_status import list_undone
 from mainspring.insight.runs.run_relations import (
@@ -42,6 +43,7 @@ from mainspring.insight.runs.suggested_commands import (
     SuggestedCommand,
     cancel_command,
     discard_command,
+    fork_commands,
     pause_command,
     plain_commands,
     resume_command,
@@ -127,6 +129,9 @@ def explain(
     if history.run.finished_at is None:
         doing += waits.describe_rejected(history, now)
         commands += waits.rejected_commands(history)
+    if find_restart(facts) is None:
+        commands += fork_commands(facts)
+    doing += describe_fork(history.run)
     doing += describe_given_results(history, decisions.given, now)
     doing += describe_steps_of_run(history.run.clock_steps, now, zone)
     doing += interruptions.describe_losses(history.losses, facts.at)
@@ -250,7 +255,7 @@ def _explain_ended(facts: RunFacts) -> _Answers:
     duration = f", after {format_span(_duration_ms(run))}" if run.finished_at and run.started_at else ""
     word = {RunState.SUCCEEDED: "succeeded", RunState.CANCELLED: "was cancelled"}[run.state]
     at = facts.at(run.finished_at) if run.finished_at else "-"
-    successor = _find_restart(facts)
+    successor = find_restart(facts)
     if successor is not None:
         sentences = [
             f"It restarted at {at}{duration} as run {successor}: its signals, key and handle lead to the newest run."
@@ -272,7 +277,7 @@ def _explain_ended(facts: RunFacts) -> _Answers:
     return sentences, _describe_rollback(facts), ["Nothing more happens: it has ended."], []
 
 
-def _find_restart(facts: RunFacts) -> str | None:
+def find_restart(facts: RunFacts) -> str | None:
     """Return the run that replaced a run by `run.restart`."""
     try:
         detail = msgspec.json.decode(facts.history.run.detail or b"null")

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.insight.runs.rollback_status import has_undo_left
 from mainspring.insight.runs.steps import StepLine
@@ -15,7 +16,7 @@ from mainspring.store.read.run_decisions import NO_DECISIONS, RunDecisions
 from mainspring.store.views import BlockedCall, Blocker, RunHistory, renamed_step_of
 
 RETRY, CANCEL, DISCARD, GIVE_RESULT = "retry", "cancel", "discard", "give-result"
-ANSWER, SIGNAL, PAUSE, RESUME = "answer", "signal", "pause", "resume"
+ANSWER, SIGNAL, PAUSE, RESUME, FORK = "answer", "signal", "pause", "resume", "fork"
 """Operations, by their names in the API."""
 
 
@@ -241,6 +242,22 @@ def pause_command(facts: RunFacts) -> SuggestedCommand:
 def resume_command(facts: RunFacts) -> SuggestedCommand:
     """Return the command that resumes a run, or withdraws the request to pause it."""
     return SuggestedCommand(f"mainspring runs resume {facts.id}", "resume it", RESUME)
+
+
+def fork_commands(facts: RunFacts) -> list[SuggestedCommand]:
+    """Return the command that starts a new run from a step of an ended workflow: the failed one, else the last one."""
+    run = facts.history.run
+    steps = [line for line in facts.lines if line.kind == "step" and line.superseded is None]
+    if run.finished_at is None or run.kind != DefinitionKind.WORKFLOW or not steps:
+        return []
+    step = facts.step if facts.step in steps else steps[-1]
+    assert step is not None
+    words = f"mainspring runs fork {facts.id} --from-step {_step_name(facts, step)}"
+    return [
+        SuggestedCommand(
+            words, "start a new run from this step, with what came before it", FORK, {"from_step": step.ident}
+        )
+    ]
 
 
 def discard_command(facts: RunFacts) -> SuggestedCommand:

@@ -128,6 +128,8 @@ class ClaimedRun(msgspec.Struct, frozen=True):
     """The fingerprint of the hash seed of the process that started it; None = unknown."""
     clock_steps: str | None = None
     """The clock steps during its life (`domain.time.clock_step.RunClockSteps`)."""
+    fork: bytes | None = None
+    """The origin of a fork as JSON (`domain.runs.fork_origin.ForkOrigin`)."""
     facts: tuple[Fact, ...] = ()
     losses: tuple[WorkerLoss, ...] = ()
     """Deaths of workers after which this claim continues the run."""
@@ -316,6 +318,20 @@ class CancelRun(StoreCommand[CommandDone | Refused], frozen=True):
     command: str
     why: str | None = None
     undo: bool | None = None
+
+
+class ForkRun(StoreCommand[StartAnswer | Refused], frozen=True):
+    """Start a new run with the outcomes that the finished run `source` had requested before its request `step`.
+
+    They are renumbered without gaps. The fork has the version in force, no child, no fact and no undo of its source. If the
+    key of `start` finds a run, that is the answer.
+
+    Answer: StartAnswer, Refused not_found | wrong_state | no_such_step | unsettled | undone | sealed_otherwise, or as StartRun.
+    """
+
+    start: StartRun
+    source: str
+    step: str
 
 
 class RunPauseRequest(msgspec.Struct, frozen=True):

@@ -462,3 +462,24 @@ def test_pause_of_a_running_run_waits_for_its_attempts(cli, stage):
     assert "It pauses when the attempts under way have ended, unless it ends before." in explained
     assert cli("runs", "resume", run.id).out == f"{run.id} is running.\n"
     assert cli("runs", "resume", run.id).code == 8
+
+
+def test_run_is_forked_from_a_step(cli, stage):
+    """The fork inherits what came before it; both explain where it comes from."""
+    run = stage.begin(ORDER, b'{"customer": "a"}')
+    for command in (outcome(run, 1), outcome(run, 2), finish(run, rank=2)):
+        stage.do(command)
+    assert f"mainspring runs fork {run.id} --from-step s2" in cli("explain", run.id).out
+    result = cli("runs", "fork", run.id, "--from-step", "s2", "--input", '{"customer": "b"}', "--actor", "ann")
+    assert result.code == 0
+    fork = result.out.split()[0]
+    assert result.out == f"{fork} is a fork of {run.id}: it inherits 1 outcome.\n"
+    assert f"It is a fork of run {run.id} from step s2, and inherited 1 outcome." in cli("explain", fork).out
+    assert cli("runs", "export", fork).json["run"]["input"] == {"customer": "b"}
+    (act, *_) = cli("audit-log", "list", "--json").json
+    assert (act["verb"], act["subject"]) == ("fork", f"run:{run.id}")
+    assert cli("runs", "fork", fork, "--from-step", "s1").code == 8  # it has not ended
+    assert cli("runs", "fork", run.id, "--from-step", "s9").code != 0
+    assert cli("runs", "fork", run.id, "--from-step", "s2", "--input", "[1]").code == 2
+    again = cli("runs", "fork", run.id, "--from-step", "s2", "--command-id", "f1", "--json").json
+    assert cli("runs", "fork", run.id, "--from-step", "s2", "--command-id", "f1", "--json").json["run"] == again["run"]

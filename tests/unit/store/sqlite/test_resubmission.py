@@ -173,6 +173,7 @@ COMMANDS: list[Any] = [
     runs.PauseRun(run="waiting", command="pause", request=PAUSE),
     runs.EnterPause(run="leaving", claim=1, rank=0),
     runs.ResumeRun(run="paused"),
+    runs.ForkRun(msgspec.structs.replace(starting("forked"), kind="workflow"), source="flow", step="s"),
     runs.FinishRun(run="mine", claim=1, state=RunState.SUCCEEDED, rank=0, result=b"1"),
     runs.CompleteRun("mine", 1, "a", "s#1", "s", 1, 2, 3, b"[]", b"1"),
     runs.CompleteRun("mine", 1, "a", "s#1", "s", 1, 2, 3, b"[]", b"1", events=SENT["events"], posts=SENT["posts"]),
@@ -484,6 +485,16 @@ def filled(open_one):
         ),
     )
     do(database, alerts.LeaseChannels("old", 2**40, ("ops",), 1))
+    do(database, msgspec.structs.replace(starting("flow"), kind="workflow"))
+    claim(database, "c-flow", 1)
+    do(
+        database,
+        msgspec.structs.replace(
+            OUTCOME, run="flow", ident="r", name="r", rank=1, request_number=1, events=(), posts=()
+        ),
+    )
+    do(database, msgspec.structs.replace(OUTCOME, run="flow", rank=2, request_number=2, events=(), posts=()))
+    do(database, runs.FinishRun(run="flow", claim=1, state=RunState.SUCCEEDED, rank=2))
     do(database, starting("leaving"))
     claim(database, "c-leaving", 1)
     do(database, runs.PauseRun(run="leaving", command="earlier", request=PAUSE))

@@ -74,6 +74,7 @@ TABLE: Final = TableSchema(
         integer("superseded", null=True),
         text("chain", null=True),
         integer("window_at", null=True),
+        blob("fork", null=True),
     ),
     keys=(
         ("seq",),
@@ -238,6 +239,25 @@ class ResumableRun(msgspec.Struct, frozen=True):
 
 
 RESUMABLE_RUN: Final = RowType(ResumableRun, TABLE)
+
+
+class ForkSource(msgspec.Struct, frozen=True):
+    """A run that may be forked."""
+
+    id: str
+    state: RunState
+    is_finished: bool
+    automation: str
+    kind: str
+    version: int
+    codec: str
+    item: str | None
+    created_at: int
+    started_at: int | None
+    fork: bytes | None
+
+
+FORK_SOURCE: Final = RowType(ForkSource, TABLE, expressions={"is_finished": "runs.finished_at is not null"})
 
 
 class HaltedRun(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from mainspring.store.commands.runs import (
     DiscardRun,
     EnterPause,
     FinishRun,
+    ForkRun,
     GiveResult,
     HaltRun,
     MarkRunDone,
@@ -22,7 +23,7 @@ from mainspring.store.commands.runs import (
     SuspendRun,
 )
 from mainspring.store.transaction import HandlerTable
-from mainspring.store.write.runs import claims, pauses, recover_stopped_run, run_transitions, start
+from mainspring.store.write.runs import claims, fork, pauses, recover_stopped_run, run_transitions, start
 
 HANDLERS: Final[HandlerTable] = dict(
     (
@@ -32,6 +33,7 @@ HANDLERS: Final[HandlerTable] = dict(
         ReleaseRun.answered_by(run_transitions.release_run),
         FinishRun.answered_by(run_transitions.finish_run),
         CompleteRun.answered_by(run_transitions.complete_run),
+        ForkRun.answered_by(fork.fork_run),
         PauseRun.answered_by(pauses.pause_run),
         EnterPause.answered_by(pauses.enter_pause),
         ResumeRun.answered_by(pauses.resume_run),

@@ -8,17 +8,14 @@ from mainspring.domain.access.permissions import Visitor
 from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.definitions.start_options import StartOptions
-from mainspring.domain.errors import ArgumentError, ConflictError
+from mainspring.domain.errors import ConflictError
 from mainspring.domain.time.rate import parse_rate
-from mainspring.domain.triggers.trigger import ArgumentMismatchError
-from mainspring.domain.values.codec import encode
-from mainspring.domain.values.json_schema import find_mismatch
 from mainspring.insight.text.hidden_values import hide_in_command
 from mainspring.service import automation
 from mainspring.service.backfill import PastSlot, list_past_slots
 from mainspring.service.backfill import backfill as start_backfill
 from mainspring.service.runs.bulk import BulkDueTimes
-from mainspring.service.runs.run_start import start
+from mainspring.service.runs.run_start import encode_arguments, start
 from mainspring.store.read.status.status import automations, schedules
 from mainspring.store.views import AutomationView, ScheduleView
 from mainspring.web.api.bodies import ListQuery, OperationRequest, OperationResponse, Text, Word, slice_rows
@@ -143,7 +140,7 @@ def start_run(call: ApiCall[None, StartRunRequest]) -> StartRunResponse:
     """Start a run; the response comes after the start is committed."""
     body, site, act = call.body, call.site, call.act()
     definition = read_definition(find_automation(call))
-    data = _encode_input(definition, body.input, site.sealing.limit)
+    data = encode_arguments(definition, body.input, site.sealing.limit)
     options = StartOptions(
         key=body.key,
         key_policy=body.key_policy,
@@ -226,22 +223,6 @@ def read_definition(view: AutomationView) -> Definition:
             hint="Run that command again: mainspring exec -n NAME -- COMMAND",
         )
     return definition
-
-
-def _encode_input(definition: Definition, arguments: dict[str, Any], limit: int) -> bytes:
-    """Return the arguments as canonical JSON.
-
-    Raises:
-        ArgumentError: they do not match the parameters of the automation.
-        ValueRefusedError: they cannot be saved.
-    """
-    if not definition.parameters and arguments:
-        raise ArgumentError(f"{definition.name} has no arguments (got {next(iter(arguments))!r})")
-    mismatch = find_mismatch(definition.parameters, arguments) if definition.parameters else None
-    if mismatch is not None:
-        at = f"$.input{mismatch.path[1:]}"
-        raise ArgumentMismatchError(f"{at}: {mismatch.why}", hint=f"See the parameters of {definition.name}.", at=at)
-    return encode(arguments, value_name="the arguments", limit=limit)
 
 
 ROUTES = (

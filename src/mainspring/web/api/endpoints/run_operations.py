@@ -1,4 +1,4 @@
-"""Operations on one run: continue, cancel, pause, resume, signal, answer, give a result, mark done, discard."""
+"""Operations on one run: continue, cancel, pause, resume, fork, signal, answer, give a result, mark done, discard."""
 
 from typing import Any
 
@@ -6,8 +6,13 @@ import msgspec
 
 from mainspring.domain.errors import ArgumentError
 from mainspring.service.runs import question, run, run_recovery, signal
+from mainspring.service.runs.run_fork import ForkOptions
+from mainspring.service.runs.run_fork import fork as fork_run
+from mainspring.service.runs.run_start import encode_arguments
+from mainspring.store.read.status.status import automations
 from mainspring.web.api.bodies import OperationRequest, OperationResponse, Text, Word
 from mainspring.web.api.call import ApiCall, to_ms
+from mainspring.web.api.endpoints.automations import StartRunResponse, read_definition
 from mainspring.web.api.response_types import Instant
 from mainspring.web.api.route import post_route
 
@@ -31,6 +36,15 @@ class CancelRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_
     """`undo` = whether the steps are undone; left out: as its definition says."""
 
     undo: bool | None = None
+
+
+class ForkRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A new run from `from_step`, with the same `input` if it is left out. Without `key` and `partition` it has none."""
+
+    from_step: Word
+    input: dict[str, Any] | None = None
+    key: Text | None = None
+    partition: Text | None = None
 
 
 class SignalRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -108,6 +122,29 @@ def resume(call: ApiCall[None, OperationRequest]) -> OperationResponse:
     return OperationResponse(act.command)
 
 
+def fork(call: ApiCall[None, ForkRequest]) -> StartRunResponse:
+    """Start a new run from a step of a finished one: it inherits all results from before the step."""
+    view, body, site, act = call.run(), call.body, call.site, call.act()
+    views = automations(site.reader, view.automation)
+    if not views:
+        call.missing("automation", view.automation)
+    definition, sealing = read_definition(views[0]), call.sealing_of(view)
+    data = None if body.input is None else encode_arguments(definition, body.input, sealing.limit)
+    options = ForkOptions(data, body.key, body.partition)
+    forked = fork_run(
+        site.store,
+        site.reads,
+        site.clock,
+        definition,
+        view.id,
+        body.from_step,
+        act=act,
+        options=options,
+        sealing=sealing,
+    )
+    return StartRunResponse(command=act.command, run=forked.run, created=forked.created, state=forked.state)
+
+
 def send_signal(call: ApiCall[None, SignalRequest]) -> OperationResponse:
     """Send a signal to a run, which receives it with `run.receive(name)`, now or later."""
     view, body, act = call.run(), call.body, call.act()
@@ -160,6 +197,7 @@ ROUTES = (
     post_route("run_operations.cancel", "/runs/{run}/cancel", cancel, CancelRequest, OperationResponse),
     post_route("run_operations.pause", "/runs/{run}/pause", pause, OperationRequest, OperationResponse),
     post_route("run_operations.resume", "/runs/{run}/resume", resume, OperationRequest, OperationResponse),
+    post_route("run_operations.fork", "/runs/{run}/fork", fork, ForkRequest, StartRunResponse),
     post_route("run_operations.send_signal", "/runs/{run}/signal", send_signal, SignalRequest, OperationResponse),
     post_route("run_operations.answer", "/runs/{run}/answer", answer, AnswerRequest, OperationResponse),
     post_route(

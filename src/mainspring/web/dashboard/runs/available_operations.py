@@ -88,6 +88,9 @@ def _build_operation(
         case suggested_commands.RESUME:
             resume = _build_form_operation(can, "Resume", is_first=True)
             return msgspec.structs.replace(resume, needs_confirmation=False)
+        case suggested_commands.FORK:
+            choices = _list_step_choices(can, steps)
+            return _build_form_operation(can, "Fork from step…", input_kind="from_step", choices=choices)
         case suggested_commands.DISCARD:
             return _build_form_operation(can, "Discard", harms=True)
         case suggested_commands.GIVE_RESULT if "value" in can.body:
@@ -103,15 +106,20 @@ def _build_operation(
             return None
 
 
+def _list_step_choices(can: SuggestedCommand, steps: Sequence[OperationChoice]) -> list[OperationChoice]:
+    """Return the steps of a list, the suggested one first."""
+    default = can.body["from_step"]
+    first = OperationChoice(default, next((step.text for step in steps if step.value == default), default))
+    return [first, *(step for step in steps if step.value != default)][:_STEPS]
+
+
 def _build_retry(can: SuggestedCommand, outline: RunHistory, steps: Sequence[OperationChoice]) -> AvailableOperation:
     parameter = next(iter(can.body), None)
     if parameter == "discard_rejected":
         return _build_form_operation(can, "Discard what it rejected", {parameter: "yes"}, harms=True)
     if parameter == "from_step":
-        default = can.body[parameter]
-        first = [OperationChoice(default, next((step.text for step in steps if step.value == default), default))]
-        rest = [step for step in steps if step.value != default]
-        return _build_form_operation(can, "Retry from step…", input_kind="from_step", choices=[*first, *rest][:_STEPS])
+        choices = _list_step_choices(can, steps)
+        return _build_form_operation(can, "Retry from step…", input_kind="from_step", choices=choices)
     if parameter is not None:
         return _build_form_operation(can, _RETRY_WORDS[parameter], {parameter: can.body[parameter]})
     repeated = list_repeated(outline)

@@ -47,6 +47,12 @@ def resume(call: ApiCall[Any, Form]) -> None:
     call_api(call, run_operations.resume, _build_body(call, OperationRequest))
 
 
+def fork(call: ApiCall[Any, Form]) -> str:
+    """Fork it from a step, and lead to the new run."""
+    body = _build_body(call, run_operations.ForkRequest, from_step=call.body.get("from_step", ""))
+    return f"/r/{call_api(call, run_operations.fork, body).run}"
+
+
 def discard(call: ApiCall[Any, Form]) -> None:
     """Discard it."""
     call_api(call, run_operations.discard, _build_body(call, OperationRequest))
@@ -105,7 +111,7 @@ def _build_body(call: ApiCall[Any, Form], kind: type[B], **values: Any) -> B:
         raise ArgumentError(str(error)) from None
 
 
-def _build_button(operation: Callable[[ApiCall[Any, Form]], None]) -> PageButton:
+def _build_button(operation: Callable[[ApiCall[Any, Form]], str | None]) -> PageButton:
     return PageButton(Role.OPERATOR, operation)
 
 
@@ -114,6 +120,7 @@ BUTTONS = {
     suggested_commands.CANCEL: _build_button(cancel),
     suggested_commands.PAUSE: _build_button(pause),
     suggested_commands.RESUME: _build_button(resume),
+    suggested_commands.FORK: _build_button(fork),
     suggested_commands.DISCARD: _build_button(discard),
     suggested_commands.ANSWER: _build_button(answer),
     suggested_commands.GIVE_RESULT: _build_button(give_result),

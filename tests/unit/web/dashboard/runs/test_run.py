@@ -460,3 +460,19 @@ async def test_run_is_paused_and_resumed_by_buttons(world):
     assert run in await world.get("/runs?state=paused")
     await world.submit(f"/r/{run}", "resume", page="p2")
     assert state(world, run) is RunState.QUEUED
+
+
+@pytest.mark.asyncio
+async def test_ended_workflow_is_forked_by_a_button(world):
+    """From the step that is chosen; the page of the fork says where it comes from."""
+    announce(world.store, ORDER)
+    run = claimed(world, ORDER, b"{}")
+    world.store.apply(outcome(run, 1))
+    world.store.apply(outcome(run, 2))
+    world.store.apply(finish(run, rank=2))
+    text = await world.get(f"/r/{run.id}")
+    assert "Fork from step" in text
+    browser = await world.browser()
+    answer = await browser.submit(f"/r/{run.id}", "fork", from_step="s2", page="p1")
+    text = (await browser.get(answer.headers["location"].partition("?")[0])).text
+    assert f"It is a fork of run {run.id} from step s2, and inherited 1 outcome." in text

@@ -1,0 +1,152 @@
+"""Operations on runs from Python: signal, cancel, pause, resume, retry, fork, answer; and events for all that wait for one.
+
+All go through the service layer, with the program as the actor.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import NotFoundError
+from mainspring.domain.values.sealing import Sealing
+from mainspring.service.actor import OperationContext
+from mainspring.service.runs import run, signal
+from mainspring.service.runs.question import answer as answer_question
+from mainspring.service.triggers import event
+from mainspring.store.process_store import ProcessStore
+from mainspring.store.read.operation_reads import OperationReads
+
+if TYPE_CHECKING:
+    from mainspring.app.handle import Handle
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class ServiceOperation(Protocol[T_co]):
+    """An operation of the service layer, with all its arguments but the store and who does it."""
+
+    def __call__(self, store: ProcessStore, /, *, act: OperationContext) -> T_co:
+        """Perform it and return its answer."""
+        ...
+
+
+class RunOperations(ABC):
+    """The operations on runs of a store."""
+
+    sealing: Sealing
+    clock: Clock
+
+    @abstractmethod
+    async def do(self, operation: ServiceOperation[T], reason: str | None = None, *, creates_store: bool = False) -> T:
+        """Call an operation of the service layer off the loop, as this program."""
+
+    @abstractmethod
+    def handle(self, run_id: str) -> "Handle[Any]":
+        """Return a handle on a run of this store."""
+
+    async def publish(self, name: str, data: Any, *, key: str | None = None) -> int:
+        """Publish an event; return how many waiting runs it woke."""
+        return (
+            await self.do(partial(event.publish, clock=self.clock, name=name, data=data, key=key, sealing=self.sealing))
+        ).woken
+
+    async def signal(self, run_id: str, name: str, value: Any = None) -> None:
+        """Send a message to one run."""
+        await self.do(
+            lambda store, *, act: signal.signal(
+                store, OperationReads(store.reader), run_id, name, value, act=act, sealing=self.sealing
+            )
+        )
+
+    async def cancel(self, run_id: str, reason: str | None = None, *, undo: bool | None = None) -> None:
+        """Request that a run stops."""
+        await self.do(partial(run.cancel, run=run_id, undo=undo), reason)
+
+    async def pause(self, run_id: str, reason: str | None = None) -> None:
+        """Pause a run: attempts under way finish, nothing else starts.
+
+        Raises:
+            NotFoundError: there is no such run.
+            ConflictError: it has ended, needs attention, or is paused already.
+        """
+        await self.do(partial(run.pause, run=run_id), reason)
+
+    async def resume(self, run_id: str, reason: str | None = None) -> None:
+        """Resume a paused run, or withdraw the request to pause it.
+
+        Raises:
+            NotFoundError: there is no such run.
+            ConflictError: it is not paused.
+        """
+        await self.do(partial(run.resume, run=run_id), reason)
+
+    async def retry(self, run_id: str, reason: str | None = None) -> None:
+        """Continue a failed or halted run from where it failed."""
+        await self.do(partial(run.retry, run=run_id), reason)
+
+    async def answer(self, run_id: str, choice: str, note: str | None = None, *, question: str | None = None) -> None:
+        """Answer the open question of a run; `question` = its identity, where several are open.
+
+        Raises:
+            NotFoundError: there is no such open question.
+            UnknownNameError: the question does not offer this choice.
+            ConflictError: several are open and none is named. The error lists them.
+        """
+        await self.do(
+            lambda store, *, act: answer_question(
+                store,
+                OperationReads(store.reader),
+                run_id,
+                choice,
+                act=act,
+                question=question,
+                note=note,
+                sealing=self.sealing,
+            )
+        )
+
+    async def fork(
+        self,
+        run_id: str,
+        from_step: str,
+        reason: str | None = None,
+        *,
+        arguments: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        partition: str | None = None,
+    ) -> "Handle[Any]":
+        """Start a new run from a step of a finished one: it inherits all results from before the step, and does the rest.
+
+        `arguments` = another input, by name; None = that of the run. Without `key` and `partition` the fork has none.
+
+        Raises:
+            NotFoundError: there is no such run, or no worker has announced its automation.
+            UnknownNameError: it has no such step.
+            ConflictError: it has not ended, or is no workflow; an earlier step is in doubt or was undone.
+            ArgumentError, ValueRefusedError: the arguments do not fit.
+        """
+
+        def operation(store: ProcessStore, /, *, act: OperationContext) -> str:
+            # A rare operation: programs that start runs do not pay for its imports.
+            from mainspring.insight.automations.announced_definitions import read_definition  # noqa: PLC0415
+            from mainspring.service.runs.run_fork import ForkOptions, fork  # noqa: PLC0415
+            from mainspring.service.runs.run_start import encode_arguments  # noqa: PLC0415
+            from mainspring.store.read.runs.run_views import run_view  # noqa: PLC0415
+            from mainspring.store.read.status.status import automations  # noqa: PLC0415
+
+            name = run_view(store.reader, run_id).automation
+            views = automations(store.reader, name)
+            definition = read_definition(views[0]) if views else None
+            if definition is None:
+                raise NotFoundError(f"no worker has announced {name!r}", hint="Start one with its code.")
+            data = None if arguments is None else encode_arguments(definition, dict(arguments), self.sealing.limit)
+            options = ForkOptions(data, key, partition)
+            reads = OperationReads(store.reader)
+            return fork(
+                store, reads, self.clock, definition, run_id, from_step, act=act, options=options, sealing=self.sealing
+            ).run
+
+        return self.handle(await self.do(operation, reason))

@@ -1,0 +1,76 @@
+"""Fork of a run: a new run that inherits what a finished one did before a step."""
+
+import msgspec
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.start_options import StartOptions
+from mainspring.domain.ids import make_id
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
+from mainspring.engine.definitions.run_start import build_start_command
+from mainspring.service.actor import OperationContext
+from mainspring.service.perform import perform
+from mainspring.service.reads import ServiceReads
+from mainspring.service.runs.run_recovery import find_step_identity
+from mainspring.service.runs.run_start import ID_BITS
+from mainspring.store.base import Store
+from mainspring.store.commands.results import StartAnswer
+from mainspring.store.commands.runs import ForkRun
+
+
+class ForkOptions(msgspec.Struct, frozen=True):
+    """`data` = the input of the fork as plain JSON, None = that of the run. Without `key` and `partition` it has none, whatever its
+    definition says.
+    """
+
+    data: bytes | None = None
+    key: str | None = None
+    partition: str | None = None
+
+
+def fork(
+    store: Store,
+    reads: ServiceReads,
+    clock: Clock,
+    definition: Definition,
+    run: str,
+    step: str,
+    *,
+    act: OperationContext,
+    options: ForkOptions,
+    sealing: Sealing = PLAIN_SEALING,
+) -> StartAnswer:
+    """Start a new run of `definition` from a step of a finished run: all outcomes requested before the step are inherited.
+
+    `step` is the identity of a step, or its name if only one step has it. The fork has idempotency keys of its own and never undoes what
+    it inherited. It has the version in force. Keys of `ms.once` still hold.
+
+    Raises:
+        NotFoundError: there is no such run.
+        UnknownNameError: it has no such step.
+        ConflictError: it has not ended, or is no workflow; several steps have that name; an earlier step is in doubt or was undone.
+        OptionError: a template of the definition cannot be filled.
+        SealedError: a codec sealed the input, and this process does not have it.
+    """
+    history = reads.run_history(run)
+    ident = find_step_identity(history, step)
+    data = sealing.open(history.run.input) if options.data is None else options.data
+    now_at = clock.now()
+    command = build_start_command(
+        definition,
+        data,
+        run=make_id("r", now_at, clock.random_bits(ID_BITS)),
+        now_at=now_at,
+        trigger=str(act.actor),
+        options=StartOptions(key=options.key),
+        sealing=sealing,
+    )
+    command = msgspec.structs.replace(
+        command,
+        run_key=None if options.key is None else command.run_key,
+        partition=options.partition,
+        rollout_key=None,
+        is_candidate=False,
+    )
+    detail = {"run": command.id, "step": ident, "key": options.key}
+    return perform(store, act, "fork", f"run:{run}", ForkRun(command, run, ident), detail)

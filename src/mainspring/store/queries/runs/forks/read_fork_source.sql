@@ -1,0 +1,1 @@
+select {{columns.runs.fork_source}} from runs where id = ?

@@ -1,0 +1,154 @@
+"""Forks of finished runs, on every database."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from mainspring.domain.incidents.incident_members import HealthRule
+from mainspring.domain.runs.fork_origin import InheritedPart, read_fork_origin
+from mainspring.domain.runs.journal import OutcomeKind
+from mainspring.domain.states import OutcomeState, RunState
+from mainspring.store.commands.results import Refused, StartAnswer
+from mainspring.store.commands.runs import CancelRun, ForkRun, RunKey
+from mainspring.store.read.runs.run_views import run_history, run_view
+from tests.contract.store.process import fail, finish, outcome, suspend
+
+
+def make_fork(store: Any, source: str, step: str, **options) -> ForkRun:
+    start = store.starting(kind="workflow", healthy=HealthRule.ITEM, **options)
+    return ForkRun(start, source, step)
+
+
+def run_steps(store: Any, number: int, **options):
+    """Run a workflow of so many steps, which then fails at the next one."""
+    run = store.begin(kind="workflow", **options)
+    store.do(*(outcome(run, rank, undo="undo_it") for rank in range(1, number + 1)))
+    store.do(
+        outcome(run, number + 1, state=OutcomeState.FAILED, output=None),
+        fail(run, f"s{number + 1}", rank=number + 1),
+    )
+    return run
+
+
+def outcomes_of(store: Any, run: str) -> list[tuple[int, str, int]]:
+    return [(o.rank, o.ident, o.request_number) for o in run_history(store.reader, run).outcomes]
+
+
+def test_fork_inherits_what_was_requested_before_the_step(store):
+    """With its result, without its undo; the source stays as it is."""
+    run = run_steps(store, 3)
+    command = make_fork(store, run.id, "s3", input=b'{"n": 2}')
+    answer = store.do(command)
+    assert answer == StartAnswer(command.start.id, created=True)
+    assert store.again(command).run == answer.run
+    assert outcomes_of(store, answer.run) == [(1, "s1", 1), (2, "s2", 2)]
+    inherited = run_history(store.reader, answer.run).outcomes
+    assert [(o.output, o.undo, o.generation) for o in inherited] == [(b"1", None, 0)] * 2
+    view = run_view(store.reader, answer.run)
+    assert (view.state, view.input, view.run_key) == (RunState.QUEUED, b'{"n": 2}', None)
+    origin = read_fork_origin(view.fork)
+    assert (origin.run, origin.step, origin.parts) == (run.id, "s3", (InheritedPart(2, run.id, run.started_at),))
+    assert run_view(store.reader, run.id).state is RunState.FAILED
+    claimed = store.claim_one()
+    assert (claimed.id, claimed.fresh, claimed.rank, claimed.fork) == (answer.run, False, 2, view.fork)
+    store.do(outcome(claimed, 3), finish(claimed, rank=3))
+
+
+def test_ranks_of_a_fork_have_no_gap_where_the_source_had_other_generations(store):
+    """`db check` finds nothing, and each request follows the outcome that it followed."""
+    run = store.begin(kind="workflow")
+    rows = [outcome(run, rank) for rank in (1, 2, 3, 4)]
+    rows = [msgspec.structs.replace(row, requested_after=row.rank - 1) for row in rows]
+    cancelled = msgspec.structs.replace(
+        outcome(run, 5, "cancel#5"), kind=OutcomeKind.CANCEL, request_number=0, requested_after=0
+    )
+    store.do(*rows[:2], msgspec.structs.replace(rows[2], request_number=9), rows[3], cancelled)
+    store.do(msgspec.structs.replace(outcome(run, 6), requested_after=4), finish(run, rank=6))
+    fork = store.do(make_fork(store, run.id, "s6")).run
+    assert outcomes_of(store, fork) == [(1, "s1", 1), (2, "s2", 2), (3, "s4", 4)]
+    after = store.reader.read_text("select rank, requested_after from journal where run = ? order by rank", (fork,))
+    assert [tuple(row) for row in after] == [(1, 0), (2, 1), (3, 2)]
+
+
+def test_fork_of_a_fork_knows_who_made_each_outcome(store):
+    """The parts name the runs in order."""
+    first = run_steps(store, 3)
+    second = store.do(make_fork(store, first.id, "s3")).run
+    claimed = store.claim_one()
+    store.do(outcome(claimed, 3), outcome(claimed, 4), finish(claimed, rank=4))
+    third = store.do(make_fork(store, second, "s4")).run
+    parts = read_fork_origin(run_view(store.reader, third).fork).parts
+    assert [(part.last_rank, part.run) for part in parts] == [(2, first.id), (3, second)]
+    fourth = store.do(make_fork(store, second, "s2")).run
+    parts = read_fork_origin(run_view(store.reader, fourth).fork).parts
+    assert [(part.last_rank, part.run) for part in parts] == [(1, first.id)]
+
+
+def test_fork_from_the_first_step_inherits_nothing(store):
+    """It is a start like any other, which a cancel ends at once."""
+    run = run_steps(store, 1)
+    fork = store.do(make_fork(store, run.id, "s1")).run
+    assert outcomes_of(store, fork) == []
+    store.do(CancelRun(fork, "c1"))
+    assert run_view(store.reader, fork).state is RunState.CANCELLED
+
+
+def test_success_of_a_fork_settles_the_failure_of_its_source(store):
+    """They are about the same item."""
+    run = run_steps(store, 1)
+    fork = store.do(make_fork(store, run.id, "s2")).run
+    rows = store.reader.read_text("select id, item from runs where id = ?", (fork,))
+    assert [tuple(row) for row in rows] == [(fork, run.id)]
+
+
+def test_fork_under_a_known_key_is_the_run_of_that_key(store):
+    """It inherits nothing from the source."""
+    known = store.start(kind="workflow", run_key=RunKey("k", "h")).run
+    store.do(finish(store.claim_one()))
+    run = run_steps(store, 2)
+    answer = store.do(make_fork(store, run.id, "s2", run_key=RunKey("k", "h")))
+    assert (answer.run, answer.created) == (known, False)
+    assert outcomes_of(store, known) == []
+
+
+@pytest.mark.parametrize(("options", "code"), [({"codec": "other"}, "sealed_otherwise"), ({"automation": "a"}, None)])
+def test_codec_of_a_fork_is_that_of_its_source(store, options, code):
+    """Its worker could not read the inherited values."""
+    run = run_steps(store, 2)
+    answer = store.do(make_fork(store, run.id, "s2", **options))
+    assert (answer.code if isinstance(answer, Refused) else None) == code
+
+
+def test_refusals_name_what_is_in_the_way(store):
+    """With the state of the run, or the step."""
+    unknown = store.do(make_fork(store, "r_none", "s1"))
+    assert unknown.code == "not_found"
+    run = store.begin(kind="workflow")
+    live = store.do(make_fork(store, run.id, "s1"))
+    assert (live.code, "only a run that has ended can be forked" in live.text) == ("wrong_state", True)
+    store.do(outcome(run, 1, state=OutcomeState.IN_DOUBT, output=None), suspend(run, rank=1))
+    other = run_steps(store, 1)
+    assert store.do(make_fork(store, other.id, "s9")).code == "no_such_step"
+    task = store.begin(kind="task")
+    store.do(finish(task))
+    assert store.do(make_fork(store, task.id, "s1")).code == "wrong_state"
+
+
+def test_unsettled_step_is_not_inherited(store):
+    """A fork from it or from an earlier step is possible."""
+    run = store.begin(kind="workflow")
+    doubt = outcome(run, 1, state=OutcomeState.IN_DOUBT, output=None)
+    store.do(doubt, outcome(run, 2), fail(run, "s2", rank=2))
+    assert store.do(make_fork(store, run.id, "s2")).code == "unsettled"
+    assert store.do(make_fork(store, run.id, "s1")).created
+
+
+def test_undone_step_is_not_inherited(store):
+    """Its effect is undone."""
+    run = store.begin(kind="workflow")
+    undo = msgspec.structs.replace(outcome(run, 3, "undo:s1"), kind=OutcomeKind.UNDO)
+    store.do(outcome(run, 1, undo="u"), outcome(run, 2), undo, fail(run, "s2", rank=3))
+    refused = store.do(make_fork(store, run.id, "s2"))
+    assert (refused.code, "fork from the first of them" in refused.text) == ("undone", True)
+    assert store.do(make_fork(store, run.id, "s1")).created
