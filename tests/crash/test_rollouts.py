@@ -143,7 +143,7 @@ def begin_rollout(store: ProcessStore) -> None:
     store.open_session("worker")
     store.apply(build_announcement(declare(), store.clock.now()))
     command = StartRollout(
-        automation="each", new_version=2, steps=STEPS, hold_ms=1, in_flight=InFlightPolicy.FINISH, age_ms=1, margin=400_000
+        automation="each", new_version=2, steps=STEPS, hold_ms=1, in_flight=InFlightPolicy.FINISH, age_ms=1_000, margin=400_000
     )  # fmt: skip
     assert isinstance(store.apply(command), RolloutMoved)
 

@@ -30,7 +30,7 @@ from mainspring.store.commands.flags import ChangeFlag, RecordFlagUses
 from mainspring.store.commands.inbox import RejectFact
 from mainspring.store.commands.journal import RecordStalledAttempt
 from mainspring.store.commands.outbox import MessageRefusal, SettleQueue
-from mainspring.store.commands.runs import PauseRun, RunPauseRequest
+from mainspring.store.commands.run_control import PauseRun, RunPauseRequest
 from mainspring.store.commands.sessions import (
     DeclareSessionDead,
     RecordBlockedLoop,

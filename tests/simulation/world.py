@@ -18,7 +18,8 @@ from mainspring.engine.definitions.run_start import build_start_command
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.commands.inbox import DeliverFact, PublishEvent
 from mainspring.store.commands.results import Refused, StartAnswer
-from mainspring.store.commands.runs import CancelRun, GiveResult, PauseRun, ReopenRun, ResumeRun, RunPauseRequest
+from mainspring.store.commands.run_control import PauseRun, ResumeRun, RunPauseRequest
+from mainspring.store.commands.runs import CancelRun, GiveResult, ReopenRun
 from mainspring.store.commands.sessions import DeclareSessionDead
 from mainspring.store.store_clock import StoreClock
 from mainspring.testing import FakeClock, VirtualLoop

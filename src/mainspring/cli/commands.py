@@ -179,6 +179,15 @@ _SECRETS: Final = {
     ),
     "log": CommandEntry("mainspring.cli.secrets.secret_list:log", "list the uses of secrets by hour, newest first"),
 }
+_TOKENS: Final = {
+    "create": CommandEntry(
+        "mainspring.cli.tokens.token_commands:create", "create a token for a program, and print it once"
+    ),
+    "list": CommandEntry(
+        "mainspring.cli.tokens.token_commands:list_command", "list the tokens of programs; never a token itself"
+    ),
+    "revoke": CommandEntry("mainspring.cli.tokens.token_commands:revoke", "revoke a token, from the next request on"),
+}
 _NOTIFY: Final = {
     "test": CommandEntry(
         "mainspring.cli.incidents.channel_probe:test", "send a test message to one channel, or to all"
@@ -290,6 +299,7 @@ COMMAND_TREE: Final[CommandTree] = {
     "rollout": GroupEntry("bring a new version into force, step by step", _ROLLOUT),
     "effects": GroupEntry("list effects of `once`, and decide on those in doubt", _EFFECTS),
     "secrets": GroupEntry("store, list, rotate and check secrets", _SECRETS),
+    "tokens": GroupEntry("create, list and revoke API tokens of programs", _TOKENS),
     "notify": GroupEntry("test channels, list routes and notifications", _NOTIFY),
     "audit-log": GroupEntry("list and verify who did what, when and why", _AUDIT),
     "db": GroupEntry("migrate, check, back up, restore, prune and move the store", _DB),

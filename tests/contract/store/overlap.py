@@ -4,7 +4,9 @@ On PostgreSQL the second ends or waits for a lock of the first; on SQLite it wai
 again, as the committer does, and counted.
 """
 
+import sys
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -48,6 +50,11 @@ class Sender(threading.Thread):
             self.error = error
         finally:
             self.rings += getattr(database, "rings", 0) - rings  # those that it got out of by itself
+
+    def describe_stack(self) -> str:
+        """Return where it is, for a test that waits for it in vain."""
+        frame = sys._current_frames().get(self.ident or 0)
+        return "".join(traceback.format_stack(frame))
 
     @property
     def answer(self) -> Any:

@@ -10,7 +10,8 @@ from mainspring.domain.runs.fork_origin import InheritedPart, read_fork_origin
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import OutcomeState, RunState
 from mainspring.store.commands.results import Refused, StartAnswer
-from mainspring.store.commands.runs import CancelRun, ForkRun, RunKey
+from mainspring.store.commands.run_control import ForkRun
+from mainspring.store.commands.runs import CancelRun, RunKey
 from mainspring.store.read.runs.run_views import run_history, run_view
 from tests.contract.store.process import fail, finish, outcome, suspend
 

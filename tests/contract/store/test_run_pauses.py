@@ -6,15 +6,8 @@ from mainspring.alerting.inputs.held_work import read_paused_runs
 from mainspring.domain.runs.journal import FactKind
 from mainspring.domain.states import RunState
 from mainspring.store.commands.results import DONE, PAUSE_WITHDRAWN, Refused
-from mainspring.store.commands.runs import (
-    CancelRun,
-    EnterPause,
-    MarkRunDone,
-    PauseRun,
-    ReopenRun,
-    ResumeRun,
-    RunPauseRequest,
-)
+from mainspring.store.commands.run_control import EnterPause, PauseRun, ResumeRun, RunPauseRequest
+from mainspring.store.commands.runs import CancelRun, MarkRunDone, ReopenRun
 from mainspring.store.read.runs.run_views import run_history
 from tests.contract.store.process import fail, finish, signal, suspend
 

@@ -39,7 +39,7 @@ NOT_READING = {
         "crash",
         "open",
     ),
-    *(f"runs {verb}" for verb in ("retry", "cancel", "signal", "answer", "give-result")),
+    *(f"runs {verb}" for verb in ("retry", "cancel", "pause", "resume", "fork", "signal", "answer", "give-result")),
     *(f"auto {verb}" for verb in ("pause", "resume", "retire", "backfill")),
     *("failed retry", "failed discard", "bulk pause", "bulk resume", "bulk stop", "triggers replay", "locks break"),
     *(f"rollout {verb}" for verb in ("start", "pause", "resume", "abort", "finish")),
@@ -48,7 +48,7 @@ NOT_READING = {
     *("workers drain", "workers quarantine", "notify test", "db migrate", "db backup", "db prune", "db move"),
     *("effects forget", "effects confirm", "effects reconcile", "actions list", "actions show"),
     *(f"secrets {verb}" for verb in ("init", "set", "rotate", "remove", "get", "check")),
-    *("completion", "version", "db shell", "docs list", "docs show"),
+    *("tokens create", "tokens revoke", "completion", "version", "db shell", "docs list", "docs show"),
 }
 """What changes something, needs no store or hands over to another program. Each other command is tried, a new one too."""
 ARGUMENTS = {

@@ -28,16 +28,8 @@ from mainspring.engine.driver.run_end import (
 from mainspring.engine.driver.step_runner import StepRunner
 from mainspring.engine.driver.waits import RunWaits
 from mainspring.store.commands.results import PAUSE_WITHDRAWN, CommandDone, Refused
-from mainspring.store.commands.runs import (
-    AnnotateRun,
-    ClaimedRun,
-    EnterPause,
-    FinishRun,
-    HaltRun,
-    ReleaseRun,
-    StartRun,
-    SuspendRun,
-)
+from mainspring.store.commands.run_control import EnterPause
+from mainspring.store.commands.runs import AnnotateRun, ClaimedRun, FinishRun, HaltRun, ReleaseRun, StartRun, SuspendRun
 
 _DOUBT_REASONS = {OutcomeState.IN_DOUBT: FailureReason.IN_DOUBT, OutcomeState.REFUSED: FailureReason.VALUE_REFUSED}
 

@@ -9,7 +9,7 @@ from mainspring.insight.runs import waits
 from mainspring.insight.runs.decisions import reason_suffix
 from mainspring.insight.runs.suggested_commands import RunFacts, SuggestedCommand, cancel_command, resume_command
 from mainspring.insight.text.formatting import escape_line, format_distance
-from mainspring.store.commands.runs import RunPauseRequest
+from mainspring.store.commands.run_control import RunPauseRequest
 
 _NAME: Final = 200
 _KEY: Final = 60

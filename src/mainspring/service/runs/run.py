@@ -5,15 +5,8 @@ from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
 from mainspring.store.base import Store
-from mainspring.store.commands.runs import (
-    CancelRun,
-    DiscardRun,
-    MarkRunDone,
-    PauseRun,
-    ReopenRun,
-    ResumeRun,
-    RunPauseRequest,
-)
+from mainspring.store.commands.run_control import PauseRun, ResumeRun, RunPauseRequest
+from mainspring.store.commands.runs import CancelRun, DiscardRun, MarkRunDone, ReopenRun
 
 
 def cancel(store: Store, run: str, *, act: OperationContext, undo: bool | None = None) -> None:

@@ -15,7 +15,7 @@ from mainspring.service.runs.run_recovery import find_step_identity
 from mainspring.service.runs.run_start import ID_BITS
 from mainspring.store.base import Store
 from mainspring.store.commands.results import StartAnswer
-from mainspring.store.commands.runs import ForkRun
+from mainspring.store.commands.run_control import ForkRun
 
 
 class ForkOptions(msgspec.Struct, frozen=True):

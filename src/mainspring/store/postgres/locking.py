@@ -61,21 +61,19 @@ from mainspring.store.commands.people import (
     SetPassword,
 )
 from mainspring.store.commands.rollouts import MoveRollout, StartRollout
+from mainspring.store.commands.run_control import EnterPause, PauseRun, ResumeRun
 from mainspring.store.commands.runs import (
     AnnotateRun,
     CancelRun,
     ClaimRuns,
     CompleteRun,
     DiscardRun,
-    EnterPause,
     FinishRun,
     GiveResult,
     HaltRun,
     MarkRunDone,
     ParentLink,
-    PauseRun,
     ReopenRun,
-    ResumeRun,
     RunKey,
     StartRun,
     SuspendRun,

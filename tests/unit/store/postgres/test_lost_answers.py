@@ -121,6 +121,7 @@ def test_a_command_whose_answer_was_lost_has_one_effect(stores, proxy, number, c
         wait_until(lambda: waits_for_the_ghost(url, database))
         proxy.deliver()
     sender.join(30)
+    assert not sender.is_alive(), sender.describe_stack()
     answer = sender.answer
     assert sender.rings == 1
     assert isinstance(expected, Refused) is is_refusal(COMMANDS[number])

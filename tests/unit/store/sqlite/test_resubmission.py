@@ -47,6 +47,7 @@ from mainspring.store.commands import (
     outbox,
     people,
     rollouts,
+    run_control,
     runs,
     secrets,
     sessions,
@@ -152,7 +153,7 @@ def effect(key, call_id, recovery=Recovery.PERSON, **changes):
     return effects.BeginEffect(msgspec.structs.replace(call, **changes), new_id=f"e_{call_id}")
 
 
-PAUSE = runs.RunPauseRequest("me", "look")
+PAUSE = run_control.RunPauseRequest("me", "look")
 ROLLOUT = rollouts.StartRollout(
     automation="fresh",
     new_version=2,
@@ -169,11 +170,11 @@ COMMANDS: list[Any] = [
     runs.ClaimRuns(id="c9", limit=1),
     runs.SuspendRun(run="mine", claim=1, state=RunState.WAITING, due_at=None, seen=0, rank=0),
     runs.ReleaseRun(run="mine", claim=1, rank=0),
-    runs.PauseRun(run="mine", command="pause", request=PAUSE),
-    runs.PauseRun(run="waiting", command="pause", request=PAUSE),
-    runs.EnterPause(run="leaving", claim=1, rank=0),
-    runs.ResumeRun(run="paused"),
-    runs.ForkRun(msgspec.structs.replace(starting("forked"), kind="workflow"), source="flow", step="s"),
+    run_control.PauseRun(run="mine", command="pause", request=PAUSE),
+    run_control.PauseRun(run="waiting", command="pause", request=PAUSE),
+    run_control.EnterPause(run="leaving", claim=1, rank=0),
+    run_control.ResumeRun(run="paused"),
+    run_control.ForkRun(msgspec.structs.replace(starting("forked"), kind="workflow"), source="flow", step="s"),
     runs.FinishRun(run="mine", claim=1, state=RunState.SUCCEEDED, rank=0, result=b"1"),
     runs.CompleteRun("mine", 1, "a", "s#1", "s", 1, 2, 3, b"[]", b"1"),
     runs.CompleteRun("mine", 1, "a", "s#1", "s", 1, 2, 3, b"[]", b"1", events=SENT["events"], posts=SENT["posts"]),
@@ -497,9 +498,9 @@ def filled(open_one):
     do(database, runs.FinishRun(run="flow", claim=1, state=RunState.SUCCEEDED, rank=2))
     do(database, starting("leaving"))
     claim(database, "c-leaving", 1)
-    do(database, runs.PauseRun(run="leaving", command="earlier", request=PAUSE))
+    do(database, run_control.PauseRun(run="leaving", command="earlier", request=PAUSE))
     do(database, starting("paused"))
-    do(database, runs.PauseRun(run="paused", command="earlier", request=PAUSE))
+    do(database, run_control.PauseRun(run="paused", command="earlier", request=PAUSE))
     do(database, starting("queued"))
     do(database, BULK)
     kid = msgspec.structs.replace(starting("kid"), automation="b", parent=runs.ParentLink("mine", "kid", 1))

@@ -9,21 +9,17 @@ from mainspring.store.commands.runs import (
     ClaimRuns,
     CompleteRun,
     DiscardRun,
-    EnterPause,
     FinishRun,
-    ForkRun,
     GiveResult,
     HaltRun,
     MarkRunDone,
-    PauseRun,
     ReleaseRun,
     ReopenRun,
-    ResumeRun,
     StartRun,
     SuspendRun,
 )
 from mainspring.store.transaction import HandlerTable
-from mainspring.store.write.runs import claims, fork, pauses, recover_stopped_run, run_transitions, start
+from mainspring.store.write.runs import claims, recover_stopped_run, run_transitions, start
 
 HANDLERS: Final[HandlerTable] = dict(
     (
@@ -33,10 +29,6 @@ HANDLERS: Final[HandlerTable] = dict(
         ReleaseRun.answered_by(run_transitions.release_run),
         FinishRun.answered_by(run_transitions.finish_run),
         CompleteRun.answered_by(run_transitions.complete_run),
-        ForkRun.answered_by(fork.fork_run),
-        PauseRun.answered_by(pauses.pause_run),
-        EnterPause.answered_by(pauses.enter_pause),
-        ResumeRun.answered_by(pauses.resume_run),
         HaltRun.answered_by(run_transitions.halt_run),
         AnnotateRun.answered_by(run_transitions.annotate_run),
         ReopenRun.answered_by(recover_stopped_run.reopen_run),

@@ -6,7 +6,8 @@ from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.incidents.incident_members import HealthRule
 from mainspring.domain.runs.fork_origin import ForkOrigin, find_rank_ranges, make_parts, read_fork_origin
 from mainspring.store.commands.results import Refused, StartAnswer
-from mainspring.store.commands.runs import ForkRun, StartRun
+from mainspring.store.commands.run_control import ForkRun
+from mainspring.store.commands.runs import StartRun
 from mainspring.store.schema.runs.journal import CURRENT_OUTCOME
 from mainspring.store.schema.runs.runs import FORK_SOURCE, ForkSource
 from mainspring.store.texts import FOR_EVER

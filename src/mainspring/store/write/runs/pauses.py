@@ -6,7 +6,7 @@ from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.runs.journal import FactKind
 from mainspring.domain.states import RunMove, RunState, is_move_legal
 from mainspring.store.commands.results import DONE, PAUSE_WITHDRAWN, CommandDone, Refused
-from mainspring.store.commands.runs import EnterPause, PauseRun, ResumeRun, RunPauseRequest
+from mainspring.store.commands.run_control import EnterPause, PauseRun, ResumeRun, RunPauseRequest
 from mainspring.store.schema.runs.run_pauses import RUN_PAUSE
 from mainspring.store.schema.runs.runs import RESUMABLE_RUN, SUSPENDED_RUN
 from mainspring.store.transaction import Transaction

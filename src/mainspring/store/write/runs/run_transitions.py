@@ -30,7 +30,7 @@ from mainspring.store.schema.runs.runs import (
 from mainspring.store.transaction import Transaction
 from mainspring.store.write import subscriptions
 from mainspring.store.write.incidents import members
-from mainspring.store.write.runs import events, inbox, partitions, pauses, queue_capacity, rollback, run_keys
+from mainspring.store.write.runs import events, inbox, partitions, queue_capacity, rollback, run_keys
 from mainspring.store.write.runs.journal import encode_failure, save_outcome
 from mainspring.store.write.runs.ownership import answer_lost_claim, is_run_owner, read_receiving_run
 from mainspring.store.write.runs.start import start_run
@@ -303,7 +303,9 @@ def request_cancel(
     if not (is_idle and end_idle_run(tx, run, RunMove.CANCEL_IDLE)):
         inbox.cancel_fact(tx, run, source, reason, undo=undo)
         if found.state is RunState.PAUSED:
-            pauses.make_paused_run_ready(tx, run)
+            from mainspring.store.write.runs.pauses import make_paused_run_ready  # noqa: PLC0415 - few runs are paused
+
+            make_paused_run_ready(tx, run)
     return DONE
 
 

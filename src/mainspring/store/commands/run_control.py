@@ -1,0 +1,57 @@
+"""Commands of persons and programs that steer single runs: pause and resume one, fork one."""
+
+import msgspec
+
+from mainspring.store.commands.base import StoreCommand
+from mainspring.store.commands.results import CommandDone, Refused, StartAnswer
+from mainspring.store.commands.runs import StartRun
+
+
+class ForkRun(StoreCommand[StartAnswer | Refused], frozen=True):
+    """Start a new run with the outcomes that the finished run `source` had requested before its request `step`.
+
+    They are renumbered without gaps. The fork has the version in force, no child, no fact and no undo of its source. If the
+    key of `start` finds a run, that is the answer.
+
+    Answer: StartAnswer, Refused not_found | wrong_state | no_such_step | unsettled | undone | sealed_otherwise, or as StartRun.
+    """
+
+    start: StartRun
+    source: str
+    step: str
+
+
+class RunPauseRequest(msgspec.Struct, frozen=True):
+    """The payload of a PAUSE fact, as JSON: who pauses the run, and why."""
+
+    by: str
+    reason: str | None = None
+
+
+class PauseRun(StoreCommand[CommandDone | Refused], frozen=True):
+    """Pause a run: at once if no session owns it, else by a PAUSE fact in its inbox. A run that has ended leads to the run that
+    continues it.
+
+    Answer: CommandDone, Refused not_found | finished | wrong_state.
+    """
+
+    run: str
+    command: str
+    request: RunPauseRequest
+
+
+class EnterPause(StoreCommand[CommandDone | Refused], frozen=True):
+    """Pause a run as its PAUSE fact requests, by its owner. Answer: CommandDone, PAUSE_WITHDRAWN, Refused
+    claim_lost.
+    """
+
+    run: str
+    claim: int
+    rank: int
+    waiting_for: bytes | None = None
+
+
+class ResumeRun(StoreCommand[CommandDone | Refused], frozen=True):
+    """Resume a paused run, or withdraw the request to pause one that still runs. Answer: CommandDone, Refused not_found | not_paused."""
+
+    run: str
