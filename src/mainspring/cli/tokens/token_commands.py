@@ -29,7 +29,7 @@ _TOKEN = params.StoredNameType(lambda reader: [token.name for token in _read_tok
 
 @command("create", "create a token for a program, and print it once")
 @click.argument("name")
-@click.option("--role", type=click.Choice([role.value for role in Role]), required=True, help="what it may do")
+@click.option("--role", type=click.Choice([role.value for role in Role]), required=True, help="the role of the program")
 @click.option(
     "--only", "patterns", multiple=True, metavar="PATTERN", help="only these automations (repeatable): billing-*"
 )

@@ -1,4 +1,4 @@
-"""Commands of persons and programs that steer single runs: pause and resume one, fork one."""
+"""Commands for the control of single runs by persons and programs: pause and resume one, fork one."""
 
 import msgspec
 
