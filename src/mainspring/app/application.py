@@ -17,7 +17,7 @@ import os
 import socket
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,10 +25,12 @@ from typing import Any, Concatenate, Never, ParamSpec, Self, TypeVar, overload
 
 import msgspec
 
+from mainspring.app.blocking import run_blocking
 from mainspring.app.handle import Handle
 from mainspring.app.project import Project
 from mainspring.app.reconciliation import DailyReconciliation
 from mainspring.app.run_operations import RunOperations, ServiceOperation
+from mainspring.app.run_queries import RunQueries
 from mainspring.app.start_options import StartsWithOptions
 from mainspring.app.stores.store_factory import make_store, require_store
 from mainspring.app.workers.upkeep import Upkeep
@@ -36,7 +38,15 @@ from mainspring.app.workers.worker_runtime import WorkerRuntime
 from mainspring.config.locations import ProcessSurroundings, find_file, is_server_url
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.definitions.start_options import StartOptions
-from mainspring.domain.errors import ConfigError, ConflictError, DefinitionError, OptionError
+from mainspring.domain.errors import (
+    ArgumentError,
+    ConfigError,
+    ConflictError,
+    DefinitionError,
+    NoStoreError,
+    OptionError,
+    UnknownNameError,
+)
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.option_errors import reject_unknown_options
 from mainspring.domain.processes.hash_seed import HASH_SEED_FIX, has_random_hash_seed
@@ -51,8 +61,9 @@ from mainspring.engine.definitions.registry import Registry, current_registry, l
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.resources.secret_store import SecretStore
 from mainspring.resources.secret_variables import SECRET_VARIABLES
-from mainspring.service.actor import Actor, operation_context
+from mainspring.service.actor import Actor, OperationContext, operation_context
 from mainspring.service.runs import run_start
+from mainspring.store.commands.results import StartAnswer
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read.rollouts import read_version_in_force
 
@@ -93,11 +104,17 @@ class RunStarter(ABC):
     async def start(self, automation: Automation | str, /, *args: Any, **kwargs: Any) -> Handle[Any]:
         """Start a run and return its handle once the start is committed.
 
+        An automation is named by its function, or by its name. Its code need not be here: then a worker must have announced it, and
+        arguments are passed by name.
+
         Raises:
+            UnknownNameError: neither this program nor a worker has an automation of this name.
             ArgumentError, ValueRefusedError: the arguments do not fit.
             BusyError, KeyConflictError, ConflictError: the start was refused.
         """
         app, options = self._start_context()
+        if isinstance(automation, str) and automation not in app.registry.names:
+            return await app.start_announced(automation, args, kwargs, options)
         target = app.automation(automation)
         in_force = await app.choose_version(target)
         signature = (in_force if isinstance(automation, str) else target).signature
@@ -118,6 +135,31 @@ class RunStarter(ABC):
             creates_store=True,
         )
         return Handle(app, started.run, signature, created=started.created)
+
+    @overload
+    def start_sync(
+        self, automation: Task[Concatenate[Tx, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Handle[T]: ...
+    @overload
+    def start_sync(
+        self, automation: Task[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Handle[T]: ...
+    @overload
+    def start_sync(
+        self, automation: Workflow[P, T] | Task[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Handle[T]: ...
+    @overload
+    def start_sync(self, automation: Script, /) -> Handle[Any]: ...
+    @overload
+    def start_sync(self, automation: str, /, *args: Any, **kwargs: Any) -> Handle[Any]: ...
+    def start_sync(self, automation: Any, /, *args: Any, **kwargs: Any) -> Handle[Any]:
+        """Start a run as `start` does, and block until that is committed: for Flask, Django and scripts.
+
+        Raises:
+            ConflictError: an event loop runs in this thread. And whatever `start` raises.
+        """
+        start: Callable[..., Coroutine[Any, Any, Handle[Any]]] = self.start
+        return run_blocking(start(automation, *args, **kwargs), "app.start")
 
 
 class Starter(RunStarter):
@@ -305,6 +347,11 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
         store = await self.opened_store(creates_store=creates_store)
         return await asyncio.to_thread(operation, store, act=context)
 
+    @property
+    def runs(self) -> RunQueries:
+        """Reads of runs: `await app.runs.list(state="failed")`, `get`, `by_key` and `count`; `async for run in app.runs.iterate()`."""
+        return RunQueries(self)
+
     def handle(self, run_id: str) -> Handle[Any]:
         """Return a handle on a run of this store; its methods raise NotFoundError if there is none of this id."""
         return Handle(self, run_id, None, created=False)
@@ -344,6 +391,27 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
             raise fatal
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._runtime.changed.wait(), within)
+
+    async def start_announced(
+        self, name: str, args: Sequence[Any], arguments: Mapping[str, Any], options: StartOptions
+    ) -> Handle[Any]:
+        """Start an automation that a worker has announced, and whose code is not here. Raises as `start`."""
+        if args:
+            raise ArgumentError(
+                f"{name}: its code is not here, so arguments are passed by name, as in start({name!r}, n=1)"
+            )
+
+        def operation(store: ProcessStore, /, *, act: OperationContext) -> StartAnswer:
+            definition = run_start.find_startable_definition(store.reader, name)
+            data = run_start.encode_arguments(definition, dict(arguments), self.sealing.limit)
+            return run_start.start(store, self.clock, definition, data, act=act, options=options, sealing=self.sealing)
+
+        try:
+            started = await self.do(operation)
+        except (NoStoreError, UnknownNameError) as error:
+            known = error.known if isinstance(error, UnknownNameError) else ()
+            raise UnknownNameError("automation", name, {*known, *self.registry.names}) from None
+        return Handle(self, started.run, None, created=started.created)
 
     async def choose_version(self, automation: Automation) -> Automation:
         """Return the version in force of an automation, if the registry has several."""

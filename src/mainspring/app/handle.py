@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import msgspec
 
+from mainspring.app.blocking import run_blocking
+from mainspring.app.run_queries import StepInfo, make_step_info
 from mainspring.domain.failures.saved_error import RunFailed
+from mainspring.domain.runs.log_line import LogLine
+from mainspring.domain.runs.unsealing import RowUnsealer
 from mainspring.domain.states import TERMINAL_STATES, RunState
 from mainspring.domain.values.codec import decode
 from mainspring.domain.values.function_signature import Signature
 from mainspring.domain.values.saved_call import decode_result
 from mainspring.service.view_unsealing import ViewUnsealer
-from mainspring.store.read.runs.run_views import newest_of, run_view
-from mainspring.store.views import RunView
+from mainspring.store.read.runs.run_views import newest_of, run_history, run_view
+from mainspring.store.views import RunHistory, RunView
 
 if TYPE_CHECKING:
     from mainspring.app.application import App
@@ -59,6 +63,43 @@ class Handle(Generic[T_co]):
         store = await self._app.opened_store()
         return await asyncio.to_thread(lambda: run_view(store.reader, newest_of(store.reader, self.id)))
 
+    async def steps(self) -> list[StepInfo]:
+        """Return the steps, children and waits of the run in the order of their requests; of a restarted run those of the newest one.
+
+        Raises:
+            SealedError: a codec sealed the values, and this app does not have it.
+        """
+        from mainspring.insight.runs.steps import list_step_lines  # noqa: PLC0415 - programs that only start runs do not look
+
+        history = await self.history()
+        return [make_step_info(line) for line in list_step_lines(history) if line.superseded is None]
+
+    async def history(self) -> RunHistory:
+        """Return all that is stored about the run, with its values as JSON; of a restarted run about the newest one.
+
+        Raises:
+            SealedError: a codec sealed the values, and this app does not have it.
+        """
+        store = await self._app.opened_store()
+
+        def read() -> RunHistory:
+            return run_history(store.reader, newest_of(store.reader, self.id))
+
+        return ViewUnsealer(self._app.sealing).run_history(await asyncio.to_thread(read))
+
+    async def logs(self) -> list[LogLine]:
+        """Return the lines that the run logged and printed, oldest first; of a restarted run those of the newest one."""
+        from mainspring.service.runs.log_lines import read_lines  # noqa: PLC0415 - see steps
+        from mainspring.store.read.runs.logs import parts_of  # noqa: PLC0415
+
+        store = await self._app.opened_store()
+
+        def read() -> list[LogLine]:
+            parts = parts_of(store.reader, newest_of(store.reader, self.id))
+            return read_lines(parts, RowUnsealer(self._app.sealing, lenient=True))
+
+        return await asyncio.to_thread(read)
+
     async def result(self, timeout: float | None = None) -> T_co:
         """Wait for the end and return the result, typed by the workflow's annotation.
 
@@ -81,6 +122,14 @@ class Handle(Generic[T_co]):
             if successor_id is None:
                 return cast("T_co", self._result_of(view))
             run_id = successor_id
+
+    def result_sync(self, timeout: float | None = None) -> T_co:
+        """Wait for the result as `result` does, and block this thread. Raises ConflictError in the thread of a loop."""
+        return run_blocking(self.result(timeout), "handle.result")
+
+    def status_sync(self) -> RunState:
+        """Return the state as `status` does, and block this thread. Raises ConflictError in the thread of a loop."""
+        return run_blocking(self.status(), "handle.status")
 
     async def _await_end(self, run_id: str, until: float | None) -> RunView | None:
         """Return the row of the run once it has ended or needs attention; None when the time is over."""

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from mainspring.app.blocking import run_blocking
 from mainspring.domain.clock import Clock
-from mainspring.domain.errors import NotFoundError
 from mainspring.domain.values.sealing import Sealing
 from mainspring.service.actor import OperationContext
 from mainspring.service.runs import run, signal
@@ -108,6 +108,30 @@ class RunOperations(ABC):
             )
         )
 
+    # -- blocking twins, for programs without an event loop -------------------------------------------------------------
+
+    def publish_sync(self, name: str, data: Any, *, key: str | None = None) -> int:
+        """Publish an event as `publish` does, and block until that is committed. Raises ConflictError in the thread of a loop."""
+        return run_blocking(self.publish(name, data, key=key), "app.publish")
+
+    def signal_sync(self, run_id: str, name: str, value: Any = None) -> None:
+        """Send a message as `signal` does, and block until that is committed. Raises ConflictError in the thread of a loop."""
+        run_blocking(self.signal(run_id, name, value), "app.signal")
+
+    def cancel_sync(self, run_id: str, reason: str | None = None, *, undo: bool | None = None) -> None:
+        """Cancel a run as `cancel` does, and block until that is committed. Raises ConflictError in the thread of a loop."""
+        run_blocking(self.cancel(run_id, reason, undo=undo), "app.cancel")
+
+    def retry_sync(self, run_id: str, reason: str | None = None) -> None:
+        """Continue a run as `retry` does, and block until that is committed. Raises ConflictError in the thread of a loop."""
+        run_blocking(self.retry(run_id, reason), "app.retry")
+
+    def answer_sync(self, run_id: str, choice: str, note: str | None = None, *, question: str | None = None) -> None:
+        """Answer a question as `answer` does, and block until that is committed. Raises ConflictError in the thread of a loop."""
+        run_blocking(self.answer(run_id, choice, note, question=question), "app.answer")
+
+    # -- forks ---------------------------------------------------------------------------------------------------------
+
     async def fork(
         self,
         run_id: str,
@@ -123,25 +147,19 @@ class RunOperations(ABC):
         `arguments` = another input, by name; None = that of the run. Without `key` and `partition` the fork has none.
 
         Raises:
-            NotFoundError: there is no such run, or no worker has announced its automation.
-            UnknownNameError: it has no such step.
+            NotFoundError: there is no such run.
+            UnknownNameError: it has no such step, or no worker has announced its automation.
             ConflictError: it has not ended, or is no workflow; an earlier step is in doubt or was undone.
             ArgumentError, ValueRefusedError: the arguments do not fit.
         """
 
         def operation(store: ProcessStore, /, *, act: OperationContext) -> str:
             # A rare operation: programs that start runs do not pay for its imports.
-            from mainspring.insight.automations.announced_definitions import read_definition  # noqa: PLC0415
             from mainspring.service.runs.run_fork import ForkOptions, fork  # noqa: PLC0415
-            from mainspring.service.runs.run_start import encode_arguments  # noqa: PLC0415
+            from mainspring.service.runs.run_start import encode_arguments, find_startable_definition  # noqa: PLC0415
             from mainspring.store.read.runs.run_views import run_view  # noqa: PLC0415
-            from mainspring.store.read.status.status import automations  # noqa: PLC0415
 
-            name = run_view(store.reader, run_id).automation
-            views = automations(store.reader, name)
-            definition = read_definition(views[0]) if views else None
-            if definition is None:
-                raise NotFoundError(f"no worker has announced {name!r}", hint="Start one with its code.")
+            definition = find_startable_definition(store.reader, run_view(store.reader, run_id).automation)
             data = None if arguments is None else encode_arguments(definition, dict(arguments), self.sealing.limit)
             options = ForkOptions(data, key, partition)
             reads = OperationReads(store.reader)

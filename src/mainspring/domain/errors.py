@@ -148,6 +148,7 @@ class UnknownNameError(MainspringError):
         super().__init__(f"unknown {kind} {name!r}", hint=hint if names else None)
         self.kind = kind
         self.name = name
+        self.known = names
         self.nearest = near[0] if near else None
 
 

@@ -6,7 +6,7 @@ from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.json_values import find_sealing, read_json_bytes
 from mainspring.cli.lazy_group import command
-from mainspring.domain.errors import ArgumentError, NotFoundError
+from mainspring.domain.errors import ArgumentError
 
 
 @command("fork", "start a new run from a step of a finished one")
@@ -25,21 +25,16 @@ def fork(
     still hold. STEP is the name of a step, or its identity if several steps have that name.
     """
     from mainspring.domain.runs.fork_origin import read_fork_origin
-    from mainspring.insight.automations.announced_definitions import read_definition
     from mainspring.insight.text import formatting
     from mainspring.service.runs.run_fork import ForkOptions
     from mainspring.service.runs.run_fork import fork as fork_run
-    from mainspring.service.runs.run_start import encode_arguments
+    from mainspring.service.runs.run_start import encode_arguments, find_startable_definition
     from mainspring.store.read.runs.run_views import run_view
-    from mainspring.store.read.status.status import automations
 
     run_id = invocation.run_id(run)
     sealing = find_sealing(invocation, run_id)
     name = run_view(invocation.reader, run_id).automation
-    views = automations(invocation.reader, name)
-    definition = read_definition(views[0]) if views else None
-    if definition is None:
-        raise NotFoundError(f"no worker has announced {name}", hint="Start one: mainspring up")
+    definition = find_startable_definition(invocation.reader, name)
     data = None if text is None else encode_arguments(definition, _read_arguments(text), sealing.limit)
     answer = fork_run(
         invocation.store,

@@ -47,6 +47,7 @@ def format_duration(row: Any, now: int) -> str:
 @command("list", "list runs, newest first")
 @params.add_filter_options
 @click.option("-q", "--queue", type=params.QUEUE, help="only in this queue")
+@click.option("--version", type=click.IntRange(1), help="only of this version of their automation")
 @click.option("--healed", is_flag=True, help="only those with a step that succeeded after a failed attempt")
 @params.until_option
 @click.option("--after", type=params.RUN, help="continue the list after this run")
@@ -57,6 +58,7 @@ def list_command(
     name: str | None,
     queue: str | None,
     *,
+    version: int | None,
     healed: bool,
     since: str | None,
     until: str | None,
@@ -79,6 +81,7 @@ def list_command(
             states=params.read_states(states),
             names=None if name is None else [name],
             queue=queue,
+            version=version,
             healed=healed,
             since_at=since_at,
             until_at=until_at,

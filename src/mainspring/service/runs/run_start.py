@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import msgspec
+
 from mainspring.domain.clock import Clock
-from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.definitions.start_options import StartOptions
-from mainspring.domain.errors import ArgumentError, OptionError
+from mainspring.domain.errors import ArgumentError, ConflictError, OptionError, UnknownNameError
 from mainspring.domain.ids import make_id
 from mainspring.domain.triggers.trigger import ArgumentMismatchError
 from mainspring.domain.values.codec import encode
@@ -14,11 +16,13 @@ from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.definitions.run_start import build_start_command
 from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
-from mainspring.store.base import Store
+from mainspring.store.base import Store, StoreReader
 from mainspring.store.commands.results import StartAnswer
 from mainspring.store.commands.runs import SlotLink
+from mainspring.store.read.status.status import automations
+from mainspring.store.views import AutomationView
 
-__all__ = ["StartOptions", "encode_arguments", "start"]
+__all__ = ["StartOptions", "encode_arguments", "find_startable_definition", "read_startable_definition", "start"]
 
 _PLAIN = StartOptions()
 ID_BITS = 80
@@ -81,3 +85,37 @@ def encode_arguments(definition: Definition, arguments: dict[str, Any], limit: i
         at = f"$.input{mismatch.path[1:]}"
         raise ArgumentMismatchError(f"{at}: {mismatch.why}", hint=f"See the parameters of {definition.name}.", at=at)
     return encode(arguments, value_name="the arguments", limit=limit)
+
+
+def read_startable_definition(view: AutomationView) -> Definition:
+    """Return the definition of an automation that can be started here.
+
+    Raises:
+        ConflictError: another version of Mainspring announced it, or only its own caller starts it.
+    """
+    try:
+        definition = Definition.from_data(msgspec.json.decode(view.definition))
+    except msgspec.MsgspecError as error:
+        raise ConflictError(
+            f"{view.name!r} was announced by another version of mainspring: {error}",
+            hint="Run workers and web process of the same version.",
+        ) from None
+    if definition.kind is DefinitionKind.EXEC:
+        raise ConflictError(
+            f"{view.name!r} is started by a wrapped command",
+            hint="Run that command again: mainspring exec -n NAME -- COMMAND",
+        )
+    return definition
+
+
+def find_startable_definition(reader: StoreReader, name: str) -> Definition:
+    """Return the announced definition of an automation that can be started here.
+
+    Raises:
+        UnknownNameError: no worker has announced it; names the nearest.
+        ConflictError: as `read_startable_definition`.
+    """
+    views = automations(reader, name)
+    if not views:
+        raise UnknownNameError("automation", name, [view.name for view in automations(reader)])
+    return read_startable_definition(views[0])

@@ -48,24 +48,19 @@ def run_page(
     states: Sequence[RunState] = (),
     names: Sequence[str] | None = None,
     queue: str | None = None,
+    version: int | None = None,
     healed: bool = False,
     since_at: int | None = None,
     until_at: int | None = None,
     limit: int = 50,
     cursor: int | None = None,
 ) -> RunPage:
-    """Return a page of runs, newest first, after `cursor`: of these automations (None = of all), in this queue.
+    """Return a page of runs, newest first, after `cursor`: of these automations (None = of all), in this queue and of this version.
 
     `healed` = only those with a step that succeeded at a later attempt than its first. Created from `since_at` to
     before `until_at` (ms).
     """
-    if names is not None and (len(names) > _EACH or set(states) & _OVER):
-        listed = msgspec.json.encode(names).decode()
-        sources, filters = _sources(states, [None]), {_AMONG: [listed]}
-    else:
-        sources, filters = _sources(states, [None] if names is None else names), {}
-    if queue is not None:
-        filters["queue = ?"] = [queue]
+    sources, filters = _choose_sources(states, names, queue, version)
     if healed:
         filters[_HEALED] = []
     before = NEWEST if cursor is None else cursor
@@ -88,6 +83,44 @@ def run_page(
     if len(matches) > limit:
         return RunPage(matches[:limit], matches[limit - 1].seq)
     return RunPage(matches, None if lowest == 0 or len(matches) < len(rows) else lowest)
+
+
+def count_runs(
+    reader: StoreReader,
+    *,
+    states: Sequence[RunState] = (),
+    names: Sequence[str] | None = None,
+    queue: str | None = None,
+    version: int | None = None,
+    since_at: int | None = None,
+    most: int,
+) -> int:
+    """Return how many runs match, at most `most`; by queue or version among the newest `MOST_SEARCHED` of a state or an automation."""
+    sources, filters = _choose_sources(states, names, queue, version)
+    lowest = _lowest(reader, sources, NEWEST) if filters else 0
+    if since_at is not None:
+        lowest = max(lowest, first_created_at(reader, since_at))
+    values = (NEWEST, lowest, *chain.from_iterable(filters.values()), most)
+    number = 0
+    for source in sources:
+        text = f"select count(*) from ({_part(source, filters)}) as counted"  # noqa: S608 - our words
+        number += sum(first_values(reader.read_text(text, (*source.values, *values)), int))
+    return min(number, most)
+
+
+def _choose_sources(
+    states: Sequence[RunState], names: Sequence[str] | None, queue: str | None, version: int | None
+) -> tuple[list[_Source], dict[str, list[object]]]:
+    """Return the sources of a filter, and its conditions without an index, with their values."""
+    filters: dict[str, list[object]] = {}
+    if names is not None and (len(names) > _EACH or set(states) & _OVER):
+        filters[_AMONG] = [msgspec.json.encode(names).decode()]
+        names = None
+    if queue is not None:
+        filters["queue = ?"] = [queue]
+    if version is not None:
+        filters["version = ?"] = [version]
+    return _sources(states, [None] if names is None else names), filters
 
 
 def _part(source: _Source, filters: Iterable[str]) -> str:

@@ -5,17 +5,14 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from mainspring.domain.access.permissions import Visitor
-from mainspring.domain.definitions.definition import Definition
-from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.definitions.start_options import StartOptions
-from mainspring.domain.errors import ConflictError
 from mainspring.domain.time.rate import parse_rate
 from mainspring.insight.text.hidden_values import hide_in_command
 from mainspring.service import automation
 from mainspring.service.backfill import PastSlot, list_past_slots
 from mainspring.service.backfill import backfill as start_backfill
 from mainspring.service.runs.bulk import BulkDueTimes
-from mainspring.service.runs.run_start import encode_arguments, start
+from mainspring.service.runs.run_start import encode_arguments, read_startable_definition, start
 from mainspring.store.read.status.status import automations, schedules
 from mainspring.store.views import AutomationView, ScheduleView
 from mainspring.web.api.bodies import ListQuery, OperationRequest, OperationResponse, Text, Word, slice_rows
@@ -139,7 +136,7 @@ def retire(call: ApiCall[None, OperationRequest]) -> OperationResponse:
 def start_run(call: ApiCall[None, StartRunRequest]) -> StartRunResponse:
     """Start a run; the response comes after the start is committed."""
     body, site, act = call.body, call.site, call.act()
-    definition = read_definition(find_automation(call))
+    definition = read_startable_definition(find_automation(call))
     data = encode_arguments(definition, body.input, site.sealing.limit)
     options = StartOptions(
         key=body.key,
@@ -202,27 +199,6 @@ def find_automation(call: AnyApiCall) -> AutomationView:
     if name not in call.seen or not call.visitor.may_view(name):
         call.missing("automation", name)
     return call.seen[name]
-
-
-def read_definition(view: AutomationView) -> Definition:
-    """Return the definition of an automation that can be started here.
-
-    Raises:
-        ConflictError: another version of Mainspring announced it, or only its own caller starts it.
-    """
-    try:
-        definition = Definition.from_data(msgspec.json.decode(view.definition))
-    except msgspec.MsgspecError as error:
-        raise ConflictError(
-            f"{view.name!r} was announced by another version of mainspring: {error}",
-            hint="Run workers and web process of the same version.",
-        ) from None
-    if definition.kind is DefinitionKind.EXEC:
-        raise ConflictError(
-            f"{view.name!r} is started by a wrapped command",
-            hint="Run that command again: mainspring exec -n NAME -- COMMAND",
-        )
-    return definition
 
 
 ROUTES = (

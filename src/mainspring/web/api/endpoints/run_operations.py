@@ -8,11 +8,10 @@ from mainspring.domain.errors import ArgumentError
 from mainspring.service.runs import question, run, run_recovery, signal
 from mainspring.service.runs.run_fork import ForkOptions
 from mainspring.service.runs.run_fork import fork as fork_run
-from mainspring.service.runs.run_start import encode_arguments
-from mainspring.store.read.status.status import automations
+from mainspring.service.runs.run_start import encode_arguments, find_startable_definition
 from mainspring.web.api.bodies import OperationRequest, OperationResponse, Text, Word
 from mainspring.web.api.call import ApiCall, to_ms
-from mainspring.web.api.endpoints.automations import StartRunResponse, read_definition
+from mainspring.web.api.endpoints.automations import StartRunResponse
 from mainspring.web.api.response_types import Instant
 from mainspring.web.api.route import post_route
 
@@ -125,10 +124,7 @@ def resume(call: ApiCall[None, OperationRequest]) -> OperationResponse:
 def fork(call: ApiCall[None, ForkRequest]) -> StartRunResponse:
     """Start a new run from a step of a finished one: it inherits all results from before the step."""
     view, body, site, act = call.run(), call.body, call.site, call.act()
-    views = automations(site.reader, view.automation)
-    if not views:
-        call.missing("automation", view.automation)
-    definition, sealing = read_definition(views[0]), call.sealing_of(view)
+    definition, sealing = find_startable_definition(site.reader, view.automation), call.sealing_of(view)
     data = None if body.input is None else encode_arguments(definition, body.input, sealing.limit)
     options = ForkOptions(data, body.key, body.partition)
     forked = fork_run(

@@ -30,7 +30,7 @@ _QUESTIONS = 500
 
 
 class RunsQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A filter of runs: in one of these states, of the automation `name`, in this queue, created from `since` to before `until`.
+    """A filter of runs: in these states, of the automation `name` and its `version`, in this queue, created from `since` to before `until`.
 
     `healed` = only runs with a step that succeeded after a failed attempt.
     """
@@ -38,6 +38,7 @@ class RunsQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknown_fiel
     state: tuple[RunState, ...] = ()
     name: Word | None = None
     queue: Word | None = None
+    version: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] | None = None
     healed: bool = False
     since: Instant | None = None
     until: Instant | None = None
@@ -69,13 +70,14 @@ class RunComparison(msgspec.Struct, frozen=True):
 
 
 def list_runs(call: ApiCall[RunsQuery, None]) -> Page[RunRow]:
-    """List runs, newest first. With `queue` or `healed` a page may have fewer than `limit`; `next` continues with older runs."""
+    """List runs, newest first. With `queue`, `version` or `healed` a page may have fewer than `limit`; `next` continues with older runs."""
     query = call.query
     page = run_page(
         call.site.reader,
         states=query.state,
         names=_visible_names(call),
         queue=query.queue,
+        version=query.version,
         healed=query.healed,
         since_at=to_ms(query.since),
         until_at=to_ms(query.until),

@@ -17,6 +17,7 @@ from mainspring.domain.time.schedule_preview import ClockChange, find_clock_chan
 from mainspring.insight.text.formatting import format_count
 from mainspring.service.backfill import PastSlot
 from mainspring.service.runs.bulk import BulkDueTimes
+from mainspring.service.runs.run_start import read_startable_definition
 from mainspring.store.views import ScheduleView
 from mainspring.web.api.bodies import Word
 from mainspring.web.api.call import ApiCall
@@ -42,7 +43,7 @@ class BackfillRange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 def show(call: ApiCall[BackfillRange, Form | None]) -> PageView:
     """Show the form, and the preview of its range."""
     detail = automations.show_automation(api_call(call))
-    definition = automations.read_definition(detail.automation)
+    definition = read_startable_definition(detail.automation)
     zone, query, now = zone_of_automation(call, definition), call.query, call.site.clock.now()
     typed_range = {"from": query.from_ or "", "to": query.to or "", "rate": query.rate or ""}
     schedules = [schedule for schedule in detail.schedules if schedule.retired_at is None]
@@ -66,7 +67,7 @@ def show(call: ApiCall[BackfillRange, Form | None]) -> PageView:
 
 def rows(call: ApiCall[BackfillRange, None]) -> Iterator[PastSlot]:
     """Export all due times that need a run."""
-    definition = automations.read_definition(automations.show_automation(call).automation)
+    definition = read_startable_definition(automations.show_automation(call).automation)
     zone = zone_of_automation(call, definition)
     return iter(
         _dry_run(call, _build_body(call.query, zone, call.site.clock.now())).slots
@@ -77,7 +78,7 @@ def rows(call: ApiCall[BackfillRange, None]) -> Iterator[PastSlot]:
 
 def start_backfill(call: ApiCall[Any, Any]) -> None:
     """Create the runs of the preview."""
-    zone = zone_of_automation(call, automations.read_definition(automations.show_automation(api_call(call)).automation))
+    zone = zone_of_automation(call, read_startable_definition(automations.show_automation(api_call(call)).automation))
     form = call.body
     form_range = BackfillRange(from_=form.get("from") or None, to=form.get("to") or None, rate=form.get("rate") or None)
     body = msgspec.structs.replace(_build_body(form_range, zone, call.site.clock.now()), reason=read_reason(call))

@@ -16,6 +16,7 @@ from mainspring.domain.values.json_schema import find_mismatch
 from mainspring.domain.values.sealing import split_sealed
 from mainspring.insight.text.formatting import format_count
 from mainspring.resources.known_secrets import KNOWN_SECRETS
+from mainspring.service.runs.run_start import read_startable_definition
 from mainspring.store.views import RunView
 from mainspring.web.api.bodies import Word
 from mainspring.web.api.call import ApiCall
@@ -51,7 +52,7 @@ def show(call: ApiCall[StartRunQuery, Form | None]) -> PageView:
     view = automations.show_automation(api_call(call)).automation
     title = f"Run {view.name}"
     try:
-        definition = automations.read_definition(view)
+        definition = read_startable_definition(view)
     except ConflictError as error:
         return PageView(title, {"automation": view.name, "refused": error, "fields": ()})
     zone = zone_of_automation(call, definition)
@@ -89,7 +90,7 @@ def show(call: ApiCall[StartRunQuery, Form | None]) -> PageView:
 
 def start_run_of_form(call: ApiCall[Any, Any]) -> str:
     """Start the run and redirect to it."""
-    definition = automations.read_definition(automations.show_automation(api_call(call)).automation)
+    definition = read_startable_definition(automations.show_automation(api_call(call)).automation)
     typed = parse_start(definition, call.body, zone_of_automation(call, definition))
     if typed.faults:
         place, reason = next(iter(typed.faults.items()))

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -26,7 +26,7 @@ from mainspring.web.dashboard.page_route import Form, PageButton, PageRoute, Pag
 from mainspring.web.dashboard.time_fields import list_time_errors, parse_past
 
 _CHILD = "child of "
-_FILTERS = ("name", "queue", "since", "until")
+_FILTERS = ("name", "queue", "version", "since", "until")
 _SPANS = ("1h", "8h", "24h", "7d", "30d")
 
 
@@ -39,6 +39,7 @@ class RunsPageQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknown_
     state: tuple[RunState, ...] = ()
     name: Word | None = None
     queue: Word | None = None
+    version: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] | None = None
     healed: bool = False
     since: Word | None = None
     until: Word | None = None
@@ -67,7 +68,8 @@ def show(call: ApiCall[RunsPageQuery, Form | None]) -> PageView:
     errors = list_time_errors(call)
     page: Page[RunRow] = Page([]) if errors else runs.list_runs(_api_call(call))
     confirmation = None
-    if query.ask and not errors and not query.healed and call.visitor.may(Role.OPERATOR):
+    is_selectable = not query.healed and query.version is None
+    if query.ask and not errors and is_selectable and call.visitor.may(Role.OPERATOR):
         confirmation = _count_targets(call)
     values = {
         "rows": [_build_row(row, now) for row in page.items],
@@ -80,7 +82,7 @@ def show(call: ApiCall[RunsPageQuery, Form | None]) -> PageView:
         "spans": _SPANS,
         "command": _list_command(query),
         "counted": confirmation,
-        "can_cancel": not errors and not query.healed and bool(_cancellable_states(query.state)),
+        "can_cancel": not errors and is_selectable and bool(_cancellable_states(query.state)),
         "filter_fields": [("state", state) for state in query.state]
         + ([("healed", "true")] if query.healed else [])
         + [(name, value) for name in _FILTERS if (value := getattr(query, name))],
@@ -120,9 +122,10 @@ def _cancel_request(call: ApiCall[RunsPageQuery, Any], **options: Any) -> BulkOp
         OptionError: none of them can be cancelled, or bulk operations have no such filter.
     """
     query = call.query
-    if query.healed:
+    if query.healed or query.version is not None:
         raise OptionError(
-            "runs that a retry fixed cannot be selected for an operation on all", hint="Remove that filter."
+            "an operation on all runs cannot select them by version, or by a retry that fixed them",
+            hint="Remove that filter.",
         )
     states = _cancellable_states(query.state)
     if not states:
@@ -141,7 +144,7 @@ def _cancellable_states(states: tuple[RunState, ...]) -> tuple[RunState, ...]:
 def _list_command(query: RunsPageQuery) -> str:
     """Return the options of `mainspring runs list` for the same list."""
     parts = [f"--state {state}" for state in query.state]
-    parts += [f"--{name} {shlex.quote(value)}" for name in _FILTERS if (value := getattr(query, name))]
+    parts += [f"--{name} {shlex.quote(str(value))}" for name in _FILTERS if (value := getattr(query, name))]
     parts += ["--healed"] if query.healed else []
     return "".join(f" {part}" for part in parts)
 
@@ -157,6 +160,7 @@ def _api_call(call: ApiCall[RunsPageQuery, Any]) -> ApiCall[RunsQuery, None]:
         state=query.state,
         name=query.name,
         queue=query.queue,
+        version=query.version,
         healed=query.healed,
         since=parse_past(call, query.since),
         until=parse_past(call, query.until),

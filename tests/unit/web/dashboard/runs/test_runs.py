@@ -66,7 +66,7 @@ async def test_runs_that_a_retry_healed_are_the_rows_of_their_number(world):
     offered = "All that have not ended"
     assert (offered in text, offered in await world.get("/runs?name=pay-order")) == (False, True)
     answer = await world.submit(where, "cancel", reason="all", rate="")
-    assert "cannot be selected for an operation on all" in printed_text(answer.text)
+    assert "an operation on all runs cannot select them by version" in printed_text(answer.text)
     assert list_bulk_operations(world.store.reader) == []
 
 

@@ -1,0 +1,232 @@
+"""Queries for runs from Python, `app.runs`. Each call reads one state of the store, off the loop."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol, TypeVar
+
+import msgspec
+
+from mainspring.domain.errors import OptionError
+from mainspring.domain.states import RunState
+from mainspring.domain.values.codec import decode
+from mainspring.domain.values.sealing import Sealing
+from mainspring.service.view_unsealing import ViewUnsealer
+from mainspring.store.base import StoreReader
+from mainspring.store.process_store import ProcessStore
+from mainspring.store.read.runs.run_pages import count_runs, run_page
+from mainspring.store.read.runs.run_views import newest_of, run_view
+from mainspring.store.schema.row import first_values
+from mainspring.store.views import RunRow, RunView
+
+T = TypeVar("T")
+_PAGE: Final = 200
+MOST: Final = 10_000
+"""Most runs of one list, and the highest count."""
+
+
+class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A run of a list. Instants are in UTC; `finished_at` None = it has not ended. `app.handle(info.id)` leads to more."""
+
+    id: str
+    automation: str
+    version: int
+    state: RunState
+    reason: str | None
+    title: str | None
+    queue: str
+    trigger: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class StepInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A step, child or wait of a run: `state` is that of its outcome, "running" or "retrying". `result` = its value as plain JSON.
+
+    `attempts` counts from 1. `error` = the message of its failure.
+    """
+
+    ident: str
+    name: str
+    kind: str
+    state: str
+    attempts: int
+    result: Any
+    error: str | None
+
+
+class StoreOwner(Protocol):
+    """The app, as its queries use it."""
+
+    sealing: Sealing
+
+    async def opened_store(self, *, creates_store: bool = False) -> ProcessStore:
+        """Return the store."""
+        ...
+
+
+class RunQueries:
+    """Reads of runs. Filters: `name` = an automation or several, `state` = a state or several, `queue`, `version`, created from `since` to
+    before `until` (aware datetimes).
+    """
+
+    def __init__(self, owner: StoreOwner) -> None:
+        self._owner = owner
+
+    async def list(self, *, limit: int = 50, **filters: Any) -> list[RunInfo]:
+        """Return the newest runs of a filter, newest first.
+
+        Raises:
+            OptionError: a filter cannot be used, or `limit` is not from 1 to 10,000.
+        """
+        if not 1 <= limit <= MOST:
+            raise OptionError(f"limit={limit!r}: expected a number from 1 to {MOST:,}", hint="Use app.runs.iterate().")
+        found: list[RunInfo] = []
+        async for info in self.iterate(**filters):
+            found.append(info)
+            if len(found) == limit:
+                break
+        return found
+
+    async def iterate(
+        self,
+        *,
+        name: str | Sequence[str] | None = None,
+        state: RunState | str | Sequence[RunState | str] | None = None,
+        queue: str | None = None,
+        version: int | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> AsyncIterator[RunInfo]:
+        """Yield all runs of a filter, newest first, page by page. Runs that start meanwhile are not among them.
+
+        Raises:
+            OptionError: a filter cannot be used.
+        """
+        names, states = _listed(name), _read_states(state)
+        since_at, until_at = _to_ms(since), _to_ms(until)
+        cursor: int | None = None
+        while True:
+
+            def read(reader: StoreReader, cursor: int | None = cursor) -> tuple[list[RunRow], int | None]:
+                page = run_page(
+                    reader,
+                    states=states,
+                    names=names,
+                    queue=queue,
+                    version=version,
+                    since_at=since_at,
+                    until_at=until_at,
+                    limit=_PAGE,
+                    cursor=cursor,
+                )
+                opener = ViewUnsealer(self._owner.sealing)
+                return [opener.row(row) for row in page.runs], page.cursor
+
+            rows, cursor = await self._read(read)
+            for row in rows:
+                yield _make_info(row)
+            if cursor is None:
+                return
+
+    async def get(self, run_id: str) -> RunInfo:
+        """Return a run, or the run that continues it (`run.restart`). Raises NotFoundError."""
+
+        def read(reader: StoreReader) -> RunView:
+            return ViewUnsealer(self._owner.sealing).run(run_view(reader, newest_of(reader, run_id)))
+
+        return _make_info(await self._read(read))
+
+    async def by_key(self, automation: str, key: str) -> RunInfo | None:
+        """Return the newest run of a run key; None = no run has it, or it was deleted."""
+
+        def read(reader: StoreReader) -> RunView | None:
+            found = first_values(reader.read("find_run_of_key", (automation, key)), str)
+            if not found or not reader.read("find_run_state", (found[0],)):
+                return None
+            return ViewUnsealer(self._owner.sealing).run(run_view(reader, found[0]))
+
+        view = await self._read(read)
+        return None if view is None else _make_info(view)
+
+    async def count(
+        self,
+        *,
+        name: str | Sequence[str] | None = None,
+        state: RunState | str | Sequence[RunState | str] | None = None,
+        queue: str | None = None,
+        version: int | None = None,
+        since: datetime | None = None,
+    ) -> int:
+        """Return how many runs match a filter, at most 10,000.
+
+        Raises:
+            OptionError: a filter cannot be used.
+        """
+        names, states, since_at = _listed(name), _read_states(state), _to_ms(since)
+
+        def read(reader: StoreReader) -> int:
+            return count_runs(
+                reader, states=states, names=names, queue=queue, version=version, since_at=since_at, most=MOST
+            )
+
+        return await self._read(read)
+
+    async def _read(self, read: Callable[[StoreReader], T]) -> T:
+        store = await self._owner.opened_store()
+        return await asyncio.to_thread(read, store.reader)
+
+
+def _listed(name: str | Sequence[str] | None) -> list[str] | None:
+    return None if name is None else [name] if isinstance(name, str) else list(name)
+
+
+def _read_states(state: RunState | str | Iterable[RunState | str] | None) -> tuple[RunState, ...]:
+    """Return the states. Raises OptionError for a text that is none."""
+    given = () if state is None else (state,) if isinstance(state, str) else tuple(state)
+    try:
+        return tuple(RunState(one_state) for one_state in given)
+    except ValueError as error:
+        known = ", ".join(known_state.value for known_state in RunState)
+        raise OptionError(f"state: {error}", hint=f"Known states: {known}.") from None
+
+
+def _to_ms(instant: datetime | None) -> int | None:
+    """Return an instant in ms UTC. Raises OptionError for one without a time zone."""
+    if instant is not None and instant.tzinfo is None:
+        raise OptionError(f"{instant.isoformat()} has no time zone", hint="Write datetime.now(UTC), for example.")
+    return None if instant is None else round(instant.timestamp() * 1_000)
+
+
+def _to_instant(at: int) -> datetime:
+    return datetime.fromtimestamp(at / 1_000, UTC)
+
+
+def _make_info(row: RunRow | RunView) -> RunInfo:
+    return RunInfo(
+        id=row.id,
+        automation=row.automation,
+        version=row.version,
+        state=row.state,
+        reason=row.reason,
+        title=row.title,
+        queue=row.queue,
+        trigger=row.trigger,
+        created_at=_to_instant(row.created_at),
+        started_at=None if row.started_at is None else _to_instant(row.started_at),
+        finished_at=None if row.finished_at is None else _to_instant(row.finished_at),
+    )
+
+
+def make_step_info(line: Any) -> StepInfo:
+    """Return a step for code from its line for people."""
+    return StepInfo(
+        ident=line.ident,
+        name=line.name,
+        kind=line.kind,
+        state=line.state,
+        attempts=max((attempt.number for attempt in line.tries), default=0),
+        result=None if line.output is None else decode(line.output),
+        error=None if line.failure is None else line.failure.message,
+    )

@@ -1,0 +1,152 @@
+"""Runs in Python: `app.runs`, handles on any run, blocking twins, starts by name without the code."""
+
+import asyncio
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+import mainspring as ms
+from mainspring.domain.errors import (
+    ArgumentError,
+    ConflictError,
+    NotFoundError,
+    OptionError,
+    UnknownNameError,
+)
+from mainspring.domain.states import RunState
+from mainspring.domain.triggers.trigger import ArgumentMismatchError
+from mainspring.engine.definitions.registry import Registry
+from tests.acceptance.engine_world import World
+
+
+def make_registry() -> Registry:
+    with Registry() as registry:
+
+        @ms.task
+        def double(n: int) -> int:
+            ms.log.info("doubles", n=n)
+            return 2 * n
+
+        @ms.workflow
+        async def twice(run: ms.Run, n: int) -> list[int]:
+            if n < 0:
+                raise ms.Permanent("negative")
+            return [await run.step(double.fn, n), await run.step(double.fn, n + 1)]
+
+    return registry
+
+
+@pytest.mark.asyncio
+async def test_runs_are_listed_found_and_counted(tmp_path):
+    """By automation, state, version and time; by key; newest first, beyond one page."""
+    registry = make_registry()
+    async with World(tmp_path).engine(registry) as engine:
+        app = engine.app
+        started = [await app.start("double", n) for n in range(3)]
+        for handle in started:
+            await handle.result()
+        failed = await app.options(key="k").start("twice", -1)
+        with pytest.raises(ms.RunFailed):
+            await failed.result()
+        assert [info.id for info in await app.runs.list(name="double")] == [handle.id for handle in started[::-1]]
+        (info,) = await app.runs.list(state="failed")
+        assert (info.id, info.automation, info.version, info.state) == (failed.id, "twice", 1, RunState.FAILED)
+        assert info.created_at.tzinfo is UTC
+        assert await app.runs.get(failed.id) == info
+        assert await app.runs.by_key("twice", "k") == info
+        assert await app.runs.by_key("twice", "other") is None
+        assert await app.runs.count() == 4
+        assert await app.runs.count(name=["double", "twice"], state=["succeeded", RunState.FAILED]) == 4
+        assert await app.runs.count(version=2) == 0
+        assert len([info async for info in app.runs.iterate(version=1)]) == 4
+        assert len(await app.runs.list(limit=2)) == 2
+        later = datetime.now(UTC) + timedelta(hours=1)
+        assert (await app.runs.list(since=later), await app.runs.count(since=later)) == ([], 0)
+        with pytest.raises(OptionError, match="time zone"):
+            await app.runs.list(since=datetime(2026, 1, 1))  # noqa: DTZ001 - that is the error
+        with pytest.raises(OptionError, match="Known states"):
+            await app.runs.count(state="done")
+        with pytest.raises(OptionError, match=r"app\.runs\.iterate"):
+            await app.runs.list(limit=10_001)
+        with pytest.raises(NotFoundError):
+            await app.runs.get("r_none")
+
+
+@pytest.mark.asyncio
+async def test_handle_of_any_run_has_its_steps_logs_and_typed_result(tmp_path):
+    """Also of one that another program started."""
+    async with World(tmp_path).engine(make_registry()) as engine:
+        started = await engine.start("twice", 3)
+        handle = engine.app.handle(started.id)
+        assert await handle.result() == [6, 8]
+        steps = await handle.steps()
+        assert [(step.name, step.state, step.attempts, step.result, step.error) for step in steps] == [
+            ("double", "succeeded", 1, 6, None),
+            ("double", "succeeded", 1, 8, None),
+        ]
+        assert (await handle.history()).run.id == started.id
+        lines = await handle.logs()
+        assert [line.text for line in lines if line.text == "doubles"] == ["doubles"] * 2
+        with pytest.raises(NotFoundError):
+            await engine.app.handle("r_none").status()
+
+
+def test_blocking_twins_work_while_a_worker_runs_in_another_thread(tmp_path):
+    """As in a view of a web framework: no loop of its own."""
+    app = ms.App(tmp_path / "state.db", registry=make_registry())
+    is_ready, is_over = threading.Event(), threading.Event()
+
+    async def work() -> None:
+        async with app.running():
+            is_ready.set()
+            await asyncio.to_thread(is_over.wait, 60)
+
+    worker = threading.Thread(target=lambda: asyncio.run(work()))
+    worker.start()
+    try:
+        assert is_ready.wait(60)
+        handle = app.start_sync("double", 21)
+        assert (handle.result_sync(60), handle.status_sync()) == (42, RunState.SUCCEEDED)
+        assert app.options(key="k").start_sync("double", 1).id == app.options(key="k").start_sync("double", 1).id
+        assert app.publish_sync("paid", {}) == 0
+        with pytest.raises(ConflictError):
+            app.signal_sync(handle.id, "go")
+        with pytest.raises(ConflictError):
+            app.cancel_sync(handle.id)
+        with pytest.raises(ConflictError):
+            app.retry_sync(handle.id)
+        with pytest.raises(NotFoundError):
+            app.answer_sync(handle.id, "yes")
+    finally:
+        is_over.set()
+        worker.join(60)
+
+
+@pytest.mark.asyncio
+async def test_blocking_twin_in_the_thread_of_a_loop_names_the_coroutine(tmp_path):
+    """It would stop everything else in that loop."""
+    app = ms.App(tmp_path / "state.db", registry=make_registry())
+    with pytest.raises(ConflictError) as error:
+        app.start_sync("double", 1)
+    assert error.value.hint == "Write instead: await app.start(...)"
+
+
+@pytest.mark.asyncio
+async def test_run_is_started_by_name_without_its_code(tmp_path):
+    """By the definition that a worker announced; its result is plain JSON."""
+    async with World(tmp_path).engine(make_registry()) as engine:
+        program = ms.App(engine.app.place, registry=Registry())
+        handle = await program.start("twice", n=3)
+        assert await handle.result(60) == [6, 8]
+        with pytest.raises(ArgumentError, match="passed by name"):
+            await program.start("twice", 3)
+        with pytest.raises(ArgumentMismatchError, match=r"\$\.input\.n"):
+            await program.start("twice", n="three")
+        with pytest.raises(UnknownNameError, match="twcie"):
+            await program.start("twcie", n=3)
+        program.close()
+    nowhere = ms.App(tmp_path / "none.db", registry=Registry())
+    with pytest.raises(UnknownNameError):
+        await nowhere.start("twice", n=3)
+    assert not (tmp_path / "none.db").exists()
