@@ -13,6 +13,7 @@ from mainspring.domain.errors import (
     NotFoundError,
     OptionError,
     UnknownNameError,
+    ValueRefusedError,
 )
 from mainspring.domain.states import RunState
 from mainspring.domain.triggers.trigger import ArgumentMismatchError
@@ -150,3 +151,35 @@ async def test_run_is_started_by_name_without_its_code(tmp_path):
     with pytest.raises(UnknownNameError):
         await nowhere.start("twice", n=3)
     assert not (tmp_path / "none.db").exists()
+
+
+@pytest.mark.asyncio
+async def test_published_state_is_committed_with_the_next_outcome(tmp_path):
+    """A later step reads it from the store; it is typed, and stays after the end."""
+    seen: list[object] = []
+
+    async def nothing() -> None: ...
+
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run) -> None:
+            for number in range(5):
+                run.publish_state({"number": number})
+                await run.step(nothing)
+                await run.step(read)
+
+    async with World(tmp_path).engine(registry) as engine:
+
+        async def read() -> None:
+            (info,) = await engine.app.runs.list()
+            seen.append(await engine.app.handle(info.id).published(dict[str, int]))
+
+        handle = await engine.start(work)
+        await handle.result()
+        assert await handle.published() == {"number": 4}
+        with pytest.raises(ValueRefusedError, match="state of run"):
+            await handle.published(list[int])
+        other = await engine.app.options(at=datetime.now(UTC) + timedelta(hours=1)).start(work)
+        assert await other.published() is None
+    assert seen == [{"number": number} for number in range(5)]

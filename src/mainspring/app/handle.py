@@ -50,6 +50,20 @@ class Handle(Generic[T_co]):
         """Return the run's state; of a restarted run that of the run that continues it."""
         return (await self._row()).state
 
+    async def published(self, type: Any = Any) -> Any:
+        """Return the last value that the run published (`run.publish_state`) as `type`; None = none so far.
+
+        Also of a run that waits or has ended; of a restarted run that of the newest one.
+
+        Raises:
+            ValueRefusedError: the value does not fit the type.
+            SealedError: a codec sealed the value, and this app does not have it.
+        """
+        data = (await self._row()).published
+        if data is None:
+            return None
+        return decode(self._app.sealing.open(data), annotation=type, value_name=f"state of run {self.id}")
+
     async def signal(self, name: str, value: Any = None) -> None:
         """Send a message to the run, or to the run that continues it.
 

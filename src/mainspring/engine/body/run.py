@@ -415,13 +415,15 @@ class Run(StepCaller):
         notes.changed = True
 
     def publish_state(self, value: Any) -> None:
-        """Publish a value that others can read while the run waits, even unloaded.
+        """Publish a value that others can read (`handle.published()`), also while the run waits or after its end.
+
+        The last value is committed with the next outcome of the run, before its wait or its end, and within a second.
 
         Raises:
             ValueRefusedError: the value cannot be saved.
         """
         self._body.notes.published = encode(value, value_name="published state", limit=self._body.payload_max)
-        self._body.notes.changed = True
+        self._body.notes.changed = self._body.notes.has_new_state = True
 
     def progress(self, done: int, total: int | None = None) -> None:
         """Say how far the run is."""

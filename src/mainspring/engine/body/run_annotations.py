@@ -21,6 +21,8 @@ class RunAnnotations:
     reported_size: int | None = None
     """Bytes of the promised output files, once they were checked."""
     changed: bool = False
+    has_new_state: bool = False
+    """Whether a published state is not sent yet: it travels with the next outcome at the latest."""
     is_reported_by_run: bool = False
     on_line: LineCallback | None = None
     """Receives a line of `run.log`: its level, text and fields."""

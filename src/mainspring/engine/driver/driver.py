@@ -270,7 +270,7 @@ class Driver(LoadedRun):
             seal = self.host.seal
             tags = seal(msgspec.json.encode(notes.tags)) if notes.tags else None
             command = AnnotateRun(self.run.id, self.claim, tags, progress, seal(notes.published), detail)
-            notes.changed = False
+            notes.changed = notes.has_new_state = False
             self.host.store.submit(command, self._notes_sent)
 
     def _notes_sent(self, result: CommandDone | Refused | BaseException) -> None:

@@ -98,6 +98,8 @@ class JournalWriter:
     ) -> None:
         """Submit an outcome that carries the next rank."""
         loaded = self._loaded
+        if loaded.body.notes.has_new_state:
+            loaded.send_notes()
         self.rank = outcome.rank
         self.saving += 1
         if outcome.output is not None:

@@ -211,6 +211,10 @@ class LoadedRun(ABC):
         """Deliver a committed outcome of the journal to the body."""
 
     @abstractmethod
+    def send_notes(self) -> None:
+        """Commit the notes of the body about its run, if they changed."""
+
+    @abstractmethod
     def wake(self) -> None:
         """Handle what is due."""
 
