@@ -7,9 +7,12 @@ from datetime import timedelta
 import pytest
 
 import mainspring as ms
-from mainspring.domain.errors import ArgumentError, NotFoundError, UnknownNameError
+from mainspring.domain.errors import ArgumentError, NotFoundError, OptionError, UnknownNameError
+from mainspring.domain.flags.flag import SHARE_UNITS
+from mainspring.domain.flags.flag_change import FlagChange
 from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry
+from mainspring.store.commands.flags import ChangeFlag
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import AT_ONCE, REPLAYING, World
 
@@ -199,3 +202,47 @@ async def test_fork_that_cannot_be_made_names_the_reason(tmp_path):
         await forked.signal("go")
         await forked.result()
         assert (await engine.app.fork(run.id, "go", key="again")).id == forked.id
+
+
+async def test_fork_has_the_flag_answers_of_its_source(tmp_path):
+    """Before and after the step, also without a key."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run) -> list[bool]:
+            sides = [await run.flag("new", by="ann"), await run.flag("new")]
+            await run.step(nothing)
+            return [*sides, await run.flag("new", by="ann"), await run.flag("new")]
+
+    async def nothing() -> None: ...
+
+    async with World(tmp_path).engine(registry, REPLAYING) as engine:
+        change = ChangeFlag("new", FlagChange(share=SHARE_UNITS))
+        await engine.working.apply(change)
+        run = await engine.start(work)
+        assert await run.result() == [True] * 4
+        await engine.working.apply(ChangeFlag("new", FlagChange(share=0)))
+        forked = await engine.app.fork(run.id, "nothing")
+        assert await forked.result() == [True] * 4
+
+
+async def test_partition_of_a_fork_is_checked_and_that_of_the_definition_not_filled(tmp_path):
+    """Its input need not fit the template."""
+    with Registry() as registry:
+
+        @ms.workflow(partition="{customer}", key="{customer}")
+        async def work(run: ms.Run, customer: str = "a") -> str:
+            await run.step(nothing)
+            return customer
+
+    async def nothing() -> None: ...
+
+    async with World(tmp_path).engine(registry) as engine:
+        run = await engine.start(work)
+        await run.result()
+        for partition in ("", "x" * 100_000, 5):
+            with pytest.raises(OptionError, match="partition"):
+                await engine.app.fork(run.id, "nothing", partition=partition)
+        forked = await engine.app.fork(run.id, "nothing", arguments={}, partition="p")
+        assert await forked.result() == "a"
+        assert (engine.view(forked).partition, engine.view(forked).run_key) == ("p", None)

@@ -56,8 +56,7 @@ async def test_step_under_way_finishes_and_the_next_one_waits_for_the_resume(tmp
         assert held.calls == ["first"]
         history = engine.history(run)
         assert (history.pause.reason, len(history.outcomes), history.facts) == ("look first", 1, [])
-        with pytest.raises(ConflictError, match="is paused"):
-            await engine.app.pause(run.id)
+        await engine.app.pause(run.id)  # changes nothing
         await engine.app.resume(run.id)
         assert await run.result() == ["first", "second"]
     assert held.calls == ["first", "second"]
@@ -265,3 +264,33 @@ async def test_parent_waits_for_its_paused_child(tmp_path):
         assert engine.view(found.id).state is RunState.PAUSED
         await engine.app.resume(found.id)
         assert await run.result() == "now"
+
+
+async def test_resume_lets_the_other_branches_continue_at_once(tmp_path):
+    """Not only when the attempt under way ends, which may take hours; a cancel, too."""
+    held, done = HeldStep(), []
+
+    async def note(text: str) -> None:
+        done.append(text)
+
+    with Registry() as registry:
+
+        @ms.workflow
+        async def two(run: ms.Run) -> None:
+            async def receive() -> None:
+                await run.step(note, str(await run.receive("go")))
+
+            await asyncio.gather(run.step(held.pass_through, "long"), receive())
+
+    async with World(tmp_path).engine(registry) as engine:
+        run = await engine.start(two)
+        await held.entered.wait()
+        await engine.app.pause(run.id)
+        await until_it_pauses(engine, run)
+        await run.signal("go", "signal")
+        await engine.app.resume(run.id)
+        await engine.when(lambda: done, lambda found: found == ["signal"])
+        await engine.app.pause(run.id)
+        await until_it_pauses(engine, run)
+        await engine.app.cancel(run.id)
+        await engine.until(run, RunState.CANCELLED)

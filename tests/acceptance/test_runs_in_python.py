@@ -10,6 +10,7 @@ import mainspring as ms
 from mainspring.domain.errors import (
     ArgumentError,
     ConflictError,
+    NoStoreError,
     NotFoundError,
     OptionError,
     UnknownNameError,
@@ -70,6 +71,14 @@ async def test_runs_are_listed_found_and_counted(tmp_path):
             await app.runs.count(state="done")
         with pytest.raises(OptionError, match=r"app\.runs\.iterate"):
             await app.runs.list(limit=10_001)
+        assert (await app.runs.list(state=[]), await app.runs.list(name=[]), await app.runs.count(state=())) == (
+            [],
+            [],
+            0,
+        )
+        for filters in ({"since": "2h"}, {"version": "1"}, {"version": 0}, {"nme": "x"}):
+            with pytest.raises(OptionError):
+                await app.runs.list(**filters)
         with pytest.raises(NotFoundError):
             await app.runs.get("r_none")
 
@@ -89,8 +98,9 @@ async def test_handle_of_any_run_has_its_steps_logs_and_typed_result(tmp_path):
         assert (await handle.history()).run.id == started.id
         lines = await handle.logs()
         assert [line.text for line in lines if line.text == "doubles"] == ["doubles"] * 2
-        with pytest.raises(NotFoundError):
-            await engine.app.handle("r_none").status()
+        for reading in (engine.app.handle("r_none").status(), engine.app.handle("r_none").logs()):
+            with pytest.raises(NotFoundError):
+                await reading
 
 
 def test_blocking_twins_work_while_a_worker_runs_in_another_thread(tmp_path):
@@ -148,7 +158,7 @@ async def test_run_is_started_by_name_without_its_code(tmp_path):
             await program.start("twcie", n=3)
         program.close()
     nowhere = ms.App(tmp_path / "none.db", registry=Registry())
-    with pytest.raises(UnknownNameError):
+    with pytest.raises(NoStoreError):
         await nowhere.start("twice", n=3)
     assert not (tmp_path / "none.db").exists()
 

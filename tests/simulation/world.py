@@ -190,7 +190,7 @@ class World:
 
     def _resume(self, run: str) -> None:
         self.hits["resumed by a person"] += bool(self.rows("select 1 from run_pauses where run = ?", run))
-        self.client_submit(ResumeRun(run))
+        self.client_submit(ResumeRun(run, "resume"))
 
     def _plan_chain(self, dice: random.Random) -> None:
         """Plan a run that restarts again and again, and what comes for it: each counts exactly once in the chain."""

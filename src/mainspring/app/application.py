@@ -409,6 +409,8 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
         try:
             started = await self.do(operation)
         except (NoStoreError, UnknownNameError) as error:
+            if isinstance(error, NoStoreError) and not self.registry.names:
+                raise
             known = error.known if isinstance(error, UnknownNameError) else ()
             raise UnknownNameError("automation", name, {*known, *self.registry.names}) from None
         return Handle(self, started.run, None, created=started.created)

@@ -261,6 +261,22 @@ class Client(StartsWithOptions["RemoteStarter"]):
         """Resume a paused run, or withdraw the request to pause it."""
         await self.act(f"runs/{_quote_path_part(run_id)}/resume", {"reason": reason})
 
+    async def fork(
+        self,
+        run_id: str,
+        from_step: str | None,
+        reason: str | None = None,
+        *,
+        arguments: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        partition: str | None = None,
+    ) -> RemoteHandle:
+        """Start a new run from a step of a finished one, None = from its end; see `App.fork`."""
+        input = None if arguments is None else _encode_value(arguments, "arguments")
+        body = {"reason": reason, "from_step": from_step, "input": input, "key": key, "partition": partition}
+        made = await self.act(f"runs/{_quote_path_part(run_id)}/fork", body)
+        return RemoteHandle(self, made["run"], created=made["created"])
+
     async def retry(self, run_id: str, reason: str | None = None, *, from_step: str | None = None) -> None:
         """Continue a failed or halted run from where it failed, or from a step."""
         await self.act(f"runs/{_quote_path_part(run_id)}/retry", {"reason": reason, "from_step": from_step})

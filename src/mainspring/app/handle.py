@@ -109,7 +109,7 @@ class Handle(Generic[T_co]):
         store = await self._app.opened_store()
 
         def read() -> list[LogLine]:
-            parts = parts_of(store.reader, newest_of(store.reader, self.id))
+            parts = parts_of(store.reader, run_view(store.reader, newest_of(store.reader, self.id)).id)
             return read_lines(parts, RowUnsealer(self._app.sealing, lenient=True))
 
         return await asyncio.to_thread(read)

@@ -70,7 +70,7 @@ class RunOperations(ABC):
 
         Raises:
             NotFoundError: there is no such run.
-            ConflictError: it has ended, needs attention, or is paused already.
+            ConflictError: it has ended or needs attention.
         """
         await self.do(partial(run.pause, run=run_id), reason)
 
@@ -135,7 +135,7 @@ class RunOperations(ABC):
     async def fork(
         self,
         run_id: str,
-        from_step: str,
+        from_step: str | None,
         reason: str | None = None,
         *,
         arguments: Mapping[str, Any] | None = None,
@@ -144,7 +144,8 @@ class RunOperations(ABC):
     ) -> "Handle[Any]":
         """Start a new run from a step of a finished one: it inherits all results from before the step, and does the rest.
 
-        `arguments` = another input, by name; None = that of the run. Without `key` and `partition` the fork has none.
+        `from_step` None = from its end: it inherits all results. `arguments` = another input by name, all of it; None = that of the run.
+        Without `key` and `partition` the fork has none.
 
         Raises:
             NotFoundError: there is no such run.

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypedDict, TypeVar, Unpack
 
 import msgspec
 
@@ -66,6 +66,17 @@ class StoreOwner(Protocol):
         ...
 
 
+class RunFilters(TypedDict, total=False):
+    """The filters of a list of runs."""
+
+    name: str | Sequence[str] | None
+    state: RunState | str | Sequence[RunState | str] | None
+    queue: str | None
+    version: int | None
+    since: datetime | None
+    until: datetime | None
+
+
 class RunQueries:
     """Reads of runs. Filters: `name` = an automation or several, `state` = a state or several, `queue`, `version`, created from `since` to
     before `until` (aware datetimes).
@@ -74,13 +85,18 @@ class RunQueries:
     def __init__(self, owner: StoreOwner) -> None:
         self._owner = owner
 
-    async def list(self, *, limit: int = 50, **filters: Any) -> list[RunInfo]:
+    async def list(self, *, limit: int = 50, **filters: Unpack[RunFilters]) -> list[RunInfo]:
         """Return the newest runs of a filter, newest first.
 
         Raises:
             OptionError: a filter cannot be used, or `limit` is not from 1 to 10,000.
         """
-        if not 1 <= limit <= MOST:
+        unknown = sorted(filters.keys() - RunFilters.__annotations__.keys())
+        if unknown:
+            raise OptionError(
+                f"app.runs.list: no filter {unknown[0]!r}", hint=f"Known: {', '.join(RunFilters.__annotations__)}."
+            )
+        if type(limit) is not int or not 1 <= limit <= MOST:
             raise OptionError(f"limit={limit!r}: expected a number from 1 to {MOST:,}", hint="Use app.runs.iterate().")
         found: list[RunInfo] = []
         async for info in self.iterate(**filters):
@@ -104,8 +120,10 @@ class RunQueries:
         Raises:
             OptionError: a filter cannot be used.
         """
-        names, states = _listed(name), _read_states(state)
+        names, states = _read_filter(name, state, version)
         since_at, until_at = _to_ms(since), _to_ms(until)
+        if states is None:
+            return
         cursor: int | None = None
         while True:
 
@@ -158,17 +176,28 @@ class RunQueries:
         queue: str | None = None,
         version: int | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
     ) -> int:
         """Return how many runs match a filter, at most 10,000.
 
         Raises:
             OptionError: a filter cannot be used.
         """
-        names, states, since_at = _listed(name), _read_states(state), _to_ms(since)
+        names, states = _read_filter(name, state, version)
+        since_at, until_at = _to_ms(since), _to_ms(until)
+        if states is None:
+            return 0
 
         def read(reader: StoreReader) -> int:
             return count_runs(
-                reader, states=states, names=names, queue=queue, version=version, since_at=since_at, most=MOST
+                reader,
+                states=states,
+                names=names,
+                queue=queue,
+                version=version,
+                since_at=since_at,
+                until_at=until_at,
+                most=MOST,
             )
 
         return await self._read(read)
@@ -178,25 +207,32 @@ class RunQueries:
         return await asyncio.to_thread(read, store.reader)
 
 
-def _listed(name: str | Sequence[str] | None) -> list[str] | None:
-    return None if name is None else [name] if isinstance(name, str) else list(name)
-
-
-def _read_states(state: RunState | str | Iterable[RunState | str] | None) -> tuple[RunState, ...]:
-    """Return the states. Raises OptionError for a text that is none."""
-    given = () if state is None else (state,) if isinstance(state, str) else tuple(state)
+def _read_filter(
+    name: str | Sequence[str] | None, state: RunState | str | Iterable[RunState | str] | None, version: int | None
+) -> tuple[list[str] | None, tuple[RunState, ...] | None]:
+    """Return the names (None = all) and the states (() = all, None = none). Raises OptionError."""
+    if version is not None and (type(version) is not int or version < 1):
+        raise OptionError(f"version={version!r}: expected a whole number from 1 on")
+    names = None if name is None else [name] if isinstance(name, str) else list(name)
+    if state is None:
+        return names, ()
+    given = (state,) if isinstance(state, str) else tuple(state)
     try:
-        return tuple(RunState(one_state) for one_state in given)
+        return names, tuple(RunState(value) for value in given) or None
     except ValueError as error:
-        known = ", ".join(known_state.value for known_state in RunState)
+        known = ", ".join(member.value for member in RunState)
         raise OptionError(f"state: {error}", hint=f"Known states: {known}.") from None
 
 
 def _to_ms(instant: datetime | None) -> int | None:
-    """Return an instant in ms UTC. Raises OptionError for one without a time zone."""
-    if instant is not None and instant.tzinfo is None:
-        raise OptionError(f"{instant.isoformat()} has no time zone", hint="Write datetime.now(UTC), for example.")
-    return None if instant is None else round(instant.timestamp() * 1_000)
+    """Return an instant in ms UTC. Raises OptionError for another type, or one without a time zone."""
+    if instant is None:
+        return None
+    if not isinstance(instant, datetime) or instant.tzinfo is None:
+        raise OptionError(
+            f"{instant!r}: expected a datetime with a time zone", hint="Write datetime.now(UTC), for example."
+        )
+    return round(instant.timestamp() * 1_000)
 
 
 def _to_instant(at: int) -> datetime:

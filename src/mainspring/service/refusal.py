@@ -36,6 +36,8 @@ _CONFLICT_HINTS = {
     "effects confirm KEY`, `mainspring effects forget KEY`.",
     "undone": "Run them again: `mainspring runs retry RUN`; it starts at the first undone step.",
     "retired": "End the retirement with `mainspring auto resume NAME`, or start another automation.",
+    "after_stop": "Fork from a step before that, or from its end: `mainspring runs fork RUN --from-end`.",
+    **dict.fromkeys(("undone_before", "unsettled_before"), "`mainspring runs show RUN` lists the steps."),
     "sealed_otherwise": 'Use a process with that codec: [store] codec = "module:name", MAINSPRING_STORE_CODEC, or '
     "App(codec=...).",
     "held": "Decide on the unfinished runs, then `mainspring db restore --release`.",

@@ -75,4 +75,5 @@ class ViewUnsealer(RowUnsealer):
             waits=[self.wait(view) for view in history.waits],
             children=[self.row(row) for row in history.children],
             rejected=[self.rejected(fact) for fact in history.rejected],
+            forks=[self.row(row) for row in history.forks],
         )

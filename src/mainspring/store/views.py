@@ -118,6 +118,7 @@ class RunPause(msgspec.Struct, frozen=True):
     paused_by: str
     reason: str | None
     due_at: int | None
+    holds_partition: bool = False
 
 
 class BlockedCall(msgspec.Struct, frozen=True):
@@ -156,6 +157,8 @@ class RunHistory(msgspec.Struct, frozen=True):
     """Measured numbers by name."""
     pause: RunPause | None = None
     """The pause of a paused run."""
+    forks: list[RunRow] = []
+    """Its newest forks."""
 
 
 class RunExport(RunHistory, frozen=True, kw_only=True):

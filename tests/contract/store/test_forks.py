@@ -8,7 +8,9 @@ import pytest
 from mainspring.domain.incidents.incident_members import HealthRule
 from mainspring.domain.runs.fork_origin import InheritedPart, read_fork_origin
 from mainspring.domain.runs.journal import OutcomeKind
-from mainspring.domain.states import OutcomeState, RunState
+from mainspring.domain.states import AttemptState, OutcomeState, RunState
+from mainspring.store.commands.automations import SetQueue
+from mainspring.store.commands.journal import SaveAttempt
 from mainspring.store.commands.results import Refused, StartAnswer
 from mainspring.store.commands.run_control import ForkRun
 from mainspring.store.commands.runs import CancelRun, RunKey
@@ -52,7 +54,7 @@ def test_fork_inherits_what_was_requested_before_the_step(store):
     assert (origin.run, origin.step, origin.parts) == (run.id, "s3", (InheritedPart(2, run.id, run.started_at),))
     assert run_view(store.reader, run.id).state is RunState.FAILED
     claimed = store.claim_one()
-    assert (claimed.id, claimed.fresh, claimed.rank, claimed.fork) == (answer.run, False, 2, view.fork)
+    assert (claimed.id, claimed.fresh, claimed.rank, claimed.fork) == (answer.run, True, 2, view.fork)
     store.do(outcome(claimed, 3), finish(claimed, rank=3))
 
 
@@ -141,7 +143,7 @@ def test_unsettled_step_is_not_inherited(store):
     run = store.begin(kind="workflow")
     doubt = outcome(run, 1, state=OutcomeState.IN_DOUBT, output=None)
     store.do(doubt, outcome(run, 2), fail(run, "s2", rank=2))
-    assert store.do(make_fork(store, run.id, "s2")).code == "unsettled"
+    assert store.do(make_fork(store, run.id, "s2")).code == "unsettled_before"
     assert store.do(make_fork(store, run.id, "s1")).created
 
 
@@ -151,5 +153,66 @@ def test_undone_step_is_not_inherited(store):
     undo = msgspec.structs.replace(outcome(run, 3, "undo:s1"), kind=OutcomeKind.UNDO)
     store.do(outcome(run, 1, undo="u"), outcome(run, 2), undo, fail(run, "s2", rank=3))
     refused = store.do(make_fork(store, run.id, "s2"))
-    assert (refused.code, "fork from the first of them" in refused.text) == ("undone", True)
+    assert (refused.code, "step s1 is undone; fork from it" in refused.text) == ("undone_before", True)
     assert store.do(make_fork(store, run.id, "s1")).created
+
+
+@pytest.mark.parametrize("kind", [OutcomeKind.CANCEL, OutcomeKind.DEADLINE])
+def test_end_of_a_run_is_no_step_to_fork_from(store, kind):
+    """Its outcome has no place among the requests."""
+    run = store.begin(kind="workflow")
+    stop = msgspec.structs.replace(outcome(run, 2, f"{kind}#2"), kind=kind, request_number=0)
+    store.do(outcome(run, 1), stop, finish(run, RunState.CANCELLED, rank=2))
+    assert store.do(make_fork(store, run.id, f"{kind}#2")).code == "no_such_step"
+
+
+def test_fork_from_the_end_inherits_all_but_the_end(store):
+    """For a run that was cancelled between two steps."""
+    run = store.begin(kind="workflow")
+    stop = msgspec.structs.replace(outcome(run, 3, "cancel#3"), kind=OutcomeKind.CANCEL, request_number=0)
+    store.do(outcome(run, 1), outcome(run, 2), stop, finish(run, RunState.CANCELLED, rank=3))
+    fork = store.do(make_fork(store, run.id, None)).run
+    assert outcomes_of(store, fork) == [(1, "s1", 1), (2, "s2", 2)]
+    assert read_fork_origin(run_view(store.reader, fork).fork).step == ""
+    assert [row.id for row in run_history(store.reader, run.id).forks] == [fork]
+
+
+def test_step_that_followed_a_cancel_is_no_start_of_a_fork(store):
+    """Its code asked for it because of the cancel; a fork from the end starts before that."""
+    run = store.begin(kind="workflow")
+    stop = msgspec.structs.replace(outcome(run, 2, "cancel#2"), kind=OutcomeKind.CANCEL, request_number=0)
+    cleanup = msgspec.structs.replace(outcome(run, 3, "cleanup"), request_number=3, requested_after=2)
+    later = msgspec.structs.replace(outcome(run, 4, "later"), request_number=4, requested_after=3)
+    store.do(outcome(run, 1), stop, cleanup, later, finish(run, RunState.CANCELLED, rank=4))
+    for step in ("cleanup", "later"):
+        assert store.do(make_fork(store, run.id, step)).code == "after_stop"
+    assert outcomes_of(store, store.do(make_fork(store, run.id, None)).run) == [(1, "s1", 1)]
+
+
+def test_attempt_in_doubt_is_not_inherited_by_silence(store):
+    """The body had cancelled its step, so no outcome tells of the doubt."""
+    run = store.begin(kind="workflow")
+    attempt = SaveAttempt(run.id, run.claim, "s1", "s1", 0, 1, AttemptState.IN_DOUBT, 1, 1, "a")
+    cancelled = msgspec.structs.replace(outcome(run, 1), state=OutcomeState.CANCELLED, output=None)
+    store.do(attempt, cancelled, outcome(run, 2), fail(run, "s3", rank=2))
+    assert store.do(make_fork(store, run.id, "s2")).code == "unsettled_before"
+
+
+def test_fork_waits_for_the_rate_of_its_queue_like_a_start(store, clock):
+    """And counts as one."""
+    run = run_steps(store, 1)
+    store.do(SetQueue("slow", rate_count=1, rate_per_ms=60_000))
+    started = store.start(queue="slow").run
+    assert store.ids() == [started]
+    fork = store.do(make_fork(store, run.id, "s2", queue="slow")).run
+    assert store.ids() == []
+    clock.forward(61_000)
+    assert store.ids() == [fork]
+
+
+def test_workflow_that_became_a_task_cannot_be_forked(store):
+    """Its one step would run all of it again."""
+    run = run_steps(store, 1)
+    command = make_fork(store, run.id, "s2")
+    refused = store.do(ForkRun(msgspec.structs.replace(command.start, kind="task"), command.source, command.step))
+    assert (refused.code, "is a task" in refused.text) == ("wrong_state", True)

@@ -9,12 +9,13 @@ from mainspring.domain.states import RolloutMove, RolloutState, RunState
 from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow
 from mainspring.store.commands.results import DONE, NumberAnswer, Refused, RolloutMoved
 from mainspring.store.commands.rollouts import CountRolloutRuns, MoveRollout, MoveRun, StartRollout
+from mainspring.store.commands.run_control import ForkRun, PauseRun, RunPauseRequest
 from mainspring.store.commands.runs import ParentLink, RunKey, StartAlternative
 from mainspring.store.commands.sessions import DrainSession
 from mainspring.store.commands.triggers import TriggerRow
 from mainspring.store.read import rollouts
 from mainspring.store.read.automations.recent_changes import changes_since
-from tests.contract.store.process import fail, finish, suspend
+from tests.contract.store.process import fail, finish, outcome, suspend
 
 HOUR_MS = 3_600_000
 HALF, ALL = 500_000, 1_000_000
@@ -392,3 +393,23 @@ def test_rollouts_are_listed_by_automation_and_state(store):
     assert rollouts.list_rollouts(store.reader, "b") == []
     assert rollouts.find_rollout(store.reader, first).state is RolloutState.ABORTED
     assert rollouts.find_rollout(store.reader, 99) is None
+
+
+def test_fork_gets_the_version_in_force_while_a_rollout_divides_starts(store):
+    """The rollout neither assigns nor counts it."""
+    run = store.begin(kind="workflow")
+    store.do(outcome(run, 1), finish(run, rank=1))
+    announce(store, 1, 2)
+    store.do(rollout(steps=(ALL,)))
+    fork = store.do(ForkRun(store.starting("a", kind="workflow"), run.id, "s1")).run
+    assert store.run(fork).version == 1
+    assert store.reader.read_text("select 1 from rollout_runs where run = ?", (fork,)) == []
+
+
+def test_paused_run_of_a_version_is_listed_and_moved_like_a_waiting_one(store):
+    """A rollout that ends leaves no run of its version behind, only because it is paused."""
+    run = store.start("a", version=1).run
+    store.do(PauseRun(run, "p1", RunPauseRequest("ann")))
+    assert store.reader.read("list_idle_runs_of_version", ("a", 1, 10)) == [(run,)]
+    assert store.do(MoveRun(run, 0, 1, 2)) == DONE
+    assert store.run(run).version == 2

@@ -4,12 +4,13 @@ import pytest
 
 from mainspring.alerting.inputs.held_work import read_paused_runs
 from mainspring.domain.runs.journal import FactKind
-from mainspring.domain.states import RunState
+from mainspring.domain.states import OutcomeState, RunState
 from mainspring.store.commands.results import DONE, PAUSE_WITHDRAWN, Refused
 from mainspring.store.commands.run_control import EnterPause, PauseRun, ResumeRun, RunPauseRequest
-from mainspring.store.commands.runs import CancelRun, MarkRunDone, ReopenRun
+from mainspring.store.commands.runs import CancelRun, GiveResult, MarkRunDone, ReopenRun
+from mainspring.store.commands.sessions import DeclareSessionDead
 from mainspring.store.read.runs.run_views import run_history
-from tests.contract.store.process import fail, finish, signal, suspend
+from tests.contract.store.process import fail, finish, halt, outcome, signal, suspend
 
 
 def pause(run, command="p1", reason=None):
@@ -31,7 +32,7 @@ def test_waiting_run_pauses_at_once_and_keeps_what_it_receives(store, clock):
     store.do(signal(run.id))
     clock.forward(10_000)
     assert store.ids() == []
-    assert store.twice(ResumeRun(run.id)) == DONE
+    assert store.twice(ResumeRun(run.id, "resume")) == DONE
     assert run_history(store.reader, run.id).pause is None
     resumed = store.claim_one()
     assert (resumed.id, resumed.fresh, [fact.kind for fact in resumed.facts]) == (run.id, False, [FactKind.SIGNAL])
@@ -44,12 +45,12 @@ def test_delayed_run_is_due_at_its_own_time_after_a_pause(store, clock):
     for run in (early, late):
         store.do(pause(run, f"p-{run}"))
         assert run_history(store.reader, run).pause.due_at == due_at
-    store.do(ResumeRun(early))
+    store.do(ResumeRun(early, "resume"))
     assert (store.run(early).state, store.run(early).due_at) == (RunState.QUEUED, due_at)
     clock.forward(60_000)
     assert store.ids() == [early]
     clock.forward(1_000)
-    store.do(ResumeRun(late))
+    store.do(ResumeRun(late, "resume"))
     assert store.ids() == [late]
 
 
@@ -64,7 +65,7 @@ def test_owner_pauses_its_run_and_a_crash_before_that_loses_no_request(store, se
     assert (found.run.state, found.facts, found.run.waiting_for) == (RunState.PAUSED, [], b"[]")
     assert code_of(store.do(EnterPause(run.id, run.claim, 0))) == "claim_lost"
     assert second.ids() == []
-    store.do(ResumeRun(run.id))
+    store.do(ResumeRun(run.id, "resume"))
     assert second.claim_one().claim == run.claim + 1
 
 
@@ -72,10 +73,10 @@ def test_request_that_was_withdrawn_pauses_nothing(store):
     """Its owner learns that when it wants to pause it."""
     run = store.begin()
     store.do(pause(run.id))
-    assert store.do(ResumeRun(run.id)) == DONE
+    assert store.do(ResumeRun(run.id, "resume")) == DONE
     assert store.do(EnterPause(run.id, run.claim, 0)) == PAUSE_WITHDRAWN
     assert store.state(run.id) is RunState.RUNNING
-    assert code_of(store.do(ResumeRun(run.id))) == "not_paused"
+    assert code_of(store.do(ResumeRun(run.id, "resume"))) == "not_paused"
 
 
 def test_paused_run_holds_its_partition_and_one_in_its_line_loses_no_place(store, clock):
@@ -85,9 +86,9 @@ def test_paused_run_holds_its_partition_and_one_in_its_line_loses_no_place(store
     assert claimed.id == first
     store.do(suspend(claimed), pause(first, "p1"), pause(second, "p2"))
     assert store.ids() == []
-    store.do(ResumeRun(second))
+    store.do(ResumeRun(second, "resume"))
     assert store.run(second).blocked == "partition"
-    store.do(ResumeRun(first))
+    store.do(ResumeRun(first, "resume"))
     store.do(finish(store.claim_one()))
     assert store.ids() == [second]
     assert store.run(third).blocked == "partition"
@@ -136,17 +137,20 @@ def test_run_that_ended_cannot_be_paused(store, state):
     run = store.begin()
     store.do(finish(run, state))
     assert code_of(store.do(pause(run.id))) == "finished"
-    assert code_of(store.do(ResumeRun(run.id))) == "not_paused"
+    assert code_of(store.do(ResumeRun(run.id, "resume"))) == "not_paused"
 
 
 def test_refusals_name_what_is_in_the_way(store):
     """With the state of the run."""
     assert code_of(store.do(pause("r_none"))) == "not_found"
-    assert code_of(store.do(ResumeRun("r_none"))) == "not_found"
+    assert code_of(store.do(ResumeRun("r_none", "resume"))) == "not_found"
     run = store.start().run
     store.do(pause(run))
-    again = store.do(pause(run, "p2"))
-    assert (again.code, again.text) == ("wrong_state", f"run {run} is paused")
+    assert store.do(pause(run, "p2")) == DONE
+    halted = store.begin()
+    store.do(halt(halted))
+    refused = store.do(pause(halted.id, "p3"))
+    assert (refused.code, refused.text) == ("wrong_state", f"run {halted.id} is needs_attention")
 
 
 def test_paused_runs_are_read_for_their_monitor(store, clock):
@@ -171,7 +175,7 @@ def test_restart_takes_the_request_to_its_successor(store):
     claimed = store.claim_one()
     assert (claimed.id, [fact.kind for fact in claimed.facts]) == (then.id, [FactKind.PAUSE])
     assert store.do(EnterPause(claimed.id, claimed.claim, 0)) == DONE
-    assert store.do(ResumeRun(run.id)) == DONE
+    assert store.do(ResumeRun(run.id, "resume")) == DONE
     assert store.state(then.id) is RunState.QUEUED
 
 
@@ -181,7 +185,7 @@ def test_continued_run_waits_for_its_partition_after_a_pause(store):
     store.do(fail(store.claim_one()))
     claimed = store.claim_one()
     assert claimed.id == holder
-    store.do(ReopenRun(failed), pause(failed), ResumeRun(failed))
+    store.do(ReopenRun(failed), pause(failed), ResumeRun(failed, "resume"))
     assert (store.run(failed).blocked, store.ids()) == ("partition", [])
     store.do(finish(claimed))
     assert store.ids() == [failed]
@@ -191,7 +195,66 @@ def test_retry_at_a_later_time_keeps_that_time_over_a_pause(store, clock):
     """As a delayed start does."""
     due_at = clock.now() + 60_000
     run = store.begin()
-    store.do(fail(run), ReopenRun(run.id, due_at=due_at), pause(run.id), ResumeRun(run.id))
+    store.do(fail(run), ReopenRun(run.id, due_at=due_at), pause(run.id), ResumeRun(run.id, "resume"))
     assert (store.run(run.id).due_at, store.ids()) == (due_at, [])
     clock.forward(60_000)
     assert store.ids() == [run.id]
+
+
+def test_later_retry_waits_for_its_partition_after_a_pause(store, clock):
+    """Two runs of one partition would run at once."""
+    failed, holder = (store.start(partition="p").run for _ in range(2))
+    store.do(fail(store.claim_one()))
+    claimed = store.claim_one()
+    store.do(ReopenRun(failed, due_at=clock.now() + 60_000), pause(failed), ResumeRun(failed, "r1"))
+    clock.forward(61_000)
+    assert store.ids() == []
+    store.do(finish(claimed))
+    assert store.ids() == [failed]
+    assert holder == claimed.id
+
+
+def test_cancel_ends_the_request_to_pause(store):
+    """The run cleans up instead; nothing pauses it any more."""
+    run = store.begin()
+    store.do(pause(run.id), CancelRun(run.id, "c1"))
+    assert [fact.kind for fact in run_history(store.reader, run.id).facts] == [FactKind.CANCEL]
+    assert store.do(EnterPause(run.id, run.claim, 0)) == PAUSE_WITHDRAWN
+    assert store.do(pause(run.id, "p2")).text == f"run {run.id} is being cancelled"
+    store.do(suspend(run))
+    assert store.do(pause(run.id, "p3")).code == "wrong_state"
+    assert store.ids() == [run.id]
+
+
+def test_cancel_resumes_a_paused_rollback(store):
+    """A second cancel of a run that rolls back waits for its end, and so must not leave it paused."""
+    run = store.begin(kind="workflow")
+    store.do(fail(run), CancelRun(run.id, "c1", undo=True), pause(run.id), CancelRun(run.id, "c2"))
+    assert store.ids() == [run.id]
+
+
+def test_result_by_hand_ends_the_request_to_pause(store):
+    """The run stopped before it could be paused."""
+    run = store.begin()
+    store.do(pause(run.id), outcome(run, 1, state=OutcomeState.IN_DOUBT, output=None), halt(run, "s1", rank=1))
+    store.do(GiveResult(run.id, "s1", "g1", b"1"))
+    assert [fact.kind for fact in store.claim_one().facts] == [FactKind.RESULT]
+
+
+def test_paused_run_on_probation_keeps_no_process_waiting(store, second):
+    """`up` would start a probation process again and again."""
+    run = second.begin()
+    store.do(DeclareSessionDead(second.session, crashed=True))
+    text = "select count(*) from runs where probation = 1"
+    assert [tuple(row) for row in store.reader.read_text(text)] == [(1,)]
+    store.do(pause(run.id))
+    for query in ("count_probation_runs", "count_unclaimed_probation_runs"):
+        assert [tuple(row) for row in store.reader.read(query)] == [(0,)]
+
+
+def test_ready_run_that_has_its_partition_keeps_it_over_a_pause(store):
+    """Its pause names it as the holder."""
+    first, second = (store.start(partition="p").run for _ in range(2))
+    store.do(pause(first, "p1"), pause(second, "p2"))
+    holds = [run_history(store.reader, run).pause.holds_partition for run in (first, second)]
+    assert holds == [True, False]

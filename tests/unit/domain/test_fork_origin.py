@@ -41,3 +41,14 @@ def test_origin_is_read_as_it_was_written():
     origin = ForkOrigin("r_1", "s#1", (InheritedPart(2, "r_0", 5), InheritedPart(3, "r_1", 9)))
     assert read_fork_origin(origin.write()) == origin
     assert read_fork_origin(None) is None
+
+
+@given(RANKS, st.integers(0, 60))
+def test_origin_that_is_cut_names_the_same_runs_up_to_there(ranks, last_rank):
+    """Outcomes after it no longer count."""
+    origin = ForkOrigin("b", "s", make_parts(ForkOrigin("a", "s", (InheritedPart(9, "a", 1),)), "b", 2, ranks))
+    cut = origin.cut(last_rank)
+    assert cut.last_rank == min(origin.last_rank, last_rank)
+    assert [cut.find_part(rank).run for rank in range(cut.last_rank)] == [
+        origin.find_part(rank).run for rank in range(cut.last_rank)
+    ]

@@ -278,7 +278,7 @@ class FactsReader:
     def _read_held_work(
         self, rows: monitor_reads.MonitorRows, sessions: list[SessionView], now_at: int
     ) -> dict[str, Mapping[str, tuple[Any, ...]]]:
-        """Return lost and blocked work, by field of WatchedAutomation and automation. Empty if the rows are of some automations only."""
+        """Return lost and blocked work, by field of WatchedAutomation and automation; of some automations only the paused runs."""
         paused_runs = read_paused_runs(self._reader)
         if not sessions and not rows.listeners:
             return {"paused_runs": paused_runs}

@@ -11,13 +11,21 @@ from mainspring.domain.errors import ArgumentError
 
 @command("fork", "start a new run from a step of a finished one")
 @click.argument("run", type=params.RUN)
-@click.option("--from-step", "step", type=params.STEP, required=True, metavar="STEP", help="the first step that runs")
-@click.option("--input", "text", metavar="JSON", help="another input: a JSON object, @FILE, or - for stdin")
+@click.option("--from-step", "step", type=params.STEP, metavar="STEP", help="the first step that runs")
+@click.option("--from-end", is_flag=True, help="keep all results: continue where a cancelled run ended")
+@click.option("--input", "text", metavar="JSON", help="another input, all of it: a JSON object, @FILE, or - for stdin")
 @click.option("--key", help="the run key of the fork; without it, it has none")
 @click.option("--partition", metavar="KEY", help="the partition key of the fork; without it, it has none")
 @pass_invocation
 def fork(
-    invocation: Invocation, run: str, *, step: str, text: str | None, key: str | None, partition: str | None
+    invocation: Invocation,
+    run: str,
+    *,
+    step: str | None,
+    from_end: bool,
+    text: str | None,
+    key: str | None,
+    partition: str | None,
 ) -> None:
     """The fork inherits all results from before STEP, and does the rest with the code of now. RUN stays as it is.
 
@@ -31,6 +39,8 @@ def fork(
     from mainspring.service.runs.run_start import encode_arguments, find_startable_definition
     from mainspring.store.read.runs.run_views import run_view
 
+    if (step is None) is not from_end:
+        raise click.UsageError("name the step with --from-step STEP, or use --from-end")
     run_id = invocation.run_id(run)
     sealing = find_sealing(invocation, run_id)
     name = run_view(invocation.reader, run_id).automation

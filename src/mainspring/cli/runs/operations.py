@@ -8,6 +8,7 @@ from mainspring.cli.bulk.selection import SelectionOptions, add_selection_option
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.json_values import find_sealing, read_json_value
 from mainspring.cli.lazy_group import command
+from mainspring.cli.runs.forks_of_run import confirm_despite_forks
 from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import RunState
 from mainspring.insight.text import formatting
@@ -45,6 +46,8 @@ def cancel(
         raise click.UsageError("--rate needs --background")
     if selection.is_one:
         run_id = invocation.run_id(selection.runs[0])
+        if undo:
+            confirm_despite_forks(invocation, run_id, "Undo steps whose results these forks use")
         cancel_one(invocation.store, run_id, act=invocation.act, undo=undo)
         invocation.output.document({"run": run_id, "cancelled": True}, f"{run_id} will be cancelled.")
         return 0

@@ -32,7 +32,7 @@ def pause(invocation: Invocation, *, selection: SelectionOptions, background: bo
     if background:
         begin_runs(invocation, BulkVerb.PAUSE, selection, rate=None)
         return 0
-    return _apply(invocation, selection, BulkVerb.PAUSE, bulk.PAUSABLE, bulk.pause_each, "will be paused")
+    return _apply(invocation, selection, BulkVerb.PAUSE, bulk.PAUSABLE, bulk.pause_each, "paused, or asked to pause")
 
 
 @command("resume", "resume paused runs")

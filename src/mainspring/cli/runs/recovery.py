@@ -9,6 +9,7 @@ from mainspring.cli.bulk.selection import SelectionOptions, add_selection_option
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.json_values import find_sealing, read_json_bytes
 from mainspring.cli.lazy_group import command
+from mainspring.cli.runs.forks_of_run import confirm_despite_forks
 from mainspring.domain.states import REOPENABLE_STATES
 from mainspring.insight.text import formatting
 from mainspring.insight.text.typed_instants import parse_instant
@@ -214,6 +215,7 @@ def _confirm_repeats(invocation: Invocation, run_id: str, step: str | None) -> N
     from mainspring.insight.runs.steps import label_step
     from mainspring.service.runs.run_recovery import find_step_identity
 
+    confirm_despite_forks(invocation, run_id, "Continue this run, too")
     history = invocation.reads.run_history(run_id)
     repeated = list_repeated(history, None if step is None else find_step_identity(history, step))
     if repeated:

@@ -10,6 +10,7 @@ from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.cli.table import TableColumn
+from mainspring.domain.definitions.version_number import MAX_VERSION
 from mainspring.insight.text import formatting
 
 
@@ -47,7 +48,7 @@ def format_duration(row: Any, now: int) -> str:
 @command("list", "list runs, newest first")
 @params.add_filter_options
 @click.option("-q", "--queue", type=params.QUEUE, help="only in this queue")
-@click.option("--version", type=click.IntRange(1), help="only of this version of their automation")
+@click.option("--version", type=click.IntRange(1, MAX_VERSION), help="only of this version of their automation")
 @click.option("--healed", is_flag=True, help="only those with a step that succeeded after a failed attempt")
 @params.until_option
 @click.option("--after", type=params.RUN, help="continue the list after this run")

@@ -1,10 +1,10 @@
 """Commands on the API tokens of programs: `mainspring tokens create|list|revoke`."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from mainspring.cli import params
+from mainspring.cli import params, short_lists
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.cli.table import TableColumn
@@ -24,6 +24,7 @@ def _read_tokens(reader: "StoreReader") -> "list[TokenView]":
     return tokens(reader)
 
 
+_STATES: Final = ("valid", "expired")
 _TOKEN = params.StoredNameType(lambda reader: [token.name for token in _read_tokens(reader)], "token")
 
 
@@ -47,15 +48,18 @@ def create(invocation: Invocation, name: str, *, role: str, patterns: tuple[str,
     token = make_token(
         invocation.store, name, Role(role), patterns or None, until_at, clock=invocation.clock, act=invocation.act
     )
-    document = {"name": name, "role": role, "only": list(patterns) or None, "until_at": until_at, "token": token}
+    document = {"name": name, "role": role, "automations": list(patterns) or None, "until_at": until_at, "token": token}
     invocation.output.document(document, token)
     invocation.output.hint(f"It is shown only now. Revoke it: mainspring tokens revoke {formatting.shell_word(name)}")
 
 
 @command("list", "list the tokens of programs; never a token itself")
+@short_lists.add_list_options(*_STATES, default_limit=100)
 @pass_invocation
-def list_command(invocation: Invocation) -> None:
-    """USED is the last request of a program with the token, to the minute."""
+def list_command(
+    invocation: Invocation, states: tuple[str, ...], name: str | None, since: str | None, limit: int
+) -> None:
+    """USED is the last request of a program with the token, to the minute. --since compares the creation."""
     now = invocation.clock.now()
     columns = [
         TableColumn("NAME", lambda token: formatting.escape_line(token.name), cut=True),
@@ -65,7 +69,17 @@ def list_command(invocation: Invocation) -> None:
         TableColumn("USED", lambda token: _describe_instant(token.used_at, now)),
         TableColumn("UNTIL", lambda token: _describe_end(token, now)),
     ]
-    tokens = invocation.read(_read_tokens)
+    tokens = short_lists.filter_rows(
+        invocation,
+        invocation.read(_read_tokens),
+        name_of=lambda token: token.name,
+        state=lambda token: _STATES[token.until_at is not None and token.until_at <= now],
+        at=lambda token: token.made_at,
+        states=states,
+        name=name,
+        since=since,
+        limit=limit,
+    )
     if invocation.output.is_json:
         fields = ("id", "name", "role", "automations", "by", "made_at", "until_at", "used_at")
         invocation.output.json([{field: getattr(token, field) for field in fields} for token in tokens])

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from mainspring.domain.definitions.version_number import MAX_VERSION
 from mainspring.domain.errors import DefinitionError, OptionError, UnknownNameError
 from mainspring.domain.values import option_readers
 
@@ -153,7 +154,7 @@ _TABLE: dict[OptionGroup, tuple[_OptionRow, ...]] = {
         ),
         (
             "version",
-            option_readers.integer_reader(1, 2**31 - 1),
+            option_readers.integer_reader(1, MAX_VERSION),
             1,
             "version of the code that continues a run",
             _AUTOMATION_KINDS,

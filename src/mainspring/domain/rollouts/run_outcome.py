@@ -42,10 +42,8 @@ class RunOutcome(msgspec.Struct, frozen=True):
 def read_kind(state: RunState, settled_at: int | None, counts_at: int) -> RunOutcomeKind | None:
     """Return what a run was at the instant at which it counts, also if this is read later; None = it does not count.
 
-    `settled_at` = since when it is in `state`. A run that was cancelled before that instant, or is paused, says nothing about its version.
+    `settled_at` = since when it is in `state`. A run that was cancelled or paused before that instant says nothing about its version.
     """
-    if state is RunState.PAUSED:
-        return None
     if settled_at is None or settled_at > counts_at:
         return RunOutcomeKind.NOT_ENDED
     match state:
@@ -53,7 +51,7 @@ def read_kind(state: RunState, settled_at: int | None, counts_at: int) -> RunOut
             return RunOutcomeKind.SUCCEEDED
         case RunState.FAILED | RunState.NEEDS_ATTENTION:
             return RunOutcomeKind.FAILED
-        case RunState.CANCELLED:
+        case RunState.CANCELLED | RunState.PAUSED:
             return None
     return RunOutcomeKind.NOT_ENDED
 

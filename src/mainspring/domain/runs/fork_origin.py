@@ -14,8 +14,8 @@ class InheritedPart(msgspec.Struct, frozen=True):
 
 
 class ForkOrigin(msgspec.Struct, frozen=True):
-    """`run` = the run that was forked, at its request `step`. `parts` = the inherited outcomes, by the run that made them; a fork of a
-    fork has several.
+    """`run` = the run that was forked, at its request `step`, "" = from its end. `parts` = the inherited outcomes, by the run that made
+    them; a fork of a fork has several.
     """
 
     run: str
@@ -31,6 +31,13 @@ class ForkOrigin(msgspec.Struct, frozen=True):
         """Return the part that the next outcome belongs to, once the one of this rank is delivered; None = all are delivered."""
         return next((part for part in self.parts if delivered_rank < part.last_rank), None)
 
+    def cut(self, last_rank: int) -> "ForkOrigin":
+        """Return the origin without the inherited outcomes after a rank: they no longer count."""
+        parts = [InheritedPart(min(part.last_rank, last_rank), part.run, part.started_at) for part in self.parts]
+        firsts = [0, *(part.last_rank for part in parts)]
+        counted = (part for part, first in zip(parts, firsts, strict=False) if part.last_rank > first)
+        return ForkOrigin(self.run, self.step, tuple(counted))
+
     def write(self) -> bytes:
         """Return the origin as JSON."""
         return msgspec.json.encode(self)
@@ -39,6 +46,14 @@ class ForkOrigin(msgspec.Struct, frozen=True):
 def read_fork_origin(data: bytes | None) -> ForkOrigin | None:
     """Return the origin from JSON; None = the run is no fork."""
     return None if data is None else msgspec.json.decode(data, type=ForkOrigin)
+
+
+def read_counted_origin(data: bytes | None, ranks: Iterable[int]) -> ForkOrigin | None:
+    """Return the origin from JSON as far as it counts; `ranks` = those of the counted outcomes of the fork."""
+    origin = read_fork_origin(data)
+    if origin is None:
+        return None
+    return origin.cut(max((rank for rank in ranks if rank <= origin.last_rank), default=0))
 
 
 class RankRange(msgspec.Struct, frozen=True):

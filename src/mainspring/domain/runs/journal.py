@@ -38,6 +38,8 @@ class FactKind(StrEnum):
     """A person gave the result of a step."""
     PAUSE = "pause"
     """A person pauses the run. Its payload is plain JSON: who and why (`RunPauseRequest`). Never in the journal."""
+    RESUME = "resume"
+    """The request to pause the run is withdrawn: its owner continues. Never in the journal."""
 
 
 class Outcome(msgspec.Struct, frozen=True):

@@ -165,9 +165,15 @@ class Body:
         if outcome.rank >= self._delivered_rank:
             self.base_at, self._delivered_rank = outcome.at, outcome.rank
             if outcome.rank == self.inherited_rank:  # from here on the time is that of the fork
-                self.now_at = self.base_at = max(self.now_at, self._started_at)
+                self.base_at, self.now_at = self._started_at, max(self.now_at, self._started_at)
                 self.live = self.live or len(self._history) == self.inherited_rank
         self.now_at = max(self.now_at, outcome.at)
+
+    @property
+    def first_id(self) -> str:
+        """The id of the run that began what this run does: of a fork that of the first run, which a flag without `by` is asked for."""
+        parts = () if self._origin is None else self._origin.parts
+        return parts[0].run if parts else self.run_id
 
     @property
     def origin_id(self) -> str:

@@ -15,7 +15,7 @@ from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.failures.retry import Retry
-from mainspring.domain.runs.fork_origin import read_fork_origin
+from mainspring.domain.runs.fork_origin import read_counted_origin, read_fork_origin
 from mainspring.domain.runs.journal import AttemptRecord, History, Outcome, OutcomeKind
 from mainspring.domain.runs.output_size import measure_result
 from mainspring.domain.states import OutcomeState
@@ -355,7 +355,7 @@ def last_request_number(history: History) -> int:
 
 def _requests_with_undo(program: Program, run: ClaimedRun, payload_max: int, history: History) -> list[Request]:
     """Return the steps with an undo that the code requests, as far as it runs."""
-    origin = read_fork_origin(run.fork)
+    origin = read_counted_origin(run.fork, (outcome.rank for outcome in history.outcomes))
     body = Body(run.id, run.generation, program.main, history.outcomes, run.started_at, payload_max, origin=origin)
     try:
         with contextlib.suppress(Exception):  # a saved value that the current type cannot read

@@ -345,7 +345,7 @@ class Run(StepCaller):
             ArgumentError: an argument cannot be used.
         """
         body = self._body
-        question = make_question(name, by, default, attributes, otherwise=body.origin_id)
+        question = make_question(name, by, default, attributes, otherwise=body.first_id)
         body.refuse_if_stopped()
         question_key = (name, question.key, question.default, *sorted(question.attributes.items()))
         if not fresh and question_key in self._flags:

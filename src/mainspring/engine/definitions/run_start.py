@@ -197,6 +197,13 @@ def _explicit_key(options: StartOptions) -> str:
     return _checked_key(key)
 
 
+def check_partition(partition: str) -> str:
+    """Return a partition key that a person or a program chose. Raises OptionError for one that cannot be used."""
+    if not isinstance(partition, str):
+        raise OptionError(f"partition={partition!r}: expected a text")
+    return _checked_key(partition, "partition")
+
+
 def _checked_key(key: str, option: str = "key") -> str:
     """Return a key that can be compared and displayed; unprintable text is escaped, so that different keys stay different."""
     printable = escape(key)

@@ -331,5 +331,9 @@ class Driver(LoadedRun):
     @halt_run_on_error
     def add_facts(self, facts: list[Fact]) -> None:
         """Accept facts that arrived while the run is loaded."""
+        was_pausing = self.pausing
         self.waits.add_facts(facts)
-        self.advance()
+        if was_pausing and not self.pausing:
+            self.waits.rearm()  # what became due meanwhile acts now
+        else:
+            self.advance()

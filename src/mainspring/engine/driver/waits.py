@@ -40,6 +40,7 @@ _FACT_KINDS = {
     OutcomeKind.CHILD: FactKind.CHILD,
 }
 
+_PAUSE_FACTS = frozenset({FactKind.PAUSE, FactKind.RESUME})
 _MESSAGE_FACTS = frozenset({FactKind.SIGNAL, FactKind.EVENT})
 """Facts that any sender may send, with data of any type."""
 
@@ -272,9 +273,10 @@ class RunWaits:
         for fact in facts:
             if fact.seq > self.seen:
                 self.seen = fact.seq
-                if fact.kind is FactKind.PAUSE:
-                    self._loaded.pausing = True
+                if fact.kind in _PAUSE_FACTS:
+                    self._loaded.pausing = fact.kind is FactKind.PAUSE
                 else:
+                    self._loaded.pausing &= fact.kind is not FactKind.CANCEL
                     self._facts[fact.seq] = fact
 
     def match_facts(self) -> None:

@@ -281,7 +281,7 @@ class Worker(RunServices):
         if driver is not None:
             self.drivers[run.id] = driver
             driver.resume(run)
-        elif run.fresh:
+        elif run.fresh and run.fork is None:
             self._load(run, None)
         else:
             self._histories.read(run)

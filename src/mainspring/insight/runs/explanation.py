@@ -26,7 +26,7 @@ from mainspring.insight.runs.decisions import (
     list_given_results,
     reason_suffix,
 )
-from mainspring.insight.runs.fork_description import describe_fork
+from mainspring.insight.runs.fork_description import describe_fork, describe_forks
 from mainspring.insight.runs.pause_explanation import describe_pause_request, explain_paused
 from mainspring.insight.runs.rollback_status import list_undone
 from mainspring.insight.runs.run_relations import (
@@ -131,7 +131,7 @@ def explain(
         commands += waits.rejected_commands(history)
     if find_restart(facts) is None:
         commands += fork_commands(facts)
-    doing += describe_fork(history.run)
+    doing += [*describe_fork(history.run), *describe_forks(history)]
     doing += describe_given_results(history, decisions.given, now)
     doing += describe_steps_of_run(history.run.clock_steps, now, zone)
     doing += interruptions.describe_losses(history.losses, facts.at)
@@ -467,6 +467,9 @@ def _describe_reason(facts: RunFacts) -> list[str]:
         outcome = "done" if happened else "it did not happen"
         return [f"A person has decided on its effect since then ({outcome}): the run can continue."]
     found = [REASONS[reason]] if reason in REASONS else []
+    if reason == FailureReason.ROLLED_BACK and not list_undone(facts.history):
+        inherited = ", and a fork never undoes what it inherited" if facts.history.run.fork is not None else ""
+        found = [f"Its code rolled back, but no step was undone: none of its own has an undo{inherited}."]
     if failure is not None and failure.code == EffectInDoubtError.code:
         return [*found, "Check at the target. Each decision below settles the effect too."]
     if reason == FailureReason.PERMANENT_ERROR and _was_retried(facts.history):

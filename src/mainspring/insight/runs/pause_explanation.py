@@ -32,16 +32,20 @@ def explain_paused(facts: RunFacts) -> tuple[list[str], list[str], list[str], li
     since = format_distance(run.changed_at if pause is None else pause.paused_at, facts.now)
     sentences = [f"It was paused {since}{by}{reason_suffix(None if pause is None else pause.reason)}."]
     sentences += waits.describe_waits(facts.history, facts.now, facts.at)
-    sentences.append("What it receives waits in its inbox. Times that pass act when it is resumed.")
+    sentences.append(
+        "Signals, events and answers are kept until it is resumed. Timers and deadlines run on, and take effect then."
+    )
     if pause is not None and pause.due_at is not None:
         sentences.append(f"It has not started; it is due at {facts.at(pause.due_at)}.")
     reasons = []
-    if run.partition is not None and not run.fresh:
+    if run.partition is not None and pause is not None and pause.holds_partition:
         key = escape_line(run.partition, _KEY)
         reasons.append(f"It keeps partition key {key!r} of queue {run.queue}: other runs with that key wait.")
     next_steps = ["It does not continue before a person resumes it."]
     if run.deadline_at is not None:
         verb = "passed" if run.deadline_at <= facts.now else "is"
-        next_steps.append(f"Its deadline {verb} at {facts.at(run.deadline_at)}; it acts when the run is resumed.")
+        next_steps.append(
+            f"Its deadline {verb} at {facts.at(run.deadline_at)}; it takes effect when the run is resumed."
+        )
     commands = [*waits.list_wait_commands(facts.history, facts.now), cancel_command(facts)]
     return sentences, reasons, next_steps, [resume_command(facts), *commands]

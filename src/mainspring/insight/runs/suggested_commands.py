@@ -7,7 +7,7 @@ import msgspec
 
 from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
-from mainspring.insight.runs.rollback_status import has_undo_left
+from mainspring.insight.runs.rollback_status import has_undo_left, list_undone
 from mainspring.insight.runs.steps import StepLine
 from mainspring.insight.runs.trigger_file import TriggerFile
 from mainspring.insight.runs.up_command import PLAIN_UP, UpCommand
@@ -250,14 +250,19 @@ def fork_commands(facts: RunFacts) -> list[SuggestedCommand]:
     steps = [line for line in facts.lines if line.kind == "step" and line.superseded is None]
     if run.finished_at is None or run.kind != DefinitionKind.WORKFLOW or not steps:
         return []
-    step = facts.step if facts.step in steps else steps[-1]
+    undone = {outcome.ident for outcome in list_undone(facts.history)}
+    uncertain = (OutcomeState.IN_DOUBT, OutcomeState.REFUSED)
+    step = next((line for line in steps if line.ident in undone or line.state in uncertain), None)
+    if step is None and run.state is RunState.CANCELLED:
+        words = f"mainspring runs fork {facts.id} --from-end"
+        return [SuggestedCommand(words, "fork it: a new run keeps its results, and continues where it ended")]
+    if step is None:
+        step = facts.step if facts.step in steps else steps[-1]
     assert step is not None
-    words = f"mainspring runs fork {facts.id} --from-step {_step_name(facts, step)}"
-    return [
-        SuggestedCommand(
-            words, "start a new run from this step, with what came before it", FORK, {"from_step": step.ident}
-        )
-    ]
+    name = _step_name(facts, step)
+    does = f"fork it: a new run keeps the results before {name}, and runs {name} and what follows"
+    command = f"mainspring runs fork {facts.id} --from-step {name}"
+    return [SuggestedCommand(command, does, FORK, {"from_step": step.ident})]
 
 
 def discard_command(facts: RunFacts) -> SuggestedCommand:

@@ -40,7 +40,7 @@ def pause(store: Store, run: str, *, act: OperationContext) -> None:
 
     Raises:
         NotFoundError: there is no such run.
-        ConflictError: it has ended, needs attention or is paused already, or is a command of `mainspring exec`.
+        ConflictError: it has ended or needs attention, or is a command of `mainspring exec`.
     """
     request = RunPauseRequest(str(act.actor), act.reason)
     perform(store, act, "pause", f"run:{run}", PauseRun(run, act.command, request))
@@ -53,7 +53,7 @@ def resume(store: Store, run: str, *, act: OperationContext) -> None:
         NotFoundError: there is no such run.
         ConflictError: it is not paused.
     """
-    perform(store, act, "resume", f"run:{run}", ResumeRun(run))
+    perform(store, act, "resume", f"run:{run}", ResumeRun(run, act.command))
 
 
 def mark_done(

@@ -228,7 +228,7 @@ def find_step_identity(history: RunHistory, step: str | None) -> str:
     if not found and renamed is not None and renamed[0] == step and run.failed_ident is not None:
         return run.failed_ident  # a child that has not ended
     if not found:
-        raise UnknownNameError(f"step of run {run.id}:", step, [*named, *named.values()])
+        raise UnknownNameError(f"step of run {run.id}:", step, named.values())
     return found[0]
 
 

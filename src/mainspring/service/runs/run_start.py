@@ -1,6 +1,6 @@
 """Start of a run: the start command of the engine, audited."""
 
-from typing import Any
+from collections.abc import Mapping
 
 import msgspec
 
@@ -71,7 +71,7 @@ def start(
     return perform(store, act, "start", f"automation:{definition.name}", command, detail)
 
 
-def encode_arguments(definition: Definition, arguments: dict[str, Any], limit: int) -> bytes:
+def encode_arguments(definition: Definition, arguments: Mapping[str, object], limit: int) -> bytes:
     """Return the arguments of a start as canonical JSON.
 
     Raises:

@@ -10,15 +10,16 @@ from mainspring.store.commands.runs import StartRun
 class ForkRun(StoreCommand[StartAnswer | Refused], frozen=True):
     """Start a new run with the outcomes that the finished run `source` had requested before its request `step`.
 
-    They are renumbered without gaps. The fork has the version in force, no child, no fact and no undo of its source. If the
-    key of `start` finds a run, that is the answer.
+    They are renumbered without gaps. The fork has the version in force, no child, no fact and no undo of its source. `step`
+    None = it inherits all. If the key of `start` finds a run, that is the answer.
 
-    Answer: StartAnswer, Refused not_found | wrong_state | no_such_step | unsettled | undone | sealed_otherwise, or as StartRun.
+    Answer: StartAnswer, Refused not_found | wrong_state | no_such_step | after_stop | unsettled_before | undone_before |
+    sealed_otherwise, or as StartRun.
     """
 
     start: StartRun
     source: str
-    step: str
+    step: str | None
 
 
 class RunPauseRequest(msgspec.Struct, frozen=True):
@@ -55,3 +56,4 @@ class ResumeRun(StoreCommand[CommandDone | Refused], frozen=True):
     """Resume a paused run, or withdraw the request to pause one that still runs. Answer: CommandDone, Refused not_found | not_paused."""
 
     run: str
+    command: str

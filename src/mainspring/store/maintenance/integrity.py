@@ -12,6 +12,7 @@ RULES: Final[Mapping[str, str]] = {
     "check_journal_ranks": "the journal of a run has a gap",
     "check_journal_runs": "the journal names a run that does not exist",
     "check_partition_holders": "the holder of a partition is not an unfinished run",
+    "check_run_pauses": "a run is paused without a record of its pause, or has one without being paused",
     "check_inbox_runs": "the inbox names a run that does not exist",
 }
 """Each statement returns up to 20 rows that break its rule."""

@@ -61,7 +61,7 @@ from mainspring.store.commands.people import (
     SetPassword,
 )
 from mainspring.store.commands.rollouts import MoveRollout, StartRollout
-from mainspring.store.commands.run_control import EnterPause, PauseRun, ResumeRun
+from mainspring.store.commands.run_control import EnterPause, ForkRun, PauseRun, ResumeRun
 from mainspring.store.commands.runs import (
     AnnotateRun,
     CancelRun,
@@ -190,6 +190,8 @@ def _touched_runs(part: StoreCommand[object]) -> set[str]:
     match part:
         case StartRun(parent=ParentLink(run=run)):
             return {run}
+        case ForkRun(source=source):
+            return {source}
         case OpenWait(kind="run", run=run, name=name):
             return {run, name}
         case OpenWait(run=run):

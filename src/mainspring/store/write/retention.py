@@ -44,6 +44,7 @@ _OF_RUNS = (
     "prune_effect_calls",
     "prune_flag_answers",
     "prune_measurements",
+    "prune_run_forks",
     "prune_logs",
     "prune_rollout_runs",
     "prune_runs",

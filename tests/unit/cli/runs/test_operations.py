@@ -439,8 +439,8 @@ def test_run_is_paused_and_resumed(cli, stage):
     assert f"mainspring runs resume {run}" in result.err
     explained = cli("explain", run).out
     assert "It was paused now by cli:ann: look first." in explained
-    assert cli("runs", "pause", run).code == 8
-    assert cli("runs", "pause", "--name", "backup", "-y").out == "1 run will be paused.\n"
+    assert cli("runs", "pause", run).code == 0
+    assert cli("runs", "pause", "--name", "backup", "-y").out == "1 run paused, or asked to pause.\n"
     assert state(stage, other) is RunState.PAUSED
     assert [row["id"] for row in cli("runs", "list", "--state", "paused", "--json").json] == [other, run]
     assert run in cli("runs", "resume", "--name", "backup", "--dry-run").out
@@ -483,3 +483,17 @@ def test_run_is_forked_from_a_step(cli, stage):
     assert cli("runs", "fork", run.id, "--from-step", "s2", "--input", "[1]").code == 2
     again = cli("runs", "fork", run.id, "--from-step", "s2", "--command-id", "f1", "--json").json
     assert cli("runs", "fork", run.id, "--from-step", "s2", "--command-id", "f1", "--json").json["run"] == again["run"]
+
+
+def test_run_with_forks_needs_a_confirmation_before_it_is_undone_or_continued(cli, stage):
+    """A fork may use what that would undo, or repeat."""
+    run = stage.begin(ORDER, b'{"customer": "a"}')
+    for command in (outcome(run, 1, undo="m:refund"), fail(run, "s2", rank=1)):
+        stage.do(command)
+    fork = cli("runs", "fork", run.id, "--from-end", "--json").json["run"]
+    assert f"Its fork {fork} (queued) uses its results." in cli("explain", run.id).out
+    for words in (("cancel", run.id, "--undo"), ("retry", run.id)):
+        declined = cli("runs", *words)
+        assert (declined.code, f"Forks of {run.id} use its results: {fork} (queued)" in declined.err) == (2, True)
+    assert cli("runs", "fork", run.id).code == 2
+    assert cli("runs", "retry", run.id, "-y").code == 0

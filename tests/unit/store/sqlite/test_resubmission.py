@@ -173,7 +173,7 @@ COMMANDS: list[Any] = [
     run_control.PauseRun(run="mine", command="pause", request=PAUSE),
     run_control.PauseRun(run="waiting", command="pause", request=PAUSE),
     run_control.EnterPause(run="leaving", claim=1, rank=0),
-    run_control.ResumeRun(run="paused"),
+    run_control.ResumeRun(run="paused", command="resume"),
     run_control.ForkRun(msgspec.structs.replace(starting("forked"), kind="workflow"), source="flow", step="s"),
     runs.FinishRun(run="mine", claim=1, state=RunState.SUCCEEDED, rank=0, result=b"1"),
     runs.CompleteRun("mine", 1, "a", "s#1", "s", 1, 2, 3, b"[]", b"1"),

@@ -93,6 +93,7 @@ def count_runs(
     queue: str | None = None,
     version: int | None = None,
     since_at: int | None = None,
+    until_at: int | None = None,
     most: int,
 ) -> int:
     """Return how many runs match, at most `most`; by queue or version among the newest `MOST_SEARCHED` of a state or an automation."""
@@ -100,7 +101,8 @@ def count_runs(
     lowest = _lowest(reader, sources, NEWEST) if filters else 0
     if since_at is not None:
         lowest = max(lowest, first_created_at(reader, since_at))
-    values = (NEWEST, lowest, *chain.from_iterable(filters.values()), most)
+    before = NEWEST if until_at is None else first_created_at(reader, until_at)
+    values = (before, lowest, *chain.from_iterable(filters.values()), most)
     number = 0
     for source in sources:
         text = f"select count(*) from ({_part(source, filters)}) as counted"  # noqa: S608 - our words

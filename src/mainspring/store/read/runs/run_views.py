@@ -32,6 +32,7 @@ from mainspring.store.views import RunHistory, RunPage, RunRow, RunView, StepVie
 _MOST_LISTED = 5
 _CHILDREN = 100
 _LOSSES = 20
+_FORKS = 20
 OUTLINE: Final = 500
 _GENERATIONS, _ATTEMPTS = 20, 100
 _COLUMNS = ", ".join(RUN_ROW.expressions)
@@ -184,6 +185,7 @@ def _read_history(read: Snapshot, run: RunView, outcomes: list[Outcome], attempt
         losses=WORKER_LOSS.read_all(read("list_worker_losses", (run.id, _LOSSES))),
         blocked_calls=BLOCKED_CALL.read_all(read("list_blocked_calls", (run.id, MOST_BLOCKED)) if has_stopped else ()),
         numbers=sum_run_numbers(read("list_measurements_of_run", (run.id,))),
+        forks=RUN_ROW.read_all(read("list_forks", (run.id, _FORKS)) if run.finished_at is not None else ()),
         pause=RUN_PAUSE.read_first(read("read_run_pause", (run.id,)) if run.state is RunState.PAUSED else ()),
     )
 

@@ -76,7 +76,7 @@ COUNTABLE_RUN: Final = RowType(
     expressions={
         "state": "runs.state",
         "started_at": "runs.started_at",
-        "settled_at": "coalesce(runs.finished_at, case when runs.state = {{needs_attention}} then runs.changed_at end)",
+        "settled_at": "coalesce(runs.finished_at, case when runs.state in ({{needs_attention}}, {{paused}}) then runs.changed_at end)",
     },
 )
 NEW_ROLLOUT_RUN: Final = InsertedRow(NewRolloutRun, TABLE)

@@ -18,4 +18,10 @@ TABLE: Final = TableSchema(
     keys=(("run",),),
 )
 
-RUN_PAUSE: Final = RowType(RunPause, TABLE)
+RUN_PAUSE: Final = RowType(
+    RunPause,
+    TABLE,
+    expressions={
+        "holds_partition": "exists (select 1 from partition_holds where partition_holds.run = run_pauses.run)"
+    },
+)

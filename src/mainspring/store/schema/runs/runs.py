@@ -236,6 +236,7 @@ class ResumableRun(msgspec.Struct, frozen=True):
     queue: str
     partition: str | None
     parent: str | None
+    fresh: bool
 
 
 RESUMABLE_RUN: Final = RowType(ResumableRun, TABLE)

@@ -5,6 +5,7 @@ import msgspec
 from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.incidents.incident_members import HealthRule
 from mainspring.domain.runs.fork_origin import ForkOrigin, find_rank_ranges, make_parts, read_fork_origin
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.store.commands.results import Refused, StartAnswer
 from mainspring.store.commands.run_control import ForkRun
 from mainspring.store.commands.runs import StartRun
@@ -13,6 +14,9 @@ from mainspring.store.schema.runs.runs import FORK_SOURCE, ForkSource
 from mainspring.store.texts import FOR_EVER
 from mainspring.store.transaction import Transaction
 from mainspring.store.write.runs import rollback, start
+
+_NO_STEPS = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE, OutcomeKind.UNDO})
+"""Outcomes of the end of a run: no fork starts at one."""
 
 
 def fork_run(tx: Transaction, command: ForkRun) -> StartAnswer | Refused:
@@ -28,9 +32,13 @@ def fork_run(tx: Transaction, command: ForkRun) -> StartAnswer | Refused:
     refusal = _refuse_source(source, c.start)
     if refusal is not None:
         return refusal
-    request_number = _find_request_number(tx, c.source, c.step)
+    # What followed a cancel or the deadline belongs to the end: without the stop, its code would ask for other steps.
+    stopped_number = tx.value("find_first_request_after_stop", (c.source,), int) or FOR_EVER
+    request_number = stopped_number if c.step is None else _find_request_number(tx, c.source, c.step)
     if request_number is None:
         return Refused("no_such_step", f"run {c.source} has no step {c.step!r} that started")
+    if c.step is not None and request_number >= stopped_number:
+        return Refused("after_stop", f"run {c.source}: step {c.step!r} followed its cancel or deadline")
     refusal = _refuse_step(tx, c.source, request_number)
     if refusal is not None:
         return refusal
@@ -45,8 +53,9 @@ def fork_run(tx: Transaction, command: ForkRun) -> StartAnswer | Refused:
 
 
 def _refuse_source(source: ForkSource, command: StartRun) -> Refused | None:
-    if source.kind != DefinitionKind.WORKFLOW:
-        return Refused("wrong_state", f"run {source.id} is of a {source.kind}, which has one step: start it again")
+    if DefinitionKind.WORKFLOW not in (source.kind, command.kind) or source.kind != command.kind:
+        kind = command.kind if source.kind == DefinitionKind.WORKFLOW else source.kind
+        return Refused("wrong_state", f"{source.automation} is a {kind}, which has one step: start it again")
     if not source.is_finished:
         return Refused("wrong_state", f"run {source.id} is {source.state}: only a run that has ended can be forked")
     if source.codec != command.codec:
@@ -58,7 +67,7 @@ def _refuse_source(source: ForkSource, command: StartRun) -> Refused | None:
 def _find_request_number(tx: Transaction, run: str, ident: str) -> int | None:
     outcome = CURRENT_OUTCOME.read_first(tx.all("find_current_outcome", (run, ident)))
     if outcome is not None:
-        return outcome.request_number
+        return None if outcome.kind in _NO_STEPS else outcome.request_number
     return None if ident.startswith("undo:") else tx.value("find_request_of_step", (run, ident), int)
 
 
@@ -66,15 +75,12 @@ def _refuse_step(tx: Transaction, run: str, request_number: int) -> Refused | No
     """Refuse to inherit what is not certain, or was undone."""
     unsettled = tx.value("find_unsettled_before", (run, request_number), str)
     if unsettled is not None:
-        return Refused(
-            "unsettled",
-            f"run {run}: the outcome of step {unsettled} is not settled; fork from it or from an earlier step",
-        )
+        text = f"run {run}: the outcome of step {unsettled} is not settled; fork from it or from an earlier step"
+        return Refused("unsettled_before", text)
     undone = rollback.find_undone_requests(tx, run)
     if undone is not None and undone.request_number < request_number:
-        return Refused(
-            "undone", f"run {run} has undone steps before that one; fork from the first of them or from an earlier step"
-        )
+        first = tx.value("find_step_at_request", (run, undone.request_number), str)
+        return Refused("undone_before", f"run {run}: step {first} is undone; fork from it or from an earlier step")
     return None
 
 
@@ -96,8 +102,11 @@ def _inherit(tx: Transaction, command: ForkRun, source: ForkSource, request_numb
     started_at = source.created_at if source.started_at is None else source.started_at
     parts = make_parts(read_fork_origin(source.fork), run, started_at, ranks)
     item = (source.item or run) if command.start.healthy is HealthRule.ITEM else command.start.item
-    values = {"run": fork, "origin": ForkOrigin(run, command.step, parts).write(), "rank": len(ranks), "item": item}
+    values = {
+        "run": fork,
+        "origin": ForkOrigin(run, command.step or "", parts).write(),
+        "rank": len(ranks),
+        "item": item,
+    }
     tx.change("make_fork", values)
-    if ranks:  # its next claim is not the first one
-        tx.change_backlog(command.start.queue, -1)
-        tx.count(command.start.automation, started=1)
+    tx.change("insert_run_fork", (run, fork))

@@ -25,6 +25,8 @@ def pause_run(tx: Transaction, command: PauseRun) -> CommandDone | Refused:
             return pause_run(tx, msgspec.structs.replace(c, run=successor))
         missing = Refused("not_found", f"there is no run {c.run}")
         return missing if found is None else Refused("finished", f"run {c.run} is {found.state}")
+    if tx.first("is_cancel_requested", (c.run,)) is not None:
+        return Refused("wrong_state", f"run {c.run} is being cancelled")
     if is_move_legal(RunMove.PAUSE_IDLE, found.state):
         tx.change("delete_pause_requests", (c.run,))
         _insert_pause(tx, c.run, c.request)
@@ -32,10 +34,11 @@ def pause_run(tx: Transaction, command: PauseRun) -> CommandDone | Refused:
         return DONE
     if is_move_legal(RunMove.PAUSE, found.state) and found.kind != DefinitionKind.EXEC:
         if tx.first("find_pause_request", (c.run,)) is None:
+            tx.change("delete_pause_requests", (c.run,))
             payload = msgspec.json.encode(c.request)
             inbox.insert_fact_once(tx, c.run, FactKind.PAUSE, "", c.command, payload=payload)
         return DONE
-    if tx.again and found.state is RunState.PAUSED:
+    if found.state is RunState.PAUSED:
         return DONE
     if found.kind == DefinitionKind.EXEC:
         return Refused("wrong_state", f"run {c.run} is a command of `mainspring exec`, which cannot be paused")
@@ -51,7 +54,8 @@ def enter_pause(tx: Transaction, command: EnterPause) -> CommandDone | Refused:
     c = command
     tx.hold("run", c.run)
     payload = tx.value("find_pause_request", (c.run,), bytes)
-    if payload is None and is_run_owner(tx, c.run, c.claim):
+    is_withdrawn = payload is None or tx.first("is_cancel_requested", (c.run,)) is not None
+    if is_withdrawn and is_run_owner(tx, c.run, c.claim):
         return PAUSE_WITHDRAWN
     values = {
         "run": c.run,
@@ -61,7 +65,7 @@ def enter_pause(tx: Transaction, command: EnterPause) -> CommandDone | Refused:
         "waiting_for": c.waiting_for,
         "now": tx.now,
     }
-    rows = tx.all("pause_owned_run", values) if payload is not None else []
+    rows = [] if is_withdrawn else tx.all("pause_owned_run", values)
     if payload is None or not rows:
         return answer_lost_claim(tx, c.run, c.claim)
     _insert_pause(tx, c.run, msgspec.json.decode(payload, type=RunPauseRequest))
@@ -79,13 +83,17 @@ def resume_run(tx: Transaction, command: ResumeRun) -> CommandDone | Refused:
     if found is None or found.is_finished:
         successor = tx.value("find_newest_of_chain", (run,), str)
         if successor is not None and successor != run:
-            return resume_run(tx, ResumeRun(successor))
+            return resume_run(tx, msgspec.structs.replace(command, run=successor))
     if found is None:
         return Refused("not_found", f"there is no run {run}")
     if found.state is RunState.PAUSED:
         make_paused_run_ready(tx, run)
         return DONE
-    if tx.change("delete_pause_requests", (run,)) or tx.again:
+    if tx.first("find_pause_request", (run,)) is not None:
+        tx.change("delete_pause_requests", (run,))
+        inbox.insert_fact(tx, run, FactKind.RESUME, "", None, None, None, command.command)
+        return DONE
+    if tx.again:
         return DONE
     return Refused("not_paused", f"run {run} is not paused: it is {found.state}")
 
@@ -96,8 +104,9 @@ def make_paused_run_ready(tx: Transaction, run: str) -> None:
     paused = RESUMABLE_RUN.read(tx.all("read_resumable_run", (run,))[0])
     due_at = pause.due_at if pause.due_at is not None and pause.due_at > tx.now else None
     blocked = None
+    # A later start holds no partition before it is due; a run that was continued takes its place in the line at once.
     if (
-        due_at is None
+        (due_at is None or not paused.fresh)
         and paused.partition is not None
         and not partitions.enter_partition(tx, paused.queue, paused.partition, run, paused.parent)
     ):

@@ -48,7 +48,6 @@ def reopen_run(tx: Transaction, command: ReopenRun) -> CommandDone | Refused:
         )
         return DONE if is_plain and rejected_facts.read_again(tx, command.run) else run
     rejected_facts.read_again(tx, run.id)
-    tx.change("delete_pause_requests", (run.id,))  # it stopped before it could be paused
     generation, chosen = run.generation, None
     accepts = bool(command.accept or command.rename)
     if accepts:
@@ -200,6 +199,7 @@ def _accept(tx: Transaction, run: StoppedRun, command: ReopenRun) -> Refused | N
 def _make_ready(tx: Transaction, run: StoppedRun, generation: int, due_at: int | None, *, undoes: bool) -> CommandDone:
     if generation > run.generation:
         tx.change("delete_checkpoints_of_run", (run.id,))  # attempts from now on have other keys than these checkpoints
+    tx.change("delete_pause_requests", (run.id,))  # it stopped before it could be paused
     blocked = None
     if run.partition is not None and not partitions.hold_partition(tx, run.queue, run.partition, run.id, run.parent):
         blocked = "partition"

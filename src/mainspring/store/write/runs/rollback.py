@@ -48,6 +48,7 @@ def begin_rollback(tx: Transaction, run: str, state: RollbackState) -> None:
     for (ident,) in tx.all("list_failed_undos", (run,)):
         tx.change("supersede_step", (state.generation, run, ident))
         tx.change("supersede_attempts_of", (state.generation, run, ident))
+    tx.change("delete_pause_requests", (run,))
     is_held = state.partition is None or partitions.hold_partition(tx, state.queue, state.partition, run, state.parent)
     blocked = None if is_held else "partition"
     tx.change("undo_run", {"run": run, "ready": int(is_held), "blocked": blocked, "now": tx.now})

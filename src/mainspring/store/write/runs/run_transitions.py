@@ -296,17 +296,26 @@ def request_cancel(
         close_children(tx, run)
         return DONE
     if rollback_state.undoing and found.state != RunState.NEEDS_ATTENTION:
-        if undo is not False or end_idle_run(tx, run, RunMove.CANCEL_IDLE):
+        if undo is not False:
+            _end_pause(tx, run, found.state)
+            return DONE
+        if end_idle_run(tx, run, RunMove.CANCEL_IDLE):
             return DONE
         return Refused("wrong_state", f"run {run} is rolling back")
     is_idle = found.state == RunState.NEEDS_ATTENTION or (found.fresh and found.session is None)
     if not (is_idle and end_idle_run(tx, run, RunMove.CANCEL_IDLE)):
+        tx.change("delete_pause_requests", (run,))
         inbox.cancel_fact(tx, run, source, reason, undo=undo)
-        if found.state is RunState.PAUSED:
-            from mainspring.store.write.runs.pauses import make_paused_run_ready  # noqa: PLC0415 - few runs are paused
-
-            make_paused_run_ready(tx, run)
+        _end_pause(tx, run, found.state)
     return DONE
+
+
+def _end_pause(tx: Transaction, run: str, state: RunState) -> None:
+    """Resume a paused run that is cancelled, for its code cleans up."""
+    if state is RunState.PAUSED:
+        from mainspring.store.write.runs.pauses import make_paused_run_ready  # noqa: PLC0415 - few runs are paused
+
+        make_paused_run_ready(tx, run)
 
 
 def find_successor(tx: Transaction, run: str) -> str | None:

@@ -38,9 +38,9 @@ class CancelRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_
 
 
 class ForkRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A new run from `from_step`, with the same `input` if it is left out. Without `key` and `partition` it has none."""
+    """A new run from `from_step`, null = from its end. `input` left out = the same. Without `key` and `partition` it has none."""
 
-    from_step: Word
+    from_step: Word | None
     input: dict[str, Any] | None = None
     key: Text | None = None
     partition: Text | None = None

@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 
 from mainspring.app.setup.up_command import make_up_command
+from mainspring.domain.definitions.version_number import MAX_VERSION
 from mainspring.domain.runs.journal import Outcome
 from mainspring.domain.states import TERMINAL_STATES, RunState
 from mainspring.insight.runs.explanation import Explanation
@@ -38,7 +39,7 @@ class RunsQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknown_fiel
     state: tuple[RunState, ...] = ()
     name: Word | None = None
     queue: Word | None = None
-    version: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] | None = None
+    version: Annotated[int, msgspec.Meta(ge=1, le=MAX_VERSION)] | None = None
     healed: bool = False
     since: Instant | None = None
     until: Instant | None = None

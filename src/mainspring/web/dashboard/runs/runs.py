@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from mainspring.domain.access.permissions import Role
+from mainspring.domain.definitions.version_number import MAX_VERSION
 from mainspring.domain.errors import OptionError
 from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import RunState
@@ -39,7 +40,7 @@ class RunsPageQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknown_
     state: tuple[RunState, ...] = ()
     name: Word | None = None
     queue: Word | None = None
-    version: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] | None = None
+    version: Annotated[int, msgspec.Meta(ge=1, le=MAX_VERSION)] | None = None
     healed: bool = False
     since: Word | None = None
     until: Word | None = None

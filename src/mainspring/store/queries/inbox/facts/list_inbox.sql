@@ -1,1 +1,1 @@
-select {{columns.inbox.fact}} from inbox where run = ? order by seq
+select {{columns.inbox.fact}} from inbox where run = ? and kind <> {{resume}} order by seq

@@ -1,1 +1,1 @@
-select count(*) from runs indexed by runs_probation where probation = 1 and finished_at is null and state <> {{needs_attention}}
+select count(*) from runs indexed by runs_probation where probation = 1 and finished_at is null and state not in ({{needs_attention}}, {{paused}})

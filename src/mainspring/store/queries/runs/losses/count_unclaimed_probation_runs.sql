@@ -1,2 +1,2 @@
 select count(*) from runs indexed by runs_probation
-where probation = 1 and session is null and finished_at is null and state <> {{needs_attention}}
+where probation = 1 and session is null and finished_at is null and state not in ({{needs_attention}}, {{paused}})

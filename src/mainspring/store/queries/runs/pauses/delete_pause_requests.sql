@@ -1,1 +1,1 @@
-delete from inbox where run = ? and kind = {{pause}}
+delete from inbox where run = ? and kind in ({{pause}}, {{resume}})

@@ -1,0 +1,1 @@
+delete from run_forks where source in (select value from json_each(?))
