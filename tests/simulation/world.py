@@ -68,6 +68,8 @@ class World:
         self.truth.on_death = self._was_declared_dead
         self.fault_rate = self.dice.choice((0.01, 0.05, 0.2))
         self.runs: dict[str, StartedRun] = {}
+        self.paused: set[str] = set()
+        """Runs that a person wants to pause: one that waits for its partition lets the next run go first."""
         self.nodes: list[Node] = []
         self.chain: StartedRun | None = None
         """The first run of a chain that restarts while facts come for it."""
@@ -183,6 +185,7 @@ class World:
         """Pause some runs, and resume each of them a little later; what they do is the same."""
         dice = random.Random(f"pause {started_run.id}")
         if dice.random() < 0.2:
+            self.paused.add(started_run.id)
             paused_at = starts_at + dice.uniform(0, 8)
             pause = PauseRun(started_run.id, f"p{started_run.id}", RunPauseRequest("a person"))
             self.loop.call_later(paused_at, self.client_submit, pause)
