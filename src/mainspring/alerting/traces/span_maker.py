@@ -26,6 +26,7 @@ from mainspring.engine.body.child_runs import choose_child_id
 from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commands.journal import SaveAttempt, SaveOutcome
 from mainspring.store.commands.results import CommandDone
+from mainspring.store.commands.run_control import EnterPause
 from mainspring.store.commands.runs import (
     ClaimedRun,
     ClaimedRuns,
@@ -45,7 +46,7 @@ _ORDERS = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
 _FAILED_STATES = frozenset({OutcomeState.FAILED, OutcomeState.REFUSED, OutcomeState.IN_DOUBT})
 
 
-_OWNERS = (SaveOutcome, SaveAttempt, CompleteRun, FinishRun, SuspendRun, ReleaseRun, HaltRun)
+_OWNERS = (SaveOutcome, SaveAttempt, CompleteRun, FinishRun, SuspendRun, EnterPause, ReleaseRun, HaltRun)
 
 
 class _OwnedRun(msgspec.Struct, frozen=True):
@@ -66,6 +67,7 @@ class SpanMaker:
             CompleteRun: self._complete,
             FinishRun: self._finish,
             SuspendRun: self._release,
+            EnterPause: self._release,
             ReleaseRun: self._release,
             HaltRun: self._release,
         }
@@ -154,12 +156,14 @@ class SpanMaker:
             yield self._work_span(owned, end.claim, now, str(end.state), "")
             yield self._run_span(owned.run, now, end.state, end.failure, end.reason)
 
-    def _release(self, end: SuspendRun | ReleaseRun | HaltRun, now: int) -> Iterator[TraceSpan]:
+    def _release(self, end: SuspendRun | EnterPause | ReleaseRun | HaltRun, now: int) -> Iterator[TraceSpan]:
         owned = self._owned.pop(end.run, None)
         if owned is None:
             return
         if isinstance(end, HaltRun):
             yield self._work_span(owned, end.claim, now, str(RunState.NEEDS_ATTENTION), str(end.reason), end.failure)
+        elif isinstance(end, EnterPause):
+            yield self._work_span(owned, end.claim, now, str(RunState.PAUSED), "")
         else:
             yield self._work_span(
                 owned, end.claim, now, str(end.state if isinstance(end, SuspendRun) else RunState.QUEUED), ""

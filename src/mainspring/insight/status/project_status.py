@@ -134,7 +134,7 @@ def evaluate_status(
     counts: dict[str, Any] = {
         "store": store,
         "notice": reader.notice,
-        "notes": clock.notes,
+        "notes": [*clock.notes, *describe_paused_runs(status.count_in(reader, RunState.PAUSED))],
         "environment": environment,
         **_count_parts(reader, views, sessions, queues, now),
         "questions": len(open_questions),
@@ -180,6 +180,13 @@ def _store_problems(reader: StoreReader, covered: OpenIncidents) -> Iterator[str
         yield f"The store {cause} and is on hold: no run starts. See: {NEXT_STEP}"
     if text := undecided_items_text(reader):
         yield f"{text}: {LIST_COMMAND}"
+
+
+def describe_paused_runs(number: Capped) -> Iterator[str]:
+    """Yield how many single runs are paused, with the command that lists them."""
+    if number.number:
+        need = "is" if number.number == 1 else "are"
+        yield f"{format_count(number, 'run')} {need} paused: mainspring runs list --state paused"
 
 
 def describe_doubts(number: int) -> Iterator[str]:

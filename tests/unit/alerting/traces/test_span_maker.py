@@ -10,6 +10,7 @@ from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, 
 from mainspring.engine.body.child_runs import choose_child_id
 from mainspring.store.commands.journal import SaveAttempt, SaveOutcome
 from mainspring.store.commands.results import CLAIM_LOST, DONE
+from mainspring.store.commands.run_control import EnterPause
 from mainspring.store.commands.runs import (
     ClaimedRun,
     ClaimedRuns,
@@ -147,6 +148,13 @@ def test_run_that_needs_a_person_is_no_whole_run(maker):
     """Its stretch of work is reported as what went wrong."""
     (work,) = of(maker, HaltRun(RUN, 2, FailureReason.IN_DOUBT, 1, failure=FAILED))
     assert (work.name, work.is_error, work.error) == ("work", True, "in_doubt")
+
+
+def test_pause_ends_the_stretch_of_work(maker):
+    """The next one begins when the run is resumed."""
+    (work,) = of(maker, EnterPause(RUN, 2, 1))
+    assert (work.name, work.attributes["mainspring.state"], work.is_error) == ("work", "paused", False)
+    assert of(maker, EnterPause(RUN, 2, 1)) == []
 
 
 @pytest.mark.parametrize(

@@ -440,6 +440,7 @@ def test_run_is_paused_and_resumed(cli, stage):
     explained = cli("explain", run).out
     assert "It was paused now by cli:ann: look first." in explained
     assert cli("runs", "pause", run).code == 0
+    assert "1 run is paused: mainspring runs list --state paused" in cli("status").out
     assert cli("runs", "pause", "--name", "backup", "-y").out == "1 run paused, or asked to pause.\n"
     assert state(stage, other) is RunState.PAUSED
     assert [row["id"] for row in cli("runs", "list", "--state", "paused", "--json").json] == [other, run]

@@ -32,6 +32,7 @@ class StatusCounts(msgspec.Struct, frozen=True, kw_only=True):
     running: int
     waiting: int
     retrying: int
+    paused: int
     needs_attention: int
     undecided_failures: Capped
     questions: int
@@ -56,6 +57,7 @@ def show_status(call: AnyApiCall) -> StatusCounts:
         running=sum(queue.running for queue in status.queue_views(reader)),
         waiting=status.count_in(reader, RunState.WAITING).number,
         retrying=status.count_in(reader, RunState.RETRYING).number,
+        paused=status.count_in(reader, RunState.PAUSED).number,
         needs_attention=status.count_in(reader, RunState.NEEDS_ATTENTION).number,
         undecided_failures=count_undecided_runs(reader),
         questions=len(run_views.questions(reader, _MOST)),
