@@ -12,6 +12,7 @@ from mainspring.service.actor import Actor, OperationContext, operation_context
 from mainspring.service.flag import change_flag
 from mainspring.service.runs import question, run_start
 from mainspring.service.runs.run import cancel, pause, resume, retry
+from mainspring.service.runs.run_fork import ForkOptions, fork
 from mainspring.service.triggers import event
 from mainspring.store.read.flags import find_flag
 from mainspring.store.read.operation_reads import OperationReads
@@ -70,6 +71,17 @@ class Client:
         """Resume a run, twice under one command id."""
         for _ in range(2):
             resume(self.store, run, act=self.act("resume"))
+
+    def fork(self, run: str, step: str) -> str:
+        """Fork a run from a step with another input, twice under one command id."""
+        definition, reads = self.registry.get(self.view(run).automation).definition, OperationReads(self.store.reader)
+        options = ForkOptions(b'{"word": "fork"}')
+        first, again = (
+            fork(self.store, reads, self.clock, definition, run, step, act=self.act("fork"), options=options)
+            for _ in range(2)
+        )
+        assert first.run == again.run
+        return first.run
 
     def flip(self, name: str) -> None:
         """Give a flag to all keys, or to none if all have it; at the first call to none."""

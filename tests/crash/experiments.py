@@ -85,6 +85,8 @@ class Scenario:
     places: tuple[str, ...] = ("commit.before", "commit.after")
     minimum: int = 8
     """Fewer commit points than this prove nothing."""
+    follows: bool = False
+    """`deliver` starts what follows the end of the first run: before that, nothing is over."""
 
 
 @dataclass
@@ -218,6 +220,8 @@ class Experiment:
 
     def over(self) -> bool:
         """Tell whether the run has ended, or needs a person for other than what is still to be delivered."""
+        if self.scenario.follows and not self._delivered:
+            return False
         state = self.client.view(self.run).state
         return state in TERMINAL_STATES or (state is RunState.NEEDS_ATTENTION and self._delivered)
 
@@ -280,7 +284,8 @@ class Experiment:
         lost = [
             ident
             for run, ident, name, generation in self.client.rows(
-                "select run, ident, name, generation from journal where state = ? and kind in (?, ?)",
+                # Without a claim = inherited by a fork.
+                "select run, ident, name, generation from journal where state = ? and kind in (?, ?) and claim > 0",
                 OutcomeState.SUCCEEDED,
                 OutcomeKind.STEP,
                 OutcomeKind.UNDO,

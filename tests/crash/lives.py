@@ -69,7 +69,7 @@ class Life(msgspec.Struct, kw_only=True):
     blind: bool = False
     """It does not see that its own lease is over: only the database can keep it from writing."""
     act: str = ""
-    """start, publish, answer or once: this life is no worker but a program that does this one act and ends."""
+    """start, publish, answer, fork or once: this life is no worker but a program that does this one act and ends."""
 
     @property
     def hits(self) -> Path:
@@ -143,6 +143,8 @@ def _do(life: Life, registry: Registry) -> None:
             client.publish(name, {"id": 7, "amount": 12})
         case ["answer", run]:
             assert client.answer(run, "yes")
+        case ["fork", run, step]:
+            client.fork(run, step)
     os._exit(0)
 
 

@@ -47,6 +47,14 @@ def pause_and_resume(experiment: Experiment) -> bool:
     return True
 
 
+def fork(experiment: Experiment) -> bool:
+    """Fork the run with another input, once it has ended; what follows is about the fork."""
+    if experiment.client.view(experiment.run).state is not RunState.SUCCEEDED:
+        return False
+    experiment.run = experiment.client.fork(experiment.run, "keyed#3")
+    return True
+
+
 # -- what else must be true at the end of a workflow -------------------------------------------------------------------
 
 
@@ -178,6 +186,19 @@ def verify_paused(experiment: Experiment) -> None:
     assert [call.what for call in experiment.calls() if call.applied] == ["first", "second"]
 
 
+def verify_forked(experiment: Experiment) -> None:
+    """There is one fork; it has the inherited values of its source, called nothing of them again, and made its own calls."""
+    ((source, fork),) = experiment.client.rows("select source, fork from run_forks")
+    assert fork == experiment.run
+    before, after = (decode(experiment.client.view(run).result or b"null") for run in (source, fork))
+    assert (before[:4], before[4:]) == (after[:4], ["source third", "source last"])
+    assert after[4:] == ["fork third", "fork last"]
+    text = "select rank, ident, state, output from journal where run = ? and rank <= 3 order by rank"
+    assert experiment.client.rows(text, fork) == experiment.client.rows(text, source)
+    inherited = [call for name in ("shared", "left", "right") for call in calls_of(experiment, name)]
+    assert [call.what for call in inherited if call.applied] == ["shared", "left", "right"]
+
+
 SCENARIOS = [
     Scenario("one_task", result="alone", verify=verify_single, minimum=8),
     Scenario("plain_sequence", result=["first", "first second", "first second third"], minimum=16),
@@ -205,6 +226,7 @@ SCENARIOS = [
         minimum=20,
     ),
     Scenario("paused_run", result=["first", "second"], deliver=pause_and_resume, verify=verify_paused, minimum=16),
+    Scenario("forked_run", deliver=fork, verify=verify_forked, follows=True, minimum=20),
     Scenario("flagged", deliver=flip, verify=verify_flagged, minimum=18),
     Scenario("child_process", result=4, verify=verify_parts, minimum=16),
     Scenario("script_with_children", verify=verify_script, minimum=10),

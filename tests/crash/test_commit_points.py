@@ -60,10 +60,12 @@ def _kill_twice(world: World, scenario: Scenario, points: list[str]) -> int:
 
 
 @pytest.mark.parametrize("place", ["commit.before", "commit.after"])
-@pytest.mark.parametrize("act", ["start", "publish", "answer"])
+@pytest.mark.parametrize("act", ["start", "publish", "answer", "fork"])
 def test_operation_of_a_killed_program_happens_once(world: World, act: str, place: str) -> None:
-    """A program that is killed while it starts, publishes or answers, and does it again under its command id, has done it once."""
-    automation = {"start": "plain_sequence", "publish": "sleep_and_event", "answer": "ask_and_answer"}[act]
+    """A program that is killed while it starts, publishes, answers or forks, and does it again under its command id, has done it once."""
+    automation = {"publish": "sleep_and_event", "answer": "ask_and_answer", "fork": "forked_run"}.get(
+        act, "plain_sequence"
+    )
     scenario = next(scenario for scenario in SCENARIOS if scenario.automation == automation)
     killed: list[Process] = []
 
@@ -71,7 +73,14 @@ def test_operation_of_a_killed_program_happens_once(world: World, act: str, plac
         kind = {"publish": "event", "answer": "ask"}.get(act)
         if kind is not None and not experiment.client.rows("select 1 from waits where kind = ? and filled = 0", kind):
             return False
-        order = {"start": "start plain_sequence", "publish": "publish paid", "answer": f"answer {experiment.run}"}[act]
+        if act == "fork" and experiment.client.view(experiment.run).finished_at is None:
+            return False
+        order = {
+            "start": "start plain_sequence",
+            "publish": "publish paid",
+            "answer": f"answer {experiment.run}",
+            "fork": f"fork {experiment.run} keyed#3",
+        }[act]
         program = Life(
             folder=str(experiment.folder),
             store=experiment.url,
@@ -88,7 +97,7 @@ def test_operation_of_a_killed_program_happens_once(world: World, act: str, plac
 
     def verify(experiment: Experiment) -> None:
         assert len(killed) == 1
-        assert experiment.client.rows("select count(*) from runs") == [(1,)]
+        assert experiment.client.rows("select count(*) from runs") == [(2 if act == "fork" else 1,)]
         assert experiment.client.rows("select count(*) from events") == [(1 if act == "publish" else 0,)]
         assert experiment.client.rows("select count(*) from audit_log where command like ?", f"{act}%") == [(1,)]
         scenario.verify(experiment)

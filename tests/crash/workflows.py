@@ -126,6 +126,21 @@ async def paused_run(run: ms.Run) -> list[str]:
 
 
 @ms.workflow
+async def forked_run(run: ms.Run, word: str = "source") -> list[str]:
+    """Steps and a random value that a fork inherits, and steps of its own."""
+    shared = await run.step(keyed, "shared")
+    value = str(run.uuid())
+    sides = await asyncio.gather(run.step(keyed_in_loop, "left"), run.step(keyed, "right"))
+    return [
+        shared,
+        value,
+        *sides,
+        await run.step(keyed, f"{word} third"),
+        await run.step(keyed_in_loop, f"{word} last"),
+    ]
+
+
+@ms.workflow
 async def gather_with_race(run: ms.Run) -> list[str]:
     """Three at once: the first wins, the others are abandoned; two more are gathered."""
 
