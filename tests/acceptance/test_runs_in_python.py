@@ -126,6 +126,13 @@ def test_blocking_twins_work_while_a_worker_runs_in_another_thread(tmp_path):
         with pytest.raises(ConflictError):
             app.cancel_sync(handle.id)
         with pytest.raises(ConflictError):
+            app.pause_sync(handle.id)
+        with pytest.raises(ConflictError):
+            app.resume_sync(handle.id)
+        numbers = app.start_sync("twice", 1)
+        assert numbers.result_sync(60) == [2, 4]
+        assert app.fork_sync(numbers.id, None, arguments={"n": 7}).result_sync(60) == [2, 4]
+        with pytest.raises(ConflictError):
             app.retry_sync(handle.id)
         with pytest.raises(NotFoundError):
             app.answer_sync(handle.id, "yes")

@@ -108,28 +108,6 @@ class RunOperations(ABC):
             )
         )
 
-    # -- blocking twins, for programs without an event loop -------------------------------------------------------------
-
-    def publish_sync(self, name: str, data: Any, *, key: str | None = None) -> int:
-        """Publish an event as `publish` does, and block until that is committed. Raises ConflictError in the thread of a loop."""
-        return run_blocking(self.publish(name, data, key=key), "app.publish")
-
-    def signal_sync(self, run_id: str, name: str, value: Any = None) -> None:
-        """Send a message as `signal` does, and block until that is committed. Raises ConflictError in the thread of a loop."""
-        run_blocking(self.signal(run_id, name, value), "app.signal")
-
-    def cancel_sync(self, run_id: str, reason: str | None = None, *, undo: bool | None = None) -> None:
-        """Cancel a run as `cancel` does, and block until that is committed. Raises ConflictError in the thread of a loop."""
-        run_blocking(self.cancel(run_id, reason, undo=undo), "app.cancel")
-
-    def retry_sync(self, run_id: str, reason: str | None = None) -> None:
-        """Continue a run as `retry` does, and block until that is committed. Raises ConflictError in the thread of a loop."""
-        run_blocking(self.retry(run_id, reason), "app.retry")
-
-    def answer_sync(self, run_id: str, choice: str, note: str | None = None, *, question: str | None = None) -> None:
-        """Answer a question as `answer` does, and block until that is committed. Raises ConflictError in the thread of a loop."""
-        run_blocking(self.answer(run_id, choice, note, question=question), "app.answer")
-
     # -- forks ---------------------------------------------------------------------------------------------------------
 
     async def fork(
@@ -169,3 +147,47 @@ class RunOperations(ABC):
             ).run
 
         return self.handle(await self.do(operation, reason))
+
+    # -- blocking twins, for programs without an event loop -------------------------------------------------------------
+
+    def publish_sync(self, name: str, data: Any, *, key: str | None = None) -> int:
+        """Publish an event as `publish` does, and block until that is committed. Raises ConflictError in the thread of a loop."""
+        return run_blocking(self.publish(name, data, key=key), "app.publish")
+
+    def signal_sync(self, run_id: str, name: str, value: Any = None) -> None:
+        """Send a message as `signal` does, and block until that is committed. Raises ConflictError in the thread of a loop."""
+        run_blocking(self.signal(run_id, name, value), "app.signal")
+
+    def cancel_sync(self, run_id: str, reason: str | None = None, *, undo: bool | None = None) -> None:
+        """Cancel a run as `cancel` does, and block until that is committed. Raises ConflictError in the thread of a loop."""
+        run_blocking(self.cancel(run_id, reason, undo=undo), "app.cancel")
+
+    def pause_sync(self, run_id: str, reason: str | None = None) -> None:
+        """Pause a run as `pause` does, and block until that is committed. Raises ConflictError in the thread of a loop."""
+        run_blocking(self.pause(run_id, reason), "app.pause")
+
+    def resume_sync(self, run_id: str, reason: str | None = None) -> None:
+        """Resume a run as `resume` does, and block until that is committed. Raises ConflictError in the thread of a loop."""
+        run_blocking(self.resume(run_id, reason), "app.resume")
+
+    def retry_sync(self, run_id: str, reason: str | None = None) -> None:
+        """Continue a run as `retry` does, and block until that is committed. Raises ConflictError in the thread of a loop."""
+        run_blocking(self.retry(run_id, reason), "app.retry")
+
+    def answer_sync(self, run_id: str, choice: str, note: str | None = None, *, question: str | None = None) -> None:
+        """Answer a question as `answer` does, and block until that is committed. Raises ConflictError in the thread of a loop."""
+        run_blocking(self.answer(run_id, choice, note, question=question), "app.answer")
+
+    def fork_sync(
+        self,
+        run_id: str,
+        from_step: str | None,
+        reason: str | None = None,
+        *,
+        arguments: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        partition: str | None = None,
+    ) -> "Handle[Any]":
+        """Fork a run as `fork` does, and block until that is committed. Raises ConflictError in the thread of a loop."""
+        forked = self.fork(run_id, from_step, reason, arguments=arguments, key=key, partition=partition)
+        return run_blocking(forked, "app.fork")
