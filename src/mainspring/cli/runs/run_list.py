@@ -10,7 +10,7 @@ from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.cli.table import TableColumn
-from mainspring.domain.definitions.version_number import MAX_VERSION
+from mainspring.domain.definitions.options import MAX_VERSION
 from mainspring.insight.text import formatting
 
 

@@ -7,13 +7,15 @@ Invariant: only these are options; an unknown name is an error that shows the ne
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from mainspring.domain.definitions.version_number import MAX_VERSION
 from mainspring.domain.errors import DefinitionError, OptionError, UnknownNameError
 from mainspring.domain.values import option_readers
+
+MAX_VERSION: Final = 2**31 - 1
+"""The highest version number of an automation, as databases store it."""
 
 
 class DefinitionKind(StrEnum):

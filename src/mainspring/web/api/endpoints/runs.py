@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from mainspring.app.setup.up_command import make_up_command
-from mainspring.domain.definitions.version_number import MAX_VERSION
+from mainspring.domain.definitions.options import MAX_VERSION
 from mainspring.domain.runs.journal import Outcome
 from mainspring.domain.states import TERMINAL_STATES, RunState
 from mainspring.insight.runs.explanation import Explanation

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from mainspring.domain.access.permissions import Role
-from mainspring.domain.definitions.version_number import MAX_VERSION
+from mainspring.domain.definitions.options import MAX_VERSION
 from mainspring.domain.errors import OptionError
 from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import RunState
