@@ -30,7 +30,7 @@ def test_status_is_evaluated_at_most_once_a_second(world):
 
 
 def test_nothing_is_read_twice_for_a_judgement(world):
-    """Except what is reported by itself and what is grouped, the deliveries of routers and of filters, the clock, two words, and two states of runs."""
+    """Except what is reported by itself or grouped, deliveries of routers and filters, the clock, two words, two states of runs."""
     reads = counted(world.store.reader)
     world.site.project_status.of(world.site)
     several = {query for query in reads if reads.count(query) > 1}
