@@ -242,7 +242,7 @@ async def test_cancel_of_a_paused_run_lets_its_code_clean_up(tmp_path):
 
 
 async def test_parent_waits_for_its_paused_child(tmp_path):
-    """What the child receives meanwhile is there when it is resumed."""
+    """What the child receives while it is paused is there when it is resumed."""
     with Registry() as registry:
 
         @ms.workflow
@@ -255,14 +255,14 @@ async def test_parent_waits_for_its_paused_child(tmp_path):
 
     async with World(tmp_path).engine(registry, REPLAYING) as engine:
         run = await engine.start(parent)
-        (found,) = await engine.when(
+        (paused,) = await engine.when(
             lambda: engine.history(run).children,
             lambda children: [c.state for c in children] == [RunState.WAITING],
         )
-        await engine.app.pause(found.id)
-        await engine.app.signal(found.id, "go", "now")
-        assert engine.view(found.id).state is RunState.PAUSED
-        await engine.app.resume(found.id)
+        await engine.app.pause(paused.id)
+        await engine.app.signal(paused.id, "go", "now")
+        assert engine.view(paused.id).state is RunState.PAUSED
+        await engine.app.resume(paused.id)
         assert await run.result() == "now"
 
 
@@ -289,8 +289,9 @@ async def test_resume_lets_the_other_branches_continue_at_once(tmp_path):
         await until_it_pauses(engine, run)
         await run.signal("go", "signal")
         await engine.app.resume(run.id)
-        await engine.when(lambda: done, lambda found: found == ["signal"])
+        await engine.when(lambda: done, lambda texts: texts == ["signal"])
         await engine.app.pause(run.id)
         await until_it_pauses(engine, run)
         await engine.app.cancel(run.id)
         await engine.until(run, RunState.CANCELLED)
+    assert done == ["signal"]

@@ -131,7 +131,8 @@ def test_blocking_twins_work_while_a_worker_runs_in_another_thread(tmp_path):
             app.resume_sync(handle.id)
         numbers = app.start_sync("twice", 1)
         assert numbers.result_sync(60) == [2, 4]
-        assert app.fork_sync(numbers.id, None, arguments={"n": 7}).result_sync(60) == [2, 4]
+        forks = [app.fork_sync(numbers.id, None, arguments={"n": 7}, key="again") for _ in range(2)]
+        assert [(fork.created, fork.result_sync(60)) for fork in forks] == [(True, [2, 4]), (False, [2, 4])]
         with pytest.raises(ConflictError):
             app.retry_sync(handle.id)
         with pytest.raises(NotFoundError):

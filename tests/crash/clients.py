@@ -63,7 +63,7 @@ class Client:
             cancel(self.store, run, act=self.act("cancel"))
 
     def pause(self, run: str) -> None:
-        """Pause a run; if it has ended or is paused meanwhile, nothing happens."""
+        """Pause a run; if it has ended or is paused already, nothing happens."""
         with contextlib.suppress(ConflictError):
             pause(self.store, run, act=operation_context(Actor("app", "client"), self.clock))
 

@@ -23,7 +23,7 @@ _PARTITIONS = (
     " and blocked is null and (state <> 'paused' or id in (select run from partition_holds))"
     " group by partition having count(*) > 1"
 )
-"""A run that was continued, waited for its partition again and was paused meanwhile has none."""
+"""A run that was continued, waited for its partition again and was paused then has none."""
 
 
 Rows = Callable[..., list[tuple[Any, ...]]]

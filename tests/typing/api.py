@@ -192,7 +192,9 @@ async def app() -> None:
         assert_type(program.start_sync(order, 2).result_sync(), list[str])
         assert_type(program.start_sync(sync).result_sync(1), int)
         assert_type(program.handle("r_1"), ms.Handle[Any])
-        assert_type([info.id for info in await program.runs.list()], list[str])
+        assert_type([info.id for info in await program.runs.list(state="failed")], list[str])
+        assert_type(await program.handle("r_1").published(), Any)
+        assert_type(await program.handle("r_1").published(list[int]), list[int] | None)
         assert_type(await program.start("order", number=2), ms.Handle[Any])
         assert_type(await program.options(key="k").start(order, 2), ms.Handle[list[str]])
 

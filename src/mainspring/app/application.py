@@ -425,8 +425,8 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
 
     def find_signature(self, name: str, version: int) -> Signature | None:
         """Return the signature of an automation that the registry of this app has; None = its results are plain JSON."""
-        found = self.registry.find(name, version)
-        return None if found is None else found.signature
+        automation = self.registry.find(name, version)
+        return None if automation is None else automation.signature
 
     def automation(self, automation: Automation | str) -> Automation:
         """Return the automation of a name, or the given one.

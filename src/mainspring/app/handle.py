@@ -3,9 +3,7 @@
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from mainspring.app.blocking import run_blocking
 from mainspring.app.run_queries import StepInfo, make_step_info
@@ -18,12 +16,13 @@ from mainspring.domain.values.function_signature import Signature
 from mainspring.domain.values.saved_call import decode_result
 from mainspring.service.view_unsealing import ViewUnsealer
 from mainspring.store.read.runs.run_views import newest_of, run_history, run_view
-from mainspring.store.views import RunHistory, RunView
+from mainspring.store.views import RunHistory, RunView, find_continuation
 
 if TYPE_CHECKING:
     from mainspring.app.application import App
 
 T_co = TypeVar("T_co", covariant=True)
+V = TypeVar("V")
 
 
 class Handle(Generic[T_co]):
@@ -50,6 +49,10 @@ class Handle(Generic[T_co]):
         """Return the run's state; of a restarted run that of the run that continues it."""
         return (await self._row()).state
 
+    @overload
+    async def published(self) -> Any: ...
+    @overload
+    async def published(self, type: type[V]) -> V | None: ...
     async def published(self, type: Any = Any) -> Any:
         """Return the last value that the run published (`run.publish_state`) as `type`; None = none so far.
 
@@ -180,12 +183,3 @@ class Handle(Generic[T_co]):
         data = self._app.sealing.open(view.result)
         signature = self._signature or self._app.find_signature(view.automation, view.version)
         return decode(data) if signature is None else decode_result(signature, data, f"result of run {view.id}")
-
-
-def find_continuation(view: RunView) -> str | None:
-    """Return the run that continues a restarted run."""
-    if view.detail is None:
-        return None
-    detail = msgspec.json.decode(view.detail)
-    successor_id = detail.get("restarted_as") if isinstance(detail, dict) else None
-    return successor_id if isinstance(successor_id, str) else None

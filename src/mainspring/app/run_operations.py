@@ -15,6 +15,7 @@ from mainspring.service.actor import OperationContext
 from mainspring.service.runs import run, signal
 from mainspring.service.runs.question import answer as answer_question
 from mainspring.service.triggers import event
+from mainspring.store.commands.results import StartAnswer
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read.operation_reads import OperationReads
 
@@ -123,7 +124,7 @@ class RunOperations(ABC):
         """Start a new run from a step of a finished one: it inherits all results from before the step, and does the rest.
 
         `from_step` None = from its end: it inherits all results. `arguments` = another input by name, all of it; None = that of the run.
-        Without `key` and `partition` the fork has none.
+        Without `key` and `partition` the fork has none. If a run has the key, that is the answer, and `created` of its handle is false.
 
         Raises:
             NotFoundError: there is no such run.
@@ -132,7 +133,7 @@ class RunOperations(ABC):
             ArgumentError, ValueRefusedError: the arguments do not fit.
         """
 
-        def operation(store: ProcessStore, /, *, act: OperationContext) -> str:
+        def operation(store: ProcessStore, /, *, act: OperationContext) -> StartAnswer:
             # A rare operation: programs that start runs do not pay for its imports.
             from mainspring.service.runs.run_fork import ForkOptions, fork  # noqa: PLC0415
             from mainspring.service.runs.run_start import encode_arguments, find_startable_definition  # noqa: PLC0415
@@ -144,9 +145,12 @@ class RunOperations(ABC):
             reads = OperationReads(store.reader)
             return fork(
                 store, reads, self.clock, definition, run_id, from_step, act=act, options=options, sealing=self.sealing
-            ).run
+            )
 
-        return self.handle(await self.do(operation, reason))
+        forked = await self.do(operation, reason)
+        handle = self.handle(forked.run)
+        handle.created = forked.created
+        return handle
 
     # -- blocking twins, for programs without an event loop -------------------------------------------------------------
 

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypedDict, TypeVar, Unpack
 
 import msgspec
 
+from mainspring.domain.definitions.options import MAX_VERSION
 from mainspring.domain.errors import OptionError
 from mainspring.domain.states import RunState
 from mainspring.domain.values.codec import decode
@@ -16,12 +17,15 @@ from mainspring.store.base import StoreReader
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read.runs.run_pages import count_runs, run_page
 from mainspring.store.read.runs.run_views import newest_of, run_view
-from mainspring.store.schema.row import first_values
+from mainspring.store.schema.row import first_value
 from mainspring.store.views import RunRow, RunView
+
+if TYPE_CHECKING:
+    from mainspring.insight.runs.steps import StepLine
 
 T = TypeVar("T")
 _PAGE: Final = 200
-MOST: Final = 10_000
+_MOST: Final = 10_000
 """Most runs of one list, and the highest count."""
 
 
@@ -44,7 +48,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
 class StepInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A step, child or wait of a run: `state` is that of its outcome, "running" or "retrying". `result` = its value as plain JSON.
 
-    `attempts` counts from 1. `error` = the message of its failure.
+    `attempts` = how many were started, 0 for a wait. `error` = the message of its failure.
     """
 
     ident: str
@@ -77,6 +81,17 @@ class RunFilters(TypedDict, total=False):
     until: datetime | None
 
 
+class _Conditions(TypedDict):
+    """The filters, as the store reads them. `states` () = all."""
+
+    states: Sequence[RunState]
+    names: Sequence[str] | None
+    queue: str | None
+    version: int | None
+    since_at: int | None
+    until_at: int | None
+
+
 class RunQueries:
     """Reads of runs. Filters: `name` = an automation or several, `state` = a state or several, `queue`, `version`, created from `since` to
     before `until` (aware datetimes).
@@ -91,54 +106,30 @@ class RunQueries:
         Raises:
             OptionError: a filter cannot be used, or `limit` is not from 1 to 10,000.
         """
-        unknown = sorted(filters.keys() - RunFilters.__annotations__.keys())
-        if unknown:
-            raise OptionError(
-                f"app.runs.list: no filter {unknown[0]!r}", hint=f"Known: {', '.join(RunFilters.__annotations__)}."
-            )
-        if type(limit) is not int or not 1 <= limit <= MOST:
-            raise OptionError(f"limit={limit!r}: expected a number from 1 to {MOST:,}", hint="Use app.runs.iterate().")
+        if type(limit) is not int or not 1 <= limit <= _MOST:
+            raise OptionError(f"limit={limit!r}: expected a number from 1 to {_MOST:,}", hint="Use app.runs.iterate().")
         found: list[RunInfo] = []
-        async for info in self.iterate(**filters):
+        async for info in self._iterate("list", filters, min(limit, _PAGE)):
             found.append(info)
             if len(found) == limit:
                 break
         return found
 
-    async def iterate(
-        self,
-        *,
-        name: str | Sequence[str] | None = None,
-        state: RunState | str | Sequence[RunState | str] | None = None,
-        queue: str | None = None,
-        version: int | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-    ) -> AsyncIterator[RunInfo]:
-        """Yield all runs of a filter, newest first, page by page. Runs that start meanwhile are not among them.
+    def iterate(self, **filters: Unpack[RunFilters]) -> AsyncIterator[RunInfo]:
+        """Yield all runs of a filter, newest first, page by page. A run that starts after the first page is not among them.
 
         Raises:
             OptionError: a filter cannot be used.
         """
-        names, states = _read_filter(name, state, version)
-        since_at, until_at = _to_ms(since), _to_ms(until)
-        if states is None:
-            return
+        return self._iterate("iterate", filters, _PAGE)
+
+    async def _iterate(self, call: str, filters: RunFilters, size: int) -> AsyncIterator[RunInfo]:
+        conditions = _read_filters(call, filters)
         cursor: int | None = None
-        while True:
+        while conditions is not None:
 
             def read(reader: StoreReader, cursor: int | None = cursor) -> tuple[list[RunRow], int | None]:
-                page = run_page(
-                    reader,
-                    states=states,
-                    names=names,
-                    queue=queue,
-                    version=version,
-                    since_at=since_at,
-                    until_at=until_at,
-                    limit=_PAGE,
-                    cursor=cursor,
-                )
+                page = run_page(reader, **conditions, limit=size, cursor=cursor)
                 opener = ViewUnsealer(self._owner.sealing)
                 return [opener.row(row) for row in page.runs], page.cursor
 
@@ -160,65 +151,55 @@ class RunQueries:
         """Return the newest run of a run key; None = no run has it, or it was deleted."""
 
         def read(reader: StoreReader) -> RunView | None:
-            found = first_values(reader.read("find_run_of_key", (automation, key)), str)
-            if not found or not reader.read("find_run_state", (found[0],)):
+            run_id = first_value(reader.read("find_run_of_key", (automation, key)), str)
+            if run_id is None or not reader.read("find_run_state", (run_id,)):
                 return None
-            return ViewUnsealer(self._owner.sealing).run(run_view(reader, found[0]))
+            return ViewUnsealer(self._owner.sealing).run(run_view(reader, run_id))
 
         view = await self._read(read)
         return None if view is None else _make_info(view)
 
-    async def count(
-        self,
-        *,
-        name: str | Sequence[str] | None = None,
-        state: RunState | str | Sequence[RunState | str] | None = None,
-        queue: str | None = None,
-        version: int | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-    ) -> int:
+    async def count(self, **filters: Unpack[RunFilters]) -> int:
         """Return how many runs match a filter, at most 10,000.
 
         Raises:
             OptionError: a filter cannot be used.
         """
-        names, states = _read_filter(name, state, version)
-        since_at, until_at = _to_ms(since), _to_ms(until)
-        if states is None:
-            return 0
-
-        def read(reader: StoreReader) -> int:
-            return count_runs(
-                reader,
-                states=states,
-                names=names,
-                queue=queue,
-                version=version,
-                since_at=since_at,
-                until_at=until_at,
-                most=MOST,
-            )
-
-        return await self._read(read)
+        conditions = _read_filters("count", filters)
+        return (
+            0 if conditions is None else await self._read(lambda reader: count_runs(reader, **conditions, most=_MOST))
+        )
 
     async def _read(self, read: Callable[[StoreReader], T]) -> T:
         store = await self._owner.opened_store()
         return await asyncio.to_thread(read, store.reader)
 
 
-def _read_filter(
-    name: str | Sequence[str] | None, state: RunState | str | Iterable[RunState | str] | None, version: int | None
-) -> tuple[list[str] | None, tuple[RunState, ...] | None]:
-    """Return the names (None = all) and the states (() = all, None = none). Raises OptionError."""
-    if version is not None and (type(version) is not int or version < 1):
-        raise OptionError(f"version={version!r}: expected a whole number from 1 on")
-    names = None if name is None else [name] if isinstance(name, str) else list(name)
-    if state is None:
-        return names, ()
-    given = (state,) if isinstance(state, str) else tuple(state)
+def _read_filters(call: str, filters: RunFilters) -> _Conditions | None:
+    """Return the filters as the store reads them; None = no run can match. Raises OptionError."""
+    unknown = sorted(filters.keys() - RunFilters.__annotations__.keys())
+    if unknown:
+        known = ", ".join(RunFilters.__annotations__)
+        raise OptionError(f"app.runs.{call}: no filter {unknown[0]!r}", hint=f"Known: {known}.")
+    name, state, version = filters.get("name"), filters.get("state"), filters.get("version")
+    if version is not None and (type(version) is not int or not 1 <= version <= MAX_VERSION):
+        raise OptionError(f"version={version!r}: expected a whole number from 1 to {MAX_VERSION:,}")
+    states = () if state is None else _read_states((state,) if isinstance(state, str) else state)
+    if state is not None and not states:
+        return None
+    return {
+        "states": states,
+        "names": [name] if isinstance(name, str) else name,
+        "queue": filters.get("queue"),
+        "version": version,
+        "since_at": _to_ms(filters.get("since")),
+        "until_at": _to_ms(filters.get("until")),
+    }
+
+
+def _read_states(values: Iterable[RunState | str]) -> tuple[RunState, ...]:
     try:
-        return names, tuple(RunState(value) for value in given) or None
+        return tuple(RunState(value) for value in values)
     except ValueError as error:
         known = ", ".join(member.value for member in RunState)
         raise OptionError(f"state: {error}", hint=f"Known states: {known}.") from None
@@ -255,7 +236,7 @@ def _make_info(row: RunRow | RunView) -> RunInfo:
     )
 
 
-def make_step_info(line: Any) -> StepInfo:
+def make_step_info(line: "StepLine") -> StepInfo:
     """Return a step for code from its line for people."""
     return StepInfo(
         ident=line.ident,

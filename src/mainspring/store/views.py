@@ -167,6 +167,16 @@ class RunExport(RunHistory, frozen=True, kw_only=True):
     renames: dict[str, str | None]
 
 
+def find_continuation(run: RunView) -> str | None:
+    """Return the run that continues a restarted run (`run.restart`)."""
+    try:
+        detail = msgspec.json.decode(run.detail or b"null")
+    except msgspec.DecodeError:  # sealed
+        return None
+    continuation = detail.get("restarted_as") if isinstance(detail, dict) else None
+    return continuation if isinstance(continuation, str) else None
+
+
 def renamed_step_of(history: RunHistory) -> tuple[str, str] | None:
     """Return the old and the new name of the step for which a run stopped, if it stopped for a renamed one."""
     detail = msgspec.json.decode(history.run.detail) if history.run.detail else None

@@ -178,7 +178,7 @@ def test_fork_from_the_end_inherits_all_but_the_end(store):
 
 
 def test_step_that_followed_a_cancel_is_no_start_of_a_fork(store):
-    """Its code asked for it because of the cancel; a fork from the end starts before that."""
+    """Its code requested it because of the cancel; a fork from the end starts before that."""
     run = store.begin(kind="workflow")
     stop = msgspec.structs.replace(outcome(run, 2, "cancel#2"), kind=OutcomeKind.CANCEL, request_number=0)
     cleanup = msgspec.structs.replace(outcome(run, 3, "cleanup"), request_number=3, requested_after=2)

@@ -47,7 +47,9 @@ def cancel(
     if selection.is_one:
         run_id = invocation.run_id(selection.runs[0])
         if undo:
-            confirm_despite_forks(invocation, run_id, "Undo steps whose results these forks use")
+            confirm_despite_forks(
+                invocation, invocation.reads.run_history(run_id), "Undo steps whose results these forks use"
+            )
         cancel_one(invocation.store, run_id, act=invocation.act, undo=undo)
         invocation.output.document({"run": run_id, "cancelled": True}, f"{run_id} will be cancelled.")
         return 0

@@ -32,7 +32,14 @@ def pause(invocation: Invocation, *, selection: SelectionOptions, background: bo
     if background:
         begin_runs(invocation, BulkVerb.PAUSE, selection, rate=None)
         return 0
-    return _apply(invocation, selection, BulkVerb.PAUSE, bulk.PAUSABLE, bulk.pause_each, "paused, or asked to pause")
+    return _apply(
+        invocation,
+        selection,
+        BulkVerb.PAUSE,
+        bulk.PAUSABLE,
+        bulk.pause_each,
+        "paused, or will pause when the attempts under way have ended",
+    )
 
 
 @command("resume", "resume paused runs")
@@ -40,7 +47,7 @@ def pause(invocation: Invocation, *, selection: SelectionOptions, background: bo
 @background_option
 @pass_invocation
 def resume(invocation: Invocation, *, selection: SelectionOptions, background: bool) -> int:
-    """A run continues where it was. Times that passed meanwhile take effect now. A request to pause a run that still runs is withdrawn.
+    """A run continues where it was. Times that are over take effect now. A request to pause a run that still runs is withdrawn.
 
     Name runs, or choose paused ones with --name, --queue, --error and times. A filter needs -y. --dry-run changes nothing. --background
     creates a bulk operation: see `mainspring bulk list`.

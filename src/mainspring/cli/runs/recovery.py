@@ -215,8 +215,8 @@ def _confirm_repeats(invocation: Invocation, run_id: str, step: str | None) -> N
     from mainspring.insight.runs.steps import label_step
     from mainspring.service.runs.run_recovery import find_step_identity
 
-    confirm_despite_forks(invocation, run_id, "Continue this run, too")
     history = invocation.reads.run_history(run_id)
+    confirm_despite_forks(invocation, history, "Continue this run, too")
     repeated = list_repeated(history, None if step is None else find_step_identity(history, step))
     if repeated:
         undone = {outcome.ident for outcome in list_undone(history)}

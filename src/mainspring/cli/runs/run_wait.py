@@ -32,8 +32,8 @@ def wait_for_end(invocation: Invocation, run_id: str, *, timeout: float | None =
     Raises:
         WaitTimedOutError: `timeout` seconds passed first.
     """
-    from mainspring.app.handle import find_continuation
     from mainspring.store.read.runs.run_views import run_view
+    from mainspring.store.views import find_continuation
 
     until = None if timeout is None else time.monotonic() + timeout
     printed: set[str] = set()

@@ -48,9 +48,9 @@ def follow_run(invocation: Invocation, run_id: str, timeout: str | None = None, 
     Raises:
         WaitTimedOutError: it has not ended after `timeout`.
     """
-    from mainspring.app.handle import find_continuation
     from mainspring.cli.runs.show import make_run_data, read_run_history
     from mainspring.domain.duration import parse_duration
+    from mainspring.store.views import find_continuation
 
     span = None if timeout is None else parse_duration(timeout).total_seconds()
     started, progress = time.monotonic(), _ProgressPrinter(invocation)

@@ -171,7 +171,7 @@ class Body:
 
     @property
     def first_id(self) -> str:
-        """The id of the run that began what this run does: of a fork that of the first run, which a flag without `by` is asked for."""
+        """The id of the run that began what this run does, which is the key of a flag without `by`: of a fork that of the first run."""
         parts = () if self._origin is None else self._origin.parts
         return parts[0].run if parts else self.run_id
 

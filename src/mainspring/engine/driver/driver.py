@@ -211,7 +211,7 @@ class Driver(LoadedRun):
                 self.fail(result)
             self.unload()
             return
-        self.pausing = self.busy = False  # a person resumed it meanwhile
+        self.pausing = self.busy = False  # a person has resumed it
         self.waits.rearm()
 
     def _suspended(self, result: CommandDone | Refused | BaseException) -> None:
@@ -334,6 +334,6 @@ class Driver(LoadedRun):
         was_pausing = self.pausing
         self.waits.add_facts(facts)
         if was_pausing and not self.pausing:
-            self.waits.rearm()  # what became due meanwhile acts now
+            self.waits.rearm()  # what became due in the pause acts now
         else:
             self.advance()

@@ -56,7 +56,7 @@ from mainspring.insight.runs.trigger_file import describe_retry, find_trigger_fi
 from mainspring.insight.runs.up_command import PLAIN_UP, UpCommand
 from mainspring.insight.text.formatting import escape_line, format_distance, format_span, shell_word
 from mainspring.store.read.run_decisions import NO_DECISIONS, ManualResult, RunDecisions, RunSettlement
-from mainspring.store.views import Blocker, RunHistory, RunView
+from mainspring.store.views import Blocker, RunHistory, RunView, find_continuation
 
 _MESSAGE = 300
 _NAMES = 10
@@ -129,7 +129,7 @@ def explain(
     if history.run.finished_at is None:
         doing += waits.describe_rejected(history, now)
         commands += waits.rejected_commands(history)
-    if find_restart(facts) is None:
+    if find_continuation(facts.history.run) is None:
         commands += fork_commands(facts)
     doing += [*describe_fork(history.run), *describe_forks(history)]
     doing += describe_given_results(history, decisions.given, now)
@@ -255,7 +255,7 @@ def _explain_ended(facts: RunFacts) -> _Answers:
     duration = f", after {format_span(_duration_ms(run))}" if run.finished_at and run.started_at else ""
     word = {RunState.SUCCEEDED: "succeeded", RunState.CANCELLED: "was cancelled"}[run.state]
     at = facts.at(run.finished_at) if run.finished_at else "-"
-    successor = find_restart(facts)
+    successor = find_continuation(facts.history.run)
     if successor is not None:
         sentences = [
             f"It restarted at {at}{duration} as run {successor}: its signals, key and handle lead to the newest run."
@@ -275,16 +275,6 @@ def _explain_ended(facts: RunFacts) -> _Answers:
             f"Its code did not end{', and no result was given' if run.result is None else ': its result was set by hand'}.",
         ]
     return sentences, _describe_rollback(facts), ["Nothing more happens: it has ended."], []
-
-
-def find_restart(facts: RunFacts) -> str | None:
-    """Return the run that replaced a run by `run.restart`."""
-    try:
-        detail = msgspec.json.decode(facts.history.run.detail or b"null")
-    except msgspec.DecodeError:
-        return None
-    successor = detail.get("restarted_as") if isinstance(detail, dict) else None
-    return str(successor) if successor is not None else None
 
 
 _PERMANENT_RETRIED = "The error is permanent. retry= of the step applies to it too, and every attempt was used."

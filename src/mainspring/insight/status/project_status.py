@@ -134,7 +134,7 @@ def evaluate_status(
     counts: dict[str, Any] = {
         "store": store,
         "notice": reader.notice,
-        "notes": [*clock.notes, *describe_paused_runs(status.count_in(reader, RunState.PAUSED))],
+        "notes": [*clock.notes, *_describe_paused_runs(status.count_in(reader, RunState.PAUSED))],
         "environment": environment,
         **_count_parts(reader, views, sessions, queues, now),
         "questions": len(open_questions),
@@ -182,7 +182,7 @@ def _store_problems(reader: StoreReader, covered: OpenIncidents) -> Iterator[str
         yield f"{text}: {LIST_COMMAND}"
 
 
-def describe_paused_runs(number: Capped) -> Iterator[str]:
+def _describe_paused_runs(number: Capped) -> Iterator[str]:
     """Yield how many single runs are paused, with the command that lists them."""
     if number.number:
         need = "is" if number.number == 1 else "are"

@@ -35,7 +35,7 @@ def retry(store: Store, run: str, *, act: OperationContext, due_at: int | None =
 
 
 def pause(store: Store, run: str, *, act: OperationContext) -> None:
-    """Pause a run: attempts under way finish, nothing else starts. What it receives meanwhile waits in its inbox. Its times run on and
+    """Pause a run: attempts under way finish, nothing else starts. What it receives waits in its inbox. Its times run on and
     act when it is resumed, and it keeps its partition.
 
     Raises:

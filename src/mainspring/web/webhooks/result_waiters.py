@@ -8,13 +8,13 @@ from typing import Any
 
 import msgspec
 
-from mainspring.app.handle import find_continuation
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.states import TERMINAL_STATES, UNDECIDED_STATES, DeliveryState, RunState
 from mainspring.domain.values.sealing import Sealing
 from mainspring.store.base import StoreReader
 from mainspring.store.read.runs.run_views import run_view
 from mainspring.store.read.triggers import delivery_outcome
+from mainspring.store.views import find_continuation
 
 _EVERY_S = 0.25
 _LOG = logging.getLogger("mainspring.web.hooks")

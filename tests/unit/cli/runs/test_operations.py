@@ -441,7 +441,10 @@ def test_run_is_paused_and_resumed(cli, stage):
     assert "It was paused now by cli:ann: look first." in explained
     assert cli("runs", "pause", run).code == 0
     assert "1 run is paused: mainspring runs list --state paused" in cli("status").out
-    assert cli("runs", "pause", "--name", "backup", "-y").out == "1 run paused, or asked to pause.\n"
+    assert (
+        cli("runs", "pause", "--name", "backup", "-y").out
+        == "1 run paused, or will pause when the attempts under way have ended.\n"
+    )
     assert state(stage, other) is RunState.PAUSED
     assert [row["id"] for row in cli("runs", "list", "--state", "paused", "--json").json] == [other, run]
     assert run in cli("runs", "resume", "--name", "backup", "--dry-run").out

@@ -53,8 +53,8 @@ def fork_run(tx: Transaction, command: ForkRun) -> StartAnswer | Refused:
 
 
 def _refuse_source(source: ForkSource, command: StartRun) -> Refused | None:
-    if DefinitionKind.WORKFLOW not in (source.kind, command.kind) or source.kind != command.kind:
-        kind = command.kind if source.kind == DefinitionKind.WORKFLOW else source.kind
+    kind = command.kind if source.kind == DefinitionKind.WORKFLOW else source.kind
+    if kind != DefinitionKind.WORKFLOW:
         return Refused("wrong_state", f"{source.automation} is a {kind}, which has one step: start it again")
     if not source.is_finished:
         return Refused("wrong_state", f"run {source.id} is {source.state}: only a run that has ended can be forked")

@@ -18,31 +18,31 @@ def pause_run(tx: Transaction, command: PauseRun) -> CommandDone | Refused:
     """Pause a run without an owner; ask the owner of another one to pause it."""
     c = command
     tx.hold("run", c.run)
-    found = read_receiving_run(tx, c.run)
-    if found is None or found.is_finished:
+    receiver = read_receiving_run(tx, c.run)
+    if receiver is None or receiver.is_finished:
         successor = tx.value("find_newest_of_chain", (c.run,), str)
         if successor is not None and successor != c.run:
             return pause_run(tx, msgspec.structs.replace(c, run=successor))
         missing = Refused("not_found", f"there is no run {c.run}")
-        return missing if found is None else Refused("finished", f"run {c.run} is {found.state}")
+        return missing if receiver is None else Refused("finished", f"run {c.run} is {receiver.state}")
     if tx.first("is_cancel_requested", (c.run,)) is not None:
         return Refused("wrong_state", f"run {c.run} is being cancelled")
-    if is_move_legal(RunMove.PAUSE_IDLE, found.state):
+    if is_move_legal(RunMove.PAUSE_IDLE, receiver.state):
         tx.change("delete_pause_requests", (c.run,))
         _insert_pause(tx, c.run, c.request)
         tx.change("pause_idle_run", {"run": c.run, "now": tx.now})
         return DONE
-    if is_move_legal(RunMove.PAUSE, found.state) and found.kind != DefinitionKind.EXEC:
+    if is_move_legal(RunMove.PAUSE, receiver.state) and receiver.kind != DefinitionKind.EXEC:
         if tx.first("find_pause_request", (c.run,)) is None:
             tx.change("delete_pause_requests", (c.run,))
             payload = msgspec.json.encode(c.request)
             inbox.insert_fact_once(tx, c.run, FactKind.PAUSE, "", c.command, payload=payload)
         return DONE
-    if found.state is RunState.PAUSED:
+    if receiver.state is RunState.PAUSED:
         return DONE
-    if found.kind == DefinitionKind.EXEC:
+    if receiver.kind == DefinitionKind.EXEC:
         return Refused("wrong_state", f"run {c.run} is a command of `mainspring exec`, which cannot be paused")
-    return Refused("wrong_state", f"run {c.run} is {found.state}")
+    return Refused("wrong_state", f"run {c.run} is {receiver.state}")
 
 
 def _insert_pause(tx: Transaction, run: str, request: RunPauseRequest) -> None:
@@ -54,9 +54,8 @@ def enter_pause(tx: Transaction, command: EnterPause) -> CommandDone | Refused:
     c = command
     tx.hold("run", c.run)
     payload = tx.value("find_pause_request", (c.run,), bytes)
-    is_withdrawn = payload is None or tx.first("is_cancel_requested", (c.run,)) is not None
-    if is_withdrawn and is_run_owner(tx, c.run, c.claim):
-        return PAUSE_WITHDRAWN
+    if payload is None or tx.first("is_cancel_requested", (c.run,)) is not None:
+        return PAUSE_WITHDRAWN if is_run_owner(tx, c.run, c.claim) else answer_lost_claim(tx, c.run, c.claim)
     values = {
         "run": c.run,
         "claim": c.claim,
@@ -65,8 +64,8 @@ def enter_pause(tx: Transaction, command: EnterPause) -> CommandDone | Refused:
         "waiting_for": c.waiting_for,
         "now": tx.now,
     }
-    rows = [] if is_withdrawn else tx.all("pause_owned_run", values)
-    if payload is None or not rows:
+    rows = tx.all("pause_owned_run", values)
+    if not rows:
         return answer_lost_claim(tx, c.run, c.claim)
     _insert_pause(tx, c.run, msgspec.json.decode(payload, type=RunPauseRequest))
     tx.change("delete_pause_requests", (c.run,))
@@ -79,14 +78,14 @@ def resume_run(tx: Transaction, command: ResumeRun) -> CommandDone | Refused:
     """Resume a paused run, or withdraw the request to pause it."""
     run = command.run
     tx.hold("run", run)
-    found = read_receiving_run(tx, run)
-    if found is None or found.is_finished:
+    receiver = read_receiving_run(tx, run)
+    if receiver is None or receiver.is_finished:
         successor = tx.value("find_newest_of_chain", (run,), str)
         if successor is not None and successor != run:
             return resume_run(tx, msgspec.structs.replace(command, run=successor))
-    if found is None:
+    if receiver is None:
         return Refused("not_found", f"there is no run {run}")
-    if found.state is RunState.PAUSED:
+    if receiver.state is RunState.PAUSED:
         make_paused_run_ready(tx, run)
         return DONE
     if tx.first("find_pause_request", (run,)) is not None:
@@ -95,7 +94,7 @@ def resume_run(tx: Transaction, command: ResumeRun) -> CommandDone | Refused:
         return DONE
     if tx.again:
         return DONE
-    return Refused("not_paused", f"run {run} is not paused: it is {found.state}")
+    return Refused("not_paused", f"run {run} is not paused: it is {receiver.state}")
 
 
 def make_paused_run_ready(tx: Transaction, run: str) -> None:

@@ -1,1 +1,1 @@
-insert into run_forks (source, fork) values (?, ?) on conflict do nothing
+insert into run_forks (source, fork) values (?, ?)
