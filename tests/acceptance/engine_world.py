@@ -21,6 +21,7 @@ from mainspring.service.runs import run_recovery
 from mainspring.store.commands.sessions import DeclareSessionDead
 from mainspring.store.read.operation_reads import OperationReads
 from mainspring.store.views import RunHistory, RunView
+from tests.service_calls import call_service
 
 LONGEST_S = 60.0
 AT_ONCE = WorkerOptions(suspend_after_ms=0)
@@ -53,7 +54,8 @@ class Engine:
                     if holds(value := read()):
                         return value
                     await asyncio.sleep(2 * (time.monotonic() - started))
-                    await self.app.changed(0.01)
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self.working.changed.wait(), 0.01)
         raise AssertionError(f"this was waited for in vain; at last: {value}")
 
     def history(self, run: ms.Handle | str) -> RunHistory:
@@ -68,7 +70,9 @@ class Engine:
 
     async def act(self, operation: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Perform an operation of the service layer that reads the run first."""
-        return await self.app.do(lambda store, *, act: operation(store, self.reads, *args, act=act, **kwargs))
+        return await call_service(
+            self.app, lambda store, *, act: operation(store, self.reads, *args, act=act, **kwargs)
+        )
 
     async def give(self, run: ms.Handle | str, data: bytes, step: str | None = None) -> None:
         await self.act(run_recovery.give_result, _id(run), data, step=step, sealing=self.app.sealing)

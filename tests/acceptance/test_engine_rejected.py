@@ -18,6 +18,7 @@ from mainspring.service.runs import run, run_recovery, signal
 from mainspring.store.commands.inbox import DeliverFact
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import REPLAYING, World
+from tests.service_calls import call_service
 
 pytestmark = [
     pytest.mark.asyncio,
@@ -140,10 +141,12 @@ async def test_rejected_signal_is_an_incident_until_a_person_decides(place, sett
         await engine.app.signal(handle.id, "go")
         (fact,) = await engine.when(found, bool)
         assert fact == RejectedMessage(handle.id, "signal", "approve", fact.at)
-        assert await engine.app.do(lambda store, act: signal.discard_rejected(store, handle.id, act=act)) == 1
+        assert (
+            await call_service(engine.app, lambda store, act: signal.discard_rejected(store, handle.id, act=act)) == 1
+        )
         assert found() == []
         with pytest.raises(ConflictError, match="has rejected no signal"):
-            await engine.app.do(lambda store, act: signal.discard_rejected(store, handle.id, act=act))
+            await call_service(engine.app, lambda store, act: signal.discard_rejected(store, handle.id, act=act))
         await engine.app.signal(handle.id, "approve", {"ok": False})
         assert await handle.result(60) is False
     assert IncidentKind.REJECTED_MESSAGE == "rejected_message"
@@ -171,14 +174,14 @@ async def test_retry_reads_again_what_was_rejected(place, settings):
         for _ in range(2):
             (before,) = await engine.when(lambda: engine.history(handle).rejected, bool)
             await engine.until(handle, RunState.WAITING)
-            await engine.app.do(lambda store, act: run.retry(store, handle.id, act=act))
+            await call_service(engine.app, lambda store, act: run.retry(store, handle.id, act=act))
             last = before.seq
             await engine.when(
                 lambda: [fact.seq for fact in engine.history(handle).rejected], lambda now, last=last: now > [last]
             )
     registry, _ = registry_with(Wide)
     async with world.engine(registry, settings) as engine:
-        await engine.app.do(lambda store, act: run.retry(store, handle.id, act=act))
+        await call_service(engine.app, lambda store, act: run.retry(store, handle.id, act=act))
         view = await engine.until(handle.id, RunState.SUCCEEDED)
         assert view.result == b'"yes"'
         assert rejected(engine, handle) == []
@@ -203,7 +206,7 @@ async def test_within_runs_on_while_a_bad_signal_is_rejected(tmp_path, settings)
         await engine.app.signal(handle.id, "go")
         await engine.when(lambda: engine.view(handle).waiting_for or b"", lambda waits: b"approve" in waits)
         await engine.pass_time(timedelta(minutes=59))
-        await engine.app.do(lambda store, act: store.apply(_unchecked(handle.id, act)))
+        await call_service(engine.app, lambda store, act: store.apply(_unchecked(handle.id, act)))
         await engine.when(lambda: rejected(engine, handle), bool)
         await engine.until(handle, RunState.WAITING)
         await engine.pass_time(timedelta(minutes=1))
@@ -313,5 +316,5 @@ async def test_fact_accepted_that_todays_type_cannot_read_is_drift(place, settin
         assert (await engine.until(other, RunState.SUCCEEDED)).result == b"[true]"
     registry, _ = registry_with(int)
     async with world.engine(registry, settings) as engine:
-        await engine.app.do(lambda store, act: run.retry(store, handle.id, act=act))
+        await call_service(engine.app, lambda store, act: run.retry(store, handle.id, act=act))
         assert (await engine.until(handle, RunState.SUCCEEDED)).result == b"[7]"

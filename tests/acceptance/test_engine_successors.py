@@ -26,7 +26,7 @@ def test_cancel_and_signal_reach_the_successor_of_a_restarted_run(tmp_path):
         async with app.running():
             handle = await app.start(endless)
             while (await handle.status()) is not ms.RunState.WAITING:
-                await app.changed(0.05)
+                await asyncio.sleep(0.01)
             await app.signal(handle.id, "word", "hello")
             await app.cancel(handle.id)
             with pytest.raises(ms.RunFailed) as caught:

@@ -22,6 +22,7 @@ from mainspring.service.runs.run import retry
 from mainspring.store.read import effects
 from tests.acceptance.engine_world import Engine, World
 from tests.contract import once_steps as steps
+from tests.service_calls import call_service
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(60)]
 
@@ -348,12 +349,14 @@ async def test_person_settles_a_doubt_in_the_ledger(tmp_path: Path, isolate: str
         app = world.engine.app
         run = await world.doubt("call", KEY, "x", "first:timeout", {})
         with pytest.raises(ConflictError, match="is in doubt"):
-            await app.do(lambda store, *, act: retry(store, run.id, act=act))
+            await call_service(app, lambda store, *, act: retry(store, run.id, act=act))
         if decision == "confirm":
-            await app.do(lambda store, *, act: confirm_effect(store, KEY, "seen", sealing=app.sealing, act=act))
+            await call_service(
+                app, lambda store, *, act: confirm_effect(store, KEY, "seen", sealing=app.sealing, act=act)
+            )
         else:
-            await app.do(lambda store, *, act: forget_effect(store, KEY, act=act))
-        await app.do(lambda store, *, act: retry(store, run.id, act=act))
+            await call_service(app, lambda store, *, act: forget_effect(store, KEY, act=act))
+        await call_service(app, lambda store, *, act: retry(store, run.id, act=act))
         assert await run.result(30) == ("seen" if decision == "confirm" else "x")
         result = await world.result("call", KEY, "x", "first:timeout", {})
         assert result == ("seen" if decision == "confirm" else "x")

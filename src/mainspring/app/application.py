@@ -29,7 +29,7 @@ from mainspring.app.blocking import run_blocking
 from mainspring.app.handle import Handle
 from mainspring.app.project import Project
 from mainspring.app.reconciliation import DailyReconciliation
-from mainspring.app.run_operations import RunOperations, ServiceOperation
+from mainspring.app.run_operations import EngineOperation, RunOperations
 from mainspring.app.run_queries import RunQueries
 from mainspring.app.start_options import StartsWithOptions
 from mainspring.app.stores.store_factory import make_store, require_store
@@ -62,7 +62,9 @@ from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.resources.secret_store import SecretStore
 from mainspring.resources.secret_variables import SECRET_VARIABLES
 from mainspring.service.actor import Actor, OperationContext, operation_context
-from mainspring.service.runs import run_start
+from mainspring.service.run_engine import RunEngine
+from mainspring.service.runs.run_start import encode_arguments
+from mainspring.service.store_engine import StoreEngine
 from mainspring.store.commands.results import StartAnswer
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read.rollouts import read_version_in_force
@@ -124,14 +126,7 @@ class RunStarter(ABC):
             else roundtrip_call(signature, args, kwargs, target.name, limit=app.sealing.limit)[0]
         )
         started = await app.do(
-            partial(
-                run_start.start,
-                clock=app.clock,
-                definition=in_force.definition,
-                data=data,
-                options=options,
-                sealing=app.sealing,
-            ),
+            lambda engine, *, act: engine.start(in_force.definition, data, act=act, options=options),
             creates_store=True,
         )
         return Handle(app, started.run, signature, created=started.created)
@@ -337,15 +332,15 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
 
     async def do(
         self,
-        operation: ServiceOperation[T],
+        operation: EngineOperation[T],
         reason: str | None = None,
         *,
         creates_store: bool = False,
     ) -> T:
-        """Call an operation of the service layer off the loop, as this program. Raises NoStoreError, unless it `creates_store`."""
+        """Call an operation of the engine off the loop, as this program. Raises NoStoreError, unless it `creates_store`."""
         context = operation_context(self._actor, self.clock, reason=reason)
-        store = await self.opened_store(creates_store=creates_store)
-        return await asyncio.to_thread(operation, store, act=context)
+        engine = await self.opened_engine(creates_store=creates_store)
+        return await asyncio.to_thread(operation, engine, act=context)
 
     @property
     def runs(self) -> RunQueries:
@@ -381,16 +376,9 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
         store = self._store if self._runtime is None else self._runtime.store
         return await asyncio.to_thread(self.open_store, creates_store=creates_store) if store is None else store
 
-    async def changed(self, within: float) -> None:
-        """Wait until something changed in the store, up to `within` seconds."""
-        if self._runtime is None:
-            await asyncio.sleep(min(within, 0.1))
-            return
-        fatal = self._runtime.store.committer.fatal
-        if fatal is not None:
-            raise fatal
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._runtime.changed.wait(), within)
+    async def opened_engine(self, *, creates_store: bool = False) -> RunEngine:
+        """Return the engine, with the store open. Raises NoStoreError, unless it `creates_store`."""
+        return StoreEngine(await self.opened_store(creates_store=creates_store), self.clock, self.sealing)
 
     async def start_announced(
         self, name: str, args: Sequence[Any], arguments: Mapping[str, Any], options: StartOptions
@@ -401,10 +389,10 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
                 f"{name}: its code is not here, so arguments are passed by name, as in start({name!r}, n=1)"
             )
 
-        def operation(store: ProcessStore, /, *, act: OperationContext) -> StartAnswer:
-            definition = run_start.find_startable_definition(store.reader, name)
-            data = run_start.encode_arguments(definition, dict(arguments), self.sealing.limit)
-            return run_start.start(store, self.clock, definition, data, act=act, options=options, sealing=self.sealing)
+        def operation(engine: RunEngine, /, *, act: OperationContext) -> StartAnswer:
+            definition = engine.find_definition(name)
+            data = encode_arguments(definition, dict(arguments), self.sealing.limit)
+            return engine.start(definition, data, act=act, options=options)
 
         try:
             started = await self.do(operation)

@@ -15,7 +15,7 @@ from mainspring.domain.values.codec import decode
 from mainspring.domain.values.function_signature import Signature
 from mainspring.domain.values.saved_call import decode_result
 from mainspring.service.view_unsealing import ViewUnsealer
-from mainspring.store.read.runs.run_views import newest_of, run_history, run_view
+from mainspring.store.read.runs.run_views import newest_of, run_view
 from mainspring.store.views import RunHistory, RunView, find_continuation
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ class Handle(Generic[T_co]):
         await self._app.signal(self.id, name, value)
 
     async def _row(self) -> RunView:
-        store = await self._app.opened_store()
-        return await asyncio.to_thread(lambda: run_view(store.reader, newest_of(store.reader, self.id)))
+        engine = await self._app.opened_engine()
+        return await asyncio.to_thread(engine.describe, self.id)
 
     async def steps(self) -> list[StepInfo]:
         """Return the steps, children and waits of the run in the order of their requests; of a restarted run those of the newest one.
@@ -97,12 +97,8 @@ class Handle(Generic[T_co]):
         Raises:
             SealedError: a codec sealed the values, and this app does not have it.
         """
-        store = await self._app.opened_store()
-
-        def read() -> RunHistory:
-            return run_history(store.reader, newest_of(store.reader, self.id))
-
-        return ViewUnsealer(self._app.sealing).run_history(await asyncio.to_thread(read))
+        engine = await self._app.opened_engine()
+        return ViewUnsealer(self._app.sealing).run_history(await asyncio.to_thread(engine.read_history, self.id))
 
     async def logs(self) -> list[LogLine]:
         """Return the lines that the run logged and printed, oldest first; of a restarted run those of the newest one."""
@@ -128,8 +124,7 @@ class Handle(Generic[T_co]):
             TimeoutError: it has not ended within `timeout` seconds.
         """
         until = None if timeout is None else time.monotonic() + timeout
-        store = await self._app.opened_store()
-        run_id = await asyncio.to_thread(newest_of, store.reader, self.id)
+        run_id = self.id
         while True:
             view = await self._await_end(run_id, until)
             if view is None:
@@ -158,22 +153,19 @@ class Handle(Generic[T_co]):
                 loop.call_soon_threadsafe(ended.set)
 
         while True:
-            store = await self._app.opened_store()
-            waiters = store.end_waiters
+            engine = await self._app.opened_engine()
             ended.clear()
-            waiters.add(run_id, wake, store.reader)
-            try:
-                view = await asyncio.to_thread(run_view, store.reader, run_id)
+            with engine.watch_end(run_id, wake):
+                view = await asyncio.to_thread(engine.describe, run_id)
                 if view.state in TERMINAL_STATES or view.state is RunState.NEEDS_ATTENTION:
                     return view
-                if store.committer.fatal is not None:
-                    raise store.committer.fatal
-                left = None if until is None else max(until - time.monotonic(), 0)
-                await asyncio.wait_for(ended.wait(), left)
-            except TimeoutError:
-                return None
-            finally:
-                waiters.remove(run_id, wake)
+                if view.id == run_id:
+                    left = None if until is None else max(until - time.monotonic(), 0)
+                    try:
+                        await asyncio.wait_for(ended.wait(), left)
+                    except TimeoutError:
+                        return None
+                run_id = view.id
 
     def _result_of(self, view: RunView) -> Any:
         if view.state is not RunState.SUCCEEDED:

@@ -1,23 +1,19 @@
 """Operations on runs from Python: signal, cancel, pause, resume, retry, fork, answer; and events for all that wait for one.
 
-All go through the service layer, with the program as the actor.
+All go through the engine, with the program as the actor.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mainspring.app.blocking import run_blocking
-from mainspring.domain.clock import Clock
 from mainspring.domain.values.sealing import Sealing
 from mainspring.service.actor import OperationContext
-from mainspring.service.runs import run, signal
-from mainspring.service.runs.question import answer as answer_question
-from mainspring.service.triggers import event
+from mainspring.service.run_engine import RunEngine
+from mainspring.service.runs.run_fork import ForkOptions
+from mainspring.service.runs.run_start import encode_arguments
 from mainspring.store.commands.results import StartAnswer
-from mainspring.store.process_store import ProcessStore
-from mainspring.store.read.operation_reads import OperationReads
 
 if TYPE_CHECKING:
     from mainspring.app.handle import Handle
@@ -26,10 +22,10 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-class ServiceOperation(Protocol[T_co]):
-    """An operation of the service layer, with all its arguments but the store and who does it."""
+class EngineOperation(Protocol[T_co]):
+    """An operation of an engine, with all its arguments but who does it."""
 
-    def __call__(self, store: ProcessStore, /, *, act: OperationContext) -> T_co:
+    def __call__(self, engine: RunEngine, /, *, act: OperationContext) -> T_co:
         """Perform it and return its answer."""
         ...
 
@@ -38,11 +34,10 @@ class RunOperations(ABC):
     """The operations on runs of a store."""
 
     sealing: Sealing
-    clock: Clock
 
     @abstractmethod
-    async def do(self, operation: ServiceOperation[T], reason: str | None = None, *, creates_store: bool = False) -> T:
-        """Call an operation of the service layer off the loop, as this program."""
+    async def do(self, operation: EngineOperation[T], reason: str | None = None, *, creates_store: bool = False) -> T:
+        """Call an operation of the engine off the loop, as this program."""
 
     @abstractmethod
     def handle(self, run_id: str) -> "Handle[Any]":
@@ -50,21 +45,16 @@ class RunOperations(ABC):
 
     async def publish(self, name: str, data: Any, *, key: str | None = None) -> int:
         """Publish an event; return how many waiting runs it woke."""
-        return (
-            await self.do(partial(event.publish, clock=self.clock, name=name, data=data, key=key, sealing=self.sealing))
-        ).woken
+        published = await self.do(lambda engine, *, act: engine.publish(name, data, act=act, key=key))
+        return int(published.woken)
 
     async def signal(self, run_id: str, name: str, value: Any = None) -> None:
         """Send a message to one run."""
-        await self.do(
-            lambda store, *, act: signal.signal(
-                store, OperationReads(store.reader), run_id, name, value, act=act, sealing=self.sealing
-            )
-        )
+        await self.do(lambda engine, *, act: engine.signal(run_id, name, value, act=act))
 
     async def cancel(self, run_id: str, reason: str | None = None, *, undo: bool | None = None) -> None:
         """Request that a run stops."""
-        await self.do(partial(run.cancel, run=run_id, undo=undo), reason)
+        await self.do(lambda engine, *, act: engine.cancel(run_id, act=act, undo=undo), reason)
 
     async def pause(self, run_id: str, reason: str | None = None) -> None:
         """Pause a run: attempts under way finish, nothing else starts.
@@ -73,7 +63,7 @@ class RunOperations(ABC):
             NotFoundError: there is no such run.
             ConflictError: it has ended or needs attention.
         """
-        await self.do(partial(run.pause, run=run_id), reason)
+        await self.do(lambda engine, *, act: engine.pause(run_id, act=act), reason)
 
     async def resume(self, run_id: str, reason: str | None = None) -> None:
         """Resume a paused run, or withdraw the request to pause it.
@@ -82,11 +72,11 @@ class RunOperations(ABC):
             NotFoundError: there is no such run.
             ConflictError: it is not paused.
         """
-        await self.do(partial(run.resume, run=run_id), reason)
+        await self.do(lambda engine, *, act: engine.resume(run_id, act=act), reason)
 
     async def retry(self, run_id: str, reason: str | None = None) -> None:
         """Continue a failed or halted run from where it failed."""
-        await self.do(partial(run.retry, run=run_id), reason)
+        await self.do(lambda engine, *, act: engine.retry(run_id, act=act), reason)
 
     async def answer(self, run_id: str, choice: str, note: str | None = None, *, question: str | None = None) -> None:
         """Answer the open question of a run; `question` = its identity, where several are open.
@@ -96,18 +86,7 @@ class RunOperations(ABC):
             UnknownNameError: the question does not offer this choice.
             ConflictError: several are open and none is named. The error lists them.
         """
-        await self.do(
-            lambda store, *, act: answer_question(
-                store,
-                OperationReads(store.reader),
-                run_id,
-                choice,
-                act=act,
-                question=question,
-                note=note,
-                sealing=self.sealing,
-            )
-        )
+        await self.do(lambda engine, *, act: engine.answer(run_id, choice, act=act, question=question, note=note))
 
     # -- forks ---------------------------------------------------------------------------------------------------------
 
@@ -133,19 +112,10 @@ class RunOperations(ABC):
             ArgumentError, ValueRefusedError: the arguments do not fit.
         """
 
-        def operation(store: ProcessStore, /, *, act: OperationContext) -> StartAnswer:
-            # A rare operation: programs that start runs do not pay for its imports.
-            from mainspring.service.runs.run_fork import ForkOptions, fork  # noqa: PLC0415
-            from mainspring.service.runs.run_start import encode_arguments, find_startable_definition  # noqa: PLC0415
-            from mainspring.store.read.runs.run_views import run_view  # noqa: PLC0415
-
-            definition = find_startable_definition(store.reader, run_view(store.reader, run_id).automation)
+        def operation(engine: RunEngine, /, *, act: OperationContext) -> StartAnswer:
+            definition = engine.find_definition(engine.describe(run_id).automation)
             data = None if arguments is None else encode_arguments(definition, dict(arguments), self.sealing.limit)
-            options = ForkOptions(data, key, partition)
-            reads = OperationReads(store.reader)
-            return fork(
-                store, reads, self.clock, definition, run_id, from_step, act=act, options=options, sealing=self.sealing
-            )
+            return engine.fork(definition, run_id, from_step, act=act, options=ForkOptions(data, key, partition))
 
         forked = await self.do(operation, reason)
         handle = self.handle(forked.run)

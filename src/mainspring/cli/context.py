@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mainspring.resources.secret_store import SecretStore
     from mainspring.service.actor import OperationContext
     from mainspring.service.reads import ServiceReads
+    from mainspring.service.run_engine import RunEngine
     from mainspring.service.view_unsealing import ViewUnsealer
     from mainspring.store.base import StoreReader
     from mainspring.store.process_store import ProcessStore
@@ -104,6 +105,12 @@ class Invocation:
         from mainspring.app.setup.up_command import make_up_command
 
         return make_up_command(self.settings, store=self.flags.store, folder=str(_current_folder()))
+
+    def engine(self, sealing: "Sealing | None" = None) -> "RunEngine":
+        """Return the engine of the project; `sealing` = that of new values, by default of the settings. Opens the store."""
+        from mainspring.service.store_engine import StoreEngine
+
+        return StoreEngine(self.store, self.clock, self.sealing if sealing is None else sealing)
 
     @property
     def path(self) -> Path:

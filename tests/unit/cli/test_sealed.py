@@ -1,5 +1,6 @@
 """Runs with sealed values: read where the codec is at hand, and said to be sealed where it is not."""
 
+import asyncio
 import shutil
 from pathlib import Path
 
@@ -54,10 +55,8 @@ def runs(store_path: Path, folder: Path) -> dict[str, str]:
             ends = (RunState.SUCCEEDED, RunState.FAILED, RunState.NEEDS_ATTENTION, RunState.WAITING)
             for handle, end in zip(made.values(), ends, strict=True):
                 while await handle.status() is not end:
-                    await app.changed(0.05)
+                    await asyncio.sleep(0.01)
             return {name: handle.id for name, handle in made.items()}
-
-    import asyncio
 
     found = asyncio.run(work())
     app.close()

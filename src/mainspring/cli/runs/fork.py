@@ -35,28 +35,18 @@ def fork(
     from mainspring.domain.runs.fork_origin import read_fork_origin
     from mainspring.insight.text import formatting
     from mainspring.service.runs.run_fork import ForkOptions
-    from mainspring.service.runs.run_fork import fork as fork_run
-    from mainspring.service.runs.run_start import encode_arguments, find_startable_definition
+    from mainspring.service.runs.run_start import encode_arguments
     from mainspring.store.read.runs.run_views import run_view
 
     if (step is None) is not from_end:
         raise click.UsageError("name the step with --from-step STEP, or use --from-end")
     run_id = invocation.run_id(run)
     sealing = find_sealing(invocation, run_id)
-    name = run_view(invocation.reader, run_id).automation
-    definition = find_startable_definition(invocation.reader, name)
+    engine = invocation.engine(sealing)
+    definition = engine.find_definition(run_view(invocation.reader, run_id).automation)
     data = None if text is None else encode_arguments(definition, _read_arguments(text), sealing.limit)
-    answer = fork_run(
-        invocation.store,
-        invocation.reads,
-        invocation.clock,
-        definition,
-        run_id,
-        step,
-        act=invocation.act,
-        options=ForkOptions(data, key, partition),
-        sealing=sealing,
-    )
+    options = ForkOptions(data, key, partition)
+    answer = engine.fork(definition, run_id, step, act=invocation.act, options=options)
     origin = read_fork_origin(run_view(invocation.reader, answer.run).fork)
     number = 0 if origin is None else origin.last_rank
     sentence = f"{answer.run} is a fork of {run_id}: it inherits {formatting.format_count(number, 'outcome')}."

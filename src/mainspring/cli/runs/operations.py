@@ -35,7 +35,6 @@ def cancel(
     creates a bulk operation: see `mainspring bulk list`.
     """
     from mainspring.service.runs import bulk
-    from mainspring.service.runs.run import cancel as cancel_one
 
     if background:
         if undo is not None:
@@ -50,7 +49,7 @@ def cancel(
             confirm_despite_forks(
                 invocation, invocation.reads.run_history(run_id), "Undo steps whose results these forks use"
             )
-        cancel_one(invocation.store, run_id, act=invocation.act, undo=undo)
+        invocation.engine().cancel(run_id, act=invocation.act, undo=undo)
         invocation.output.document({"run": run_id, "cancelled": True}, f"{run_id} will be cancelled.")
         return 0
     run_ids = select_runs(invocation, selection, bulk.CANCELLABLE)
@@ -67,12 +66,10 @@ def cancel(
 @pass_invocation
 def signal(invocation: Invocation, run: str, name: str, value: str | None) -> None:
     """The run receives it with `run.receive(NAME)`, now or later. JSON may be @FILE, or - for stdin; without it the value is null."""
-    from mainspring.service.runs.signal import signal as send
-
     run = invocation.run_id(run)
-    sealing = find_sealing(invocation, run)
+    engine = invocation.engine(find_sealing(invocation, run))
     data = None if value is None else read_json_value(value, f"signal {name}")
-    send(invocation.store, invocation.reads, run, name, data, act=invocation.act, sealing=sealing)
+    engine.signal(run, name, data, act=invocation.act)
     invocation.output.document({"run": run, "signal": name}, f"{run} was sent {name}.")
 
 
@@ -84,9 +81,7 @@ def signal(invocation: Invocation, run: str, name: str, value: str | None) -> No
 @pass_invocation
 def answer(invocation: Invocation, run: str, choice: str, note: str | None, question: str | None) -> None:
     """`mainspring explain RUN` shows the question and its choices."""
-    from mainspring.service.runs.question import answer as give
-
     run = invocation.run_id(run)
-    sealing, act = find_sealing(invocation, run), invocation.act
-    give(invocation.store, invocation.reads, run, choice, act=act, question=question, note=note, sealing=sealing)
+    engine = invocation.engine(find_sealing(invocation, run))
+    engine.answer(run, choice, act=invocation.act, question=question, note=note)
     invocation.output.document({"run": run, "choice": choice}, f"{run} was answered: {choice}")

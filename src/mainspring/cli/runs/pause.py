@@ -1,7 +1,7 @@
 """`mainspring runs pause|resume`: pause runs, and resume them."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mainspring.cli.bulk.background_operations import background_option, begin_runs
 from mainspring.cli.bulk.selection import SelectionOptions, add_selection_options, print_bulk_result, select_runs
@@ -78,12 +78,10 @@ def _apply(
 
 
 def _apply_to_one(invocation: Invocation, run_id: str, verb: BulkVerb) -> int:
-    from mainspring.service.runs import run
-    from mainspring.store.read.runs.run_views import newest_of, run_view
-
-    operation: Callable[..., Any] = run.pause if verb is BulkVerb.PAUSE else run.resume
-    operation(invocation.store, run_id, act=invocation.act)
-    view = run_view(invocation.reader, newest_of(invocation.reader, run_id))
+    engine = invocation.engine()
+    operation = engine.pause if verb is BulkVerb.PAUSE else engine.resume
+    operation(run_id, act=invocation.act)
+    view = engine.describe(run_id)
     text = f"{view.id} is {view.state}."
     if verb is BulkVerb.PAUSE and view.state is not RunState.PAUSED:
         text = f"{view.id} will pause when its attempts under way have ended."

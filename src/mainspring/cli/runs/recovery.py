@@ -87,13 +87,11 @@ def retry(
     if any(decisions.values()):
         return _retry_from_step(invocation, selection, decisions, forgotten, is_later=bool(at or rate))
     if selection.is_one and rate is None:
-        from mainspring.service.runs.run import retry as retry_one
-
         run_id = invocation.run_id(selection.runs[0])
         _confirm_repeats(invocation, run_id, None)
         skipped = _settle_effects(invocation, run_id, forgotten)
         due_at = None if at is None else parse_instant(at, invocation.clock.now(), invocation.zone, back=False)
-        retry_one(invocation.store, run_id, act=invocation.act, due_at=due_at)
+        invocation.engine().retry(run_id, act=invocation.act, due_at=due_at)
         return _print_continued(invocation, run_id, skipped)
     return continue_runs(invocation, selection, at=at, rate=rate)
 

@@ -201,20 +201,11 @@ def _make_start_options(invocation: Invocation, given: dict[str, Any]) -> "Start
 
 def _start_run(invocation: Invocation, automation: "Automation", data: bytes, options: "StartOptions") -> "StartAnswer":
     from mainspring.app.project import Project
-    from mainspring.service.runs.run_start import start
 
     store = invocation.make_store()
     for limits in Project(invocation.settings).queues():
         store.apply(limits)
-    started = start(
-        store,
-        invocation.clock,
-        automation.definition,
-        data,
-        act=invocation.act,
-        options=options,
-        sealing=invocation.sealing,
-    )
+    started = invocation.engine().start(automation.definition, data, act=invocation.act, options=options)
     if not started.created:
         invocation.output.warn(f"this key has a run already: run {started.run} is {started.state}")
     return started

@@ -20,6 +20,8 @@ from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.resources.secret_store import SecretStore
 from mainspring.service.actor import Actor, OperationContext, operation_context
 from mainspring.service.refusal import error_for_refusal
+from mainspring.service.run_engine import RunEngine
+from mainspring.service.store_engine import StoreEngine
 from mainspring.service.view_unsealing import ViewUnsealer
 from mainspring.store.base import StoreReader
 from mainspring.store.commands.results import Refused
@@ -79,6 +81,10 @@ class HandlerContext(msgspec.Struct, frozen=True):
     def reads(self) -> OperationReads:
         """The reads that operations need."""
         return OperationReads(self.reader)
+
+    def engine(self, sealing: Sealing | None = None) -> RunEngine:
+        """Return the engine of the project; `sealing` = that of new values, by default of this process."""
+        return StoreEngine(self.store, self.clock, self.sealing if sealing is None else sealing)
 
     @property
     def opening(self) -> ViewUnsealer:
@@ -152,6 +158,10 @@ class ApiCall(msgspec.Struct, Generic[Q, B], frozen=True):
             detail = f"the values of run {run.id} are sealed by codec {run.codec!r}"
             raise error_for_refusal(Refused("sealed_otherwise", detail), run.id)
         return self.site.sealing
+
+    def engine_for(self, run: RunView) -> RunEngine:
+        """Return the engine, with the sealing for new values of a run. Raises ConflictError: this process does not have its codec."""
+        return self.site.engine(self.sealing_of(run))
 
     @staticmethod
     def missing(noun: str, name: str) -> NoReturn:

@@ -12,7 +12,7 @@ from mainspring.service import automation
 from mainspring.service.backfill import PastSlot, list_past_slots
 from mainspring.service.backfill import backfill as start_backfill
 from mainspring.service.runs.bulk import BulkDueTimes
-from mainspring.service.runs.run_start import encode_arguments, read_startable_definition, start
+from mainspring.service.runs.run_start import encode_arguments, read_startable_definition
 from mainspring.store.read.status.status import automations, schedules
 from mainspring.store.views import AutomationView, ScheduleView
 from mainspring.web.api.bodies import ListQuery, OperationRequest, OperationResponse, Text, Word, slice_rows
@@ -148,7 +148,7 @@ def start_run(call: ApiCall[None, StartRunRequest]) -> StartRunResponse:
         tags=body.tags,
         title=body.title,
     )
-    started = start(site.store, site.clock, definition, data, act=act, options=options, sealing=site.sealing)
+    started = site.engine().start(definition, data, act=act, options=options)
     return StartRunResponse(command=act.command, run=started.run, created=started.created, state=started.state)
 
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import msgspec
 
-from mainspring.service.triggers import event
 from mainspring.store.read.short_ids import IdKind
 from mainspring.store.read.status.status import event as stored_event
 from mainspring.store.read.status.status import events as stored_events
@@ -74,7 +73,7 @@ def show_event(call: AnyApiCall) -> EventDetail:
 def publish_event(call: ApiCall[None, PublishEventRequest]) -> PublishEventResponse:
     """Publish an event: each run that waits for it receives it once."""
     body, site, act = call.body, call.site, call.act()
-    published = event.publish(site.store, site.clock, body.name, body.data, act=act, key=body.key, sealing=site.sealing)
+    published = site.engine().publish(body.name, body.data, act=act, key=body.key)
     return PublishEventResponse(command=act.command, event=published.id, woken=published.woken)
 
 

@@ -5,10 +5,9 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.errors import ArgumentError
-from mainspring.service.runs import question, run, run_recovery, signal
+from mainspring.service.runs import run, run_recovery, signal
 from mainspring.service.runs.run_fork import ForkOptions
-from mainspring.service.runs.run_fork import fork as fork_run
-from mainspring.service.runs.run_start import encode_arguments, find_startable_definition
+from mainspring.service.runs.run_start import encode_arguments
 from mainspring.web.api.bodies import OperationRequest, OperationResponse, Text, Word
 from mainspring.web.api.call import ApiCall, to_ms
 from mainspring.web.api.endpoints.automations import StartRunResponse
@@ -96,72 +95,53 @@ def retry(call: ApiCall[None, RetryRequest]) -> OperationResponse:
     elif body.map is not None:
         run_recovery.rename_step(site.store, site.reads, view.id, body.map, act=act)
     else:
-        run.retry(site.store, view.id, act=act, due_at=to_ms(body.at))
+        site.engine().retry(view.id, act=act, due_at=to_ms(body.at))
     return OperationResponse(act.command)
 
 
 def cancel(call: ApiCall[None, CancelRequest]) -> OperationResponse:
     """Cancel a run."""
     act = call.act()
-    run.cancel(call.site.store, call.run().id, act=act, undo=call.body.undo)
+    call.site.engine().cancel(call.run().id, act=act, undo=call.body.undo)
     return OperationResponse(act.command)
 
 
 def pause(call: ApiCall[None, OperationRequest]) -> OperationResponse:
     """Pause a run: attempts under way finish, nothing else starts."""
     act = call.act()
-    run.pause(call.site.store, call.run().id, act=act)
+    call.site.engine().pause(call.run().id, act=act)
     return OperationResponse(act.command)
 
 
 def resume(call: ApiCall[None, OperationRequest]) -> OperationResponse:
     """Resume a paused run, or withdraw the request to pause it."""
     act = call.act()
-    run.resume(call.site.store, call.run().id, act=act)
+    call.site.engine().resume(call.run().id, act=act)
     return OperationResponse(act.command)
 
 
 def fork(call: ApiCall[None, ForkRequest]) -> StartRunResponse:
     """Start a new run from a step of a finished one: it inherits all results from before the step."""
-    view, body, site, act = call.run(), call.body, call.site, call.act()
-    definition, sealing = find_startable_definition(site.reader, view.automation), call.sealing_of(view)
-    data = None if body.input is None else encode_arguments(definition, body.input, sealing.limit)
+    view, body, act = call.run(), call.body, call.act()
+    engine, limit = call.engine_for(view), call.site.sealing.limit
+    definition = engine.find_definition(view.automation)
+    data = None if body.input is None else encode_arguments(definition, body.input, limit)
     options = ForkOptions(data, body.key, body.partition)
-    forked = fork_run(
-        site.store,
-        site.reads,
-        site.clock,
-        definition,
-        view.id,
-        body.from_step,
-        act=act,
-        options=options,
-        sealing=sealing,
-    )
+    forked = engine.fork(definition, view.id, body.from_step, act=act, options=options)
     return StartRunResponse(command=act.command, run=forked.run, created=forked.created, state=forked.state)
 
 
 def send_signal(call: ApiCall[None, SignalRequest]) -> OperationResponse:
     """Send a signal to a run, which receives it with `run.receive(name)`, now or later."""
     view, body, act = call.run(), call.body, call.act()
-    site, sealing = call.site, call.sealing_of(view)
-    signal.signal(site.store, site.reads, view.id, body.name, body.value, act=act, sealing=sealing)
+    call.engine_for(view).signal(view.id, body.name, body.value, act=act)
     return OperationResponse(act.command)
 
 
 def answer(call: ApiCall[None, AnswerRequest]) -> OperationResponse:
     """Answer the question of a run."""
-    view, body, site, act = call.run(), call.body, call.site, call.act()
-    question.answer(
-        site.store,
-        site.reads,
-        view.id,
-        body.choice,
-        act=act,
-        question=body.question,
-        note=body.note,
-        sealing=call.sealing_of(view),
-    )
+    view, body, act = call.run(), call.body, call.act()
+    call.engine_for(view).answer(view.id, body.choice, act=act, question=body.question, note=body.note)
     return OperationResponse(act.command)
 
 

@@ -1,0 +1,64 @@
+"""The automations of the engine suite."""
+
+import asyncio
+
+import mainspring as ms
+from mainspring.engine.definitions.registry import Registry
+
+CALLS: list[str] = []
+
+
+def note(text: str) -> str:
+    CALLS.append(text)
+    return text
+
+
+def refuse(text: str) -> str:
+    raise ms.Permanent(text)
+
+
+def make_registry() -> Registry:
+    with Registry() as registry:
+
+        @ms.task
+        def double(n: int) -> int:
+            return 2 * n
+
+        @ms.task
+        def fail(text: str) -> str:
+            return refuse(text)
+
+        @ms.workflow
+        async def receive_two(run: ms.Run) -> list[int]:
+            return [await run.receive("number", int), await run.receive("number", int)]
+
+        @ms.workflow
+        async def await_event(run: ms.Run) -> str:
+            return (await run.event("paid", where={"order": 7})).by
+
+        @ms.workflow
+        async def ask(run: ms.Run) -> str:
+            return await run.ask("Go?", choices=["go", "stop"])
+
+        @ms.workflow
+        async def sleep_long(run: ms.Run) -> str:
+            await run.step(note, "before")
+            try:
+                await asyncio.sleep(3_600)
+            finally:
+                async with run.shield():
+                    await run.step(note, "cleaned")
+            return "slept"
+
+        @ms.workflow
+        async def two_steps(run: ms.Run, word: str = "a") -> list[str]:
+            return [await run.step(note, f"{word}1"), await run.options(name="second").step(note, f"{word}2")]
+
+        @ms.workflow
+        async def count_down(run: ms.Run, n: int) -> str:
+            await run.receive("tick")
+            if n:
+                run.restart(n - 1)
+            return "zero"
+
+    return registry

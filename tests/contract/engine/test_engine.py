@@ -1,0 +1,219 @@
+"""What each engine must do, through its protocol alone: start, talk to, steer and describe runs."""
+
+import msgspec
+import pytest
+
+from mainspring.domain.definitions.start_options import StartOptions
+from mainspring.domain.errors import (
+    ConflictError,
+    KeyConflictError,
+    NotFoundError,
+    UnknownNameError,
+    ValueRefusedError,
+)
+from mainspring.domain.ids import make_id
+from mainspring.domain.states import OutcomeState, RunState
+from mainspring.service.runs.run_fork import ForkOptions
+from tests.contract.engine.automations import CALLS, make_registry
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.fixture(autouse=True)
+def no_calls():
+    CALLS.clear()
+
+
+def value(data):
+    return msgspec.json.decode(data)
+
+
+async def test_run_is_started_and_described_to_its_end(open_engine):
+    """The arguments of the start and the result are described, and the engine reports the end."""
+    async with open_engine(make_registry()) as caller:
+        started = await caller.start("double", n=21)
+        view = await caller.end_of(started.run)
+    assert started.created
+    assert (view.id, view.automation, view.state, value(view.input), value(view.result)) == (
+        started.run,
+        "double",
+        RunState.SUCCEEDED,
+        {"n": 21},
+        42,
+    )
+
+
+async def test_failure_is_described_with_its_reason(open_engine):
+    """A failed run carries the message of its error."""
+    async with open_engine(make_registry()) as caller:
+        view = await caller.end_of((await caller.start("fail", text="no stock")).run)
+    assert (view.state, view.failure.message) == (RunState.FAILED, "no stock")
+
+
+async def test_unknown_automation_is_named_with_the_nearest(open_engine):
+    """A misspelt name is refused before a start."""
+    async with open_engine(make_registry()) as caller:
+        with pytest.raises(UnknownNameError, match="doubel") as raised:
+            await caller.definition("doubel")
+    assert raised.value.nearest == "double"
+
+
+async def test_same_command_starts_once(open_engine):
+    """A repeated request has one run."""
+    async with open_engine(make_registry()) as caller:
+        first = await caller.start("double", n=1, command="order-1")
+        again = await caller.start("double", n=1, command="order-1")
+    assert first.run == again.run
+
+
+async def test_run_key_finds_its_run_and_refuses_another_input(open_engine):
+    """The key returns the run that exists, and never one with other arguments."""
+    async with open_engine(make_registry()) as caller:
+        first = await caller.start("double", n=1, options=StartOptions(key="k"))
+        again = await caller.start("double", n=1, options=StartOptions(key="k"))
+        with pytest.raises(KeyConflictError):
+            await caller.start("double", n=2, options=StartOptions(key="k"))
+    assert (again.run, again.created) == (first.run, False)
+
+
+async def test_signals_are_received_in_order_and_each_command_counts_once(open_engine):
+    """A repeated signal does not count twice."""
+    async with open_engine(make_registry()) as caller:
+        run = (await caller.start("receive_two")).run
+        for number, command in ((1, "one"), (1, "one"), (2, "two")):
+            await caller.call(caller.engine.signal, run, "number", number, command=command)
+        assert value((await caller.end_of(run)).result) == [1, 2]
+
+
+async def test_signal_that_the_code_cannot_read_is_refused_at_its_sender(open_engine):
+    """A value of another type never reaches the run."""
+    async with open_engine(make_registry()) as caller:
+        run = (await caller.start("receive_two")).run
+        with pytest.raises(ValueRefusedError, match="number"):
+            await caller.call(caller.engine.signal, run, "number", "one")
+
+
+async def test_event_reaches_the_run_that_waits_for_its_values(open_engine):
+    """The values of `where` decide, and a repeated key counts once."""
+    async with open_engine(make_registry()) as caller:
+        run = (await caller.start("await_event")).run
+        await caller.until(run, lambda view: view.state is RunState.WAITING)
+        other = await caller.call(caller.engine.publish, "paid", {"order": 8, "by": "ann"})
+        meant = await caller.call(caller.engine.publish, "paid", {"order": 7, "by": "bob"}, key="p7")
+        again = await caller.call(caller.engine.publish, "paid", {"order": 7, "by": "bob"}, key="p7")
+        assert value((await caller.end_of(run)).result) == "bob"
+    assert (other.woken, meant.woken, again.woken) == (0, 1, 0)
+
+
+async def test_open_question_is_listed_and_answered(open_engine):
+    """A question is open until its answer, which is one of its choices."""
+    async with open_engine(make_registry()) as caller:
+        run = (await caller.start("ask")).run
+        await caller.until(run, lambda view: view.state is RunState.WAITING)
+        listed = [(wait.run, value(wait.question)["text"]) for wait in caller.engine.list_questions(["ask"])]
+        assert caller.engine.list_questions(["double"]) == []
+        with pytest.raises(UnknownNameError, match="later"):
+            await caller.call(caller.engine.answer, run, "later")
+        await caller.call(caller.engine.answer, run, "go", note="checked")
+        assert value((await caller.end_of(run)).result) == "go"
+        assert caller.engine.list_questions() == []
+        with pytest.raises(NotFoundError):
+            await caller.call(caller.engine.answer, run, "stop")
+    assert listed == [(run, "Go?")]
+
+
+async def test_cancelled_run_cleans_up_and_ends_cancelled(open_engine):
+    """The code may clean up, and an ended run refuses a further cancel."""
+    async with open_engine(make_registry()) as caller:
+        run = (await caller.start("sleep_long")).run
+        await caller.until(run, lambda view: view.state is RunState.WAITING)
+        await caller.call(caller.engine.cancel, run)
+        assert (await caller.end_of(run)).state is RunState.CANCELLED
+        with pytest.raises(ConflictError):
+            await caller.call(caller.engine.cancel, run)
+    assert CALLS == ["before", "cleaned"]
+
+
+async def test_paused_run_receives_its_signals_when_it_is_resumed(open_engine):
+    """A pause loses nothing, and a resume needs a pause."""
+    async with open_engine(make_registry()) as caller:
+        run = (await caller.start("receive_two")).run
+        await caller.until(run, lambda view: view.state is RunState.WAITING)
+        await caller.call(caller.engine.pause, run)
+        for number in (1, 2):
+            await caller.call(caller.engine.signal, run, "number", number)
+        assert (await caller.describe(run)).state is RunState.PAUSED
+        await caller.call(caller.engine.resume, run)
+        assert value((await caller.end_of(run)).result) == [1, 2]
+        with pytest.raises(ConflictError):
+            await caller.call(caller.engine.resume, run)
+
+
+async def test_failed_run_is_retried_with_its_finished_steps(open_engine):
+    """A failed run is claimed again; a successful one is not."""
+    async with open_engine(make_registry()) as caller:
+        run = (await caller.start("fail", text="down")).run
+        await caller.end_of(run)
+        await caller.call(caller.engine.retry, run)
+        await caller.until(run, lambda view: view.claim > 1 and view.state is RunState.FAILED)
+        done = (await caller.start("double", n=1)).run
+        await caller.end_of(done)
+        with pytest.raises(ConflictError):
+            await caller.call(caller.engine.retry, done)
+
+
+async def test_fork_inherits_what_came_before_its_step(open_engine):
+    """Earlier steps do not run again, later ones run with the new arguments."""
+    async with open_engine(make_registry()) as caller:
+        run = (await caller.start("two_steps", word="x")).run
+        await caller.end_of(run)
+        definition = await caller.definition("two_steps")
+        options = ForkOptions(b'{"word":"y"}', None, None)
+        fork = await caller.call(caller.engine.fork, definition, run, "second", options=options)
+        assert value((await caller.end_of(fork.run)).result) == ["x1", "y2"]
+        with pytest.raises(UnknownNameError):
+            await caller.call(caller.engine.fork, definition, run, "third", options=options)
+    assert CALLS == ["x1", "x2", "y2"]
+
+
+async def test_history_has_the_steps_with_their_results(open_engine):
+    """Each outcome is listed in the order of the requests."""
+    async with open_engine(make_registry()) as caller:
+        run = (await caller.start("two_steps")).run
+        await caller.end_of(run)
+        history = caller.engine.read_history(run)
+    assert [(outcome.name, outcome.state, value(outcome.output)) for outcome in history.outcomes] == [
+        ("note", OutcomeState.SUCCEEDED, "a1"),
+        ("second", OutcomeState.SUCCEEDED, "a2"),
+    ]
+
+
+async def test_restarted_run_is_described_and_signalled_by_its_first_id(open_engine):
+    """The first id leads to the run that continues it."""
+    async with open_engine(make_registry()) as caller:
+        run = (await caller.start("count_down", n=1)).run
+        await caller.call(caller.engine.signal, run, "tick")
+        successor = await caller.until(run, lambda view: view.id != run)
+        await caller.call(caller.engine.signal, run, "tick")
+        view = await caller.end_of(successor.id)
+    assert (value(view.result), value(view.input)) == ("zero", {"n": 0})
+
+
+async def test_missing_run_is_named(open_engine):
+    """Each operation and read raises the same error."""
+    async with open_engine(make_registry()) as caller:
+        missing = make_id("r", 0, 1)
+        engine = caller.engine
+        for call in (engine.describe, engine.read_history):
+            with pytest.raises(NotFoundError, match=missing):
+                call(missing)
+        for operation, args in (
+            (engine.signal, ("number", 1)),
+            (engine.cancel, ()),
+            (engine.pause, ()),
+            (engine.resume, ()),
+            (engine.retry, ()),
+            (engine.answer, ("go",)),
+        ):
+            with pytest.raises(NotFoundError, match=missing):
+                await caller.call(operation, missing, *args)
