@@ -25,9 +25,13 @@ if TYPE_CHECKING:
     from mainspring.domain.errors import Transient as Transient
     from mainspring.domain.failures.classifier import Classifier as Classifier
     from mainspring.domain.failures.retry import Retry as Retry
+    from mainspring.domain.failures.saved_error import RunEnded as RunEnded
     from mainspring.domain.failures.saved_error import RunFailed as RunFailed
     from mainspring.domain.failures.saved_error import StepFailed as StepFailed
+    from mainspring.domain.failures.saved_error import UpdateFailed as UpdateFailed
+    from mainspring.domain.failures.saved_error import UpdateRejected as UpdateRejected
     from mainspring.domain.failures.verdict import Verdict as Verdict
+    from mainspring.domain.runs.update import Update as Update
     from mainspring.domain.states import RunState as RunState
     from mainspring.domain.values.event import Event as Event
     from mainspring.domain.values.file import File as File
@@ -63,11 +67,15 @@ _PUBLIC: dict[str, str] = {
     "Permanent": "mainspring.domain.errors",
     "Retry": "mainspring.domain.failures.retry",
     "Run": "mainspring.engine.body.run",
+    "RunEnded": "mainspring.domain.failures.saved_error",
     "RunFailed": "mainspring.domain.failures.saved_error",
     "RunState": "mainspring.domain.states",
     "StepFailed": "mainspring.domain.failures.saved_error",
     "Transient": "mainspring.domain.errors",
     "Tx": "mainspring.engine.attempts.transaction",
+    "Update": "mainspring.domain.runs.update",
+    "UpdateFailed": "mainspring.domain.failures.saved_error",
+    "UpdateRejected": "mainspring.domain.failures.saved_error",
     "Verdict": "mainspring.domain.failures.verdict",
     "action": "mainspring.app.action",
     "attempt": "mainspring.engine.attempts.step_context",

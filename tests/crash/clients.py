@@ -13,11 +13,12 @@ from mainspring.service.flag import change_flag
 from mainspring.service.runs import question, run_start
 from mainspring.service.runs.run import cancel, pause, resume, retry
 from mainspring.service.runs.run_fork import ForkOptions, fork
+from mainspring.service.runs.update import request_update
 from mainspring.service.triggers import event
 from mainspring.store.read.flags import find_flag
 from mainspring.store.read.operation_reads import OperationReads
-from mainspring.store.read.runs.run_views import run_history, run_view
-from mainspring.store.views import RunHistory, RunView
+from mainspring.store.read.runs.run_views import run_history, run_view, update_view
+from mainspring.store.views import RunHistory, RunView, UpdateView
 from tests.crash.stores import open_store
 
 
@@ -82,6 +83,15 @@ class Client:
         )
         assert first.run == again.run
         return first.run
+
+    def update(self, run: str, name: str, value: Any, request_id: str) -> UpdateView:
+        """Send an update, twice under one id of its request, and return it as it stands."""
+        first, again = (
+            request_update(self.store, run, name, value, act=self.act(f"{request_id}-{n}"), request_id=request_id)
+            for n in (1, 2)
+        )
+        assert first.id == again.id
+        return update_view(self.store.reader, first.id)
 
     def flip(self, name: str) -> None:
         """Give a flag to all keys, or to none if all have it; at the first call to none."""

@@ -55,6 +55,14 @@ def fork(experiment: Experiment) -> bool:
     return True
 
 
+def update(experiment: Experiment) -> bool:
+    """Send updates one after the other, each after the reply to the one before it."""
+    for name, value, request_id in (("add", 1, "u1"), ("add", 2, "u2"), ("add", 1, "again"), ("close", None, "end")):
+        if experiment.client.update(experiment.run, name, value, request_id).replied_at is None:
+            return request_id == "end"
+    return True
+
+
 # -- what else must be true at the end of a workflow -------------------------------------------------------------------
 
 
@@ -186,6 +194,19 @@ def verify_paused(experiment: Experiment) -> None:
     assert [call.what for call in experiment.calls() if call.applied] == ["first", "second"]
 
 
+def verify_updated(experiment: Experiment) -> None:
+    """Each update has one true reply, and each accepted one had its effect once."""
+    text = "select request_id, state, result, superseded from run_updates order by seq"
+    assert experiment.client.rows(text) == [
+        ("u1", "done", b"1", None),
+        ("u2", "done", b"2", None),
+        ("again", "rejected", None, None),
+        ("end", "done", b'"2 numbers"', None),
+    ]
+    assert [call.what for call in experiment.calls() if call.applied] == ["add 1", "add 2"]
+    assert experiment.client.rows("select 1 from inbox") == []
+
+
 def verify_forked(experiment: Experiment) -> None:
     """There is one fork; it has the inherited values of its source, called nothing of them again, and made its own calls."""
     ((source, fork),) = experiment.client.rows("select source, fork from run_forks")
@@ -226,6 +247,7 @@ SCENARIOS = [
         minimum=20,
     ),
     Scenario("paused_run", result=["first", "second"], deliver=pause_and_resume, verify=verify_paused, minimum=16),
+    Scenario("updated_run", result=[1, 2], deliver=update, verify=verify_updated, minimum=16),
     Scenario("forked_run", deliver=fork, verify=verify_forked, follows=True, minimum=20),
     Scenario("flagged", deliver=flip, verify=verify_flagged, minimum=18),
     Scenario("child_process", result=4, verify=verify_parts, minimum=16),

@@ -126,6 +126,31 @@ async def paused_run(run: ms.Run) -> list[str]:
 
 
 @ms.workflow
+async def updated_run(run: ms.Run) -> list[int]:
+    """Two accepted updates with a step each, one that its check rejects, and one that ends the run."""
+    numbers: list[int] = []
+    closed = asyncio.Event()
+
+    def is_new(number: int) -> None:
+        if number in numbers:
+            raise ms.Permanent(f"{number} was added before")
+
+    @run.on_update("add", validate=is_new)
+    async def add(number: int) -> int:
+        numbers.append(number)
+        await run.step(keyed if number % 2 else keyed_in_loop, f"add {number}")
+        return len(numbers)
+
+    @run.on_update("close")
+    def close() -> str:
+        closed.set()
+        return f"{len(numbers)} numbers"
+
+    await closed.wait()
+    return numbers
+
+
+@ms.workflow
 async def forked_run(run: ms.Run, word: str = "source") -> list[str]:
     """Steps and a random value that a fork inherits, and steps of its own."""
     shared = await run.step(keyed, "shared")

@@ -16,7 +16,7 @@ from tests.simulation.trees import Failing, expect
 from tests.simulation.workload import REGISTRY
 
 CHAINED = 4
-"""How many events, and how many signals, come for a chain of runs."""
+"""How many events, signals and updates come for a chain of runs, each."""
 _FIELDS = (
     "id, automation, kind, version, claim, fresh, rank, generation, started_at, created_at, deadline_at, codec, input, queue, priority,"
     " tag, run_key, parent, parent_ident, schedule, slot_at, crashes, title, undoing"
@@ -132,7 +132,10 @@ def _chained(world: Any) -> list[str]:
     if [state for _, state, _ in runs] != ["succeeded"] * len(runs):
         return [f"the chain stopped: {runs}"]
     got = msgspec.json.decode(runs[-1][2])
-    expected = sorted([kind, number] for kind in ("event", "signal") for number in range(CHAINED))
+    expected = sorted([kind, number] for kind in ("event", "signal", "update") for number in range(CHAINED))
+    replies = world.rows("select request_id, state, result from run_updates order by request_id")
+    if replies != [(f"put {n}", "done", str(n).encode()) for n in range(CHAINED)]:
+        return [f"the updates of the chain have the replies {replies}"]
     return [] if sorted(got) == expected else [f"the chain counted {got}"]
 
 

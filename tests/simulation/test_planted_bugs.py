@@ -246,6 +246,16 @@ def signals_stay_with_the_run_that_ended(patch):
     _statement(patch, "move_facts_to_successor", "where", "where 1 = 2 and")
 
 
+def updates_stay_with_the_run_that_ended(patch):
+    """An update that was not accepted when a run restarts counts as one of the run that ended, which replies to it."""
+    _statement(patch, "move_updates_to_successor", "where", "where 1 = 2 and")
+
+
+def replies_are_forgotten(patch):
+    """The commit of a reply does not change the update."""
+    _statement(patch, "complete_update", "where", "where 1 = 2 and")
+
+
 def events_count_since_the_last_start(patch):
     """The window of events begins with the run, not with the first run of its chain."""
     _statement(patch, "find_event_window_start", "coalesce(window_at, created_at)", "created_at")
@@ -272,6 +282,7 @@ PLANTS = (
     *(no_fencing, recovery_of_one, recovery_of_the_first, unmarked_at_most_once, starts_before_the_history_ends),
     *(wake_lost, hold_stays, hold_shared, last_outcome_forgotten, timer_twice),
     *(lost_attempts_count, no_limit, other_branches_superseded, fence_without_attempt_number),
+    *(updates_stay_with_the_run_that_ended, replies_are_forgotten),
     *(signals_stay_with_the_run_that_ended, events_count_since_the_last_start, events_count_once_a_run),
 )
 

@@ -153,19 +153,32 @@ with Registry() as REGISTRY:
 
     @workflow
     async def chain(run: Run, total: int, got: list[list]) -> list[list]:
-        """Count events and signals, one at a time, and restart after each second one."""
+        """Count events, signals and updates, and restart after each second one."""
+        woken = asyncio.Event()
+
+        @run.on_update("put")
+        async def put(number: int) -> int:
+            got.append(["update", number])
+            await run.step(act, f"put {number}", "ok")
+            woken.set()
+            return number
+
         while len(got) < total:
+            woken.clear()
+            waker = asyncio.ensure_future(woken.wait())
             tasks = {
                 "event": asyncio.ensure_future(run.event("tick", where={"for": "chain"})),
                 "signal": asyncio.ensure_future(run.receive("tock", int)),
             }
-            done, _ = await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait([*tasks.values(), waker], return_when=asyncio.FIRST_COMPLETED)
+            waker.cancel()
             for kind, task in tasks.items():
                 if task in done:
                     got.append([kind, task.result().data["number"] if kind == "event" else task.result()])
                 task.cancel()
             if len(got) % 2 == 0:
                 await run.step(act, f"link {len(got)}", "ok")
+                await run.updates_done()
                 run.restart(total, got)
         return got
 

@@ -21,6 +21,7 @@ from mainspring.store.commands.results import Refused, StartAnswer
 from mainspring.store.commands.run_control import PauseRun, ResumeRun, RunPauseRequest
 from mainspring.store.commands.runs import CancelRun, GiveResult, ReopenRun
 from mainspring.store.commands.sessions import DeclareSessionDead
+from mainspring.store.commands.updates import RequestUpdate, UpdateRequest
 from mainspring.store.store_clock import StoreClock
 from mainspring.testing import FakeClock, VirtualLoop
 from tests.simulation import invariants
@@ -205,6 +206,9 @@ class World:
             self.loop.call_later(dice.uniform(0.5, 12), self.client_submit, event)
             fact = DeliverFact(started_run.id, FactKind.SIGNAL, "tock", f"tock {n}", payload=str(n).encode())
             self.loop.call_later(dice.uniform(0, 12), self._deliver, fact)
+            update = RequestUpdate(started_run.id, UpdateRequest("put", f"put {n}", str(n).encode(), f"hash {n}"))
+            for _ in range(2):  # the same request again: one update
+                self.loop.call_later(dice.uniform(0, 12), self.client_submit, update)
 
     def client_submit(self, command: Any, on_done: Any = None) -> None:
         """Send something from outside."""
@@ -214,7 +218,7 @@ class World:
         data: dict[str, Any] = (
             {"tree": started_run.tree}
             if started_run is not self.chain
-            else {"total": 2 * invariants.CHAINED, "got": []}
+            else {"total": 3 * invariants.CHAINED, "got": []}
         )
         if started_run.automation == "partitioned":
             data["partition"] = f"lane {len(started_run.tree) % 2}"

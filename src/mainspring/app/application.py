@@ -16,8 +16,7 @@ import logging
 import os
 import socket
 import threading
-from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,12 +24,12 @@ from typing import Any, Concatenate, Never, ParamSpec, Self, TypeVar, overload
 
 import msgspec
 
-from mainspring.app.blocking import run_blocking
 from mainspring.app.handle import Handle
 from mainspring.app.project import Project
 from mainspring.app.reconciliation import DailyReconciliation
 from mainspring.app.run_operations import EngineOperation, RunOperations
 from mainspring.app.run_queries import RunQueries
+from mainspring.app.run_starter import PreparedStart, RunStarter
 from mainspring.app.start_options import StartsWithOptions
 from mainspring.app.stores.store_factory import make_store, require_store
 from mainspring.app.workers.upkeep import Upkeep
@@ -61,11 +60,10 @@ from mainspring.engine.definitions.registry import Registry, current_registry, l
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.resources.secret_store import SecretStore
 from mainspring.resources.secret_variables import SECRET_VARIABLES
-from mainspring.service.actor import Actor, OperationContext, operation_context
+from mainspring.service.actor import Actor, operation_context
 from mainspring.service.run_engine import RunEngine
 from mainspring.service.runs.run_start import encode_arguments
 from mainspring.service.store_engine import StoreEngine
-from mainspring.store.commands.results import StartAnswer
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read.rollouts import read_version_in_force
 
@@ -78,83 +76,6 @@ FULL_DISK_TIMEOUT_S = 5.0
 
 _LOG = logging.getLogger("mainspring.worker")
 _WARNED_WORKFLOWS: set[str] = set()
-
-
-class RunStarter(ABC):
-    """The typed `start` of an app and of its starters with options."""
-
-    @abstractmethod
-    def _start_context(self) -> tuple["App", StartOptions]:
-        """Return the app, and the options of the runs that it starts."""
-
-    @overload
-    async def start(
-        self, automation: Task[Concatenate[Tx, P], T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Handle[T]: ...
-    @overload
-    async def start(
-        self, automation: Task[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Handle[T]: ...
-    @overload
-    async def start(
-        self, automation: Workflow[P, T] | Task[P, T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Handle[T]: ...
-    @overload
-    async def start(self, automation: Script, /) -> Handle[Any]: ...
-    @overload
-    async def start(self, automation: str, /, *args: Any, **kwargs: Any) -> Handle[Any]: ...
-    async def start(self, automation: Automation | str, /, *args: Any, **kwargs: Any) -> Handle[Any]:
-        """Start a run and return its handle once the start is committed.
-
-        An automation is named by its function, or by its name. Its code need not be here: then a worker must have announced it, and
-        arguments are passed by name.
-
-        Raises:
-            UnknownNameError: neither this program nor a worker has an automation of this name.
-            ArgumentError, ValueRefusedError: the arguments do not fit.
-            BusyError, KeyConflictError, ConflictError: the start was refused.
-        """
-        app, options = self._start_context()
-        if isinstance(automation, str) and automation not in app.registry.names:
-            return await app.start_announced(automation, args, kwargs, options)
-        target = app.automation(automation)
-        in_force = await app.choose_version(target)
-        signature = (in_force if isinstance(automation, str) else target).signature
-        data = (
-            encode({})
-            if signature is None
-            else roundtrip_call(signature, args, kwargs, target.name, limit=app.sealing.limit)[0]
-        )
-        started = await app.do(
-            lambda engine, *, act: engine.start(in_force.definition, data, act=act, options=options),
-            creates_store=True,
-        )
-        return Handle(app, started.run, signature, created=started.created)
-
-    @overload
-    def start_sync(
-        self, automation: Task[Concatenate[Tx, P], T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Handle[T]: ...
-    @overload
-    def start_sync(
-        self, automation: Task[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Handle[T]: ...
-    @overload
-    def start_sync(
-        self, automation: Workflow[P, T] | Task[P, T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Handle[T]: ...
-    @overload
-    def start_sync(self, automation: Script, /) -> Handle[Any]: ...
-    @overload
-    def start_sync(self, automation: str, /, *args: Any, **kwargs: Any) -> Handle[Any]: ...
-    def start_sync(self, automation: Any, /, *args: Any, **kwargs: Any) -> Handle[Any]:
-        """Start a run as `start` does, and block until that is committed: for Flask, Django and scripts.
-
-        Raises:
-            ConflictError: an event loop runs in this thread. And whatever `start` raises.
-        """
-        start: Callable[..., Coroutine[Any, Any, Handle[Any]]] = self.start
-        return run_blocking(start(automation, *args, **kwargs), "app.start")
 
 
 class Starter(RunStarter):
@@ -380,28 +301,33 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
         """Return the engine, with the store open. Raises NoStoreError, unless it `creates_store`."""
         return StoreEngine(await self.opened_store(creates_store=creates_store), self.clock, self.sealing)
 
-    async def start_announced(
-        self, name: str, args: Sequence[Any], arguments: Mapping[str, Any], options: StartOptions
-    ) -> Handle[Any]:
-        """Start an automation that a worker has announced, and whose code is not here. Raises as `start`."""
+    async def prepare_start(
+        self, automation: Automation | str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> PreparedStart:
+        """Return what starts a run of an automation that this program has, or that a worker has announced. Raises as `start`."""
+        if isinstance(automation, str) and automation not in self.registry.names:
+            return await self._prepare_announced(automation, args, kwargs)
+        target = self.automation(automation)
+        in_force = await self.choose_version(target)
+        signature = (in_force if isinstance(automation, str) else target).signature
+        limit = self.sealing.limit
+        data = encode({}) if signature is None else roundtrip_call(signature, args, kwargs, target.name, limit=limit)[0]
+        return PreparedStart(in_force.definition, data, signature)
+
+    async def _prepare_announced(self, name: str, args: tuple[Any, ...], arguments: dict[str, Any]) -> PreparedStart:
         if args:
             raise ArgumentError(
                 f"{name}: its code is not here, so arguments are passed by name, as in start({name!r}, n=1)"
             )
-
-        def operation(engine: RunEngine, /, *, act: OperationContext) -> StartAnswer:
-            definition = engine.find_definition(name)
-            data = encode_arguments(definition, dict(arguments), self.sealing.limit)
-            return engine.start(definition, data, act=act, options=options)
-
         try:
-            started = await self.do(operation)
+            engine = await self.opened_engine()
+            definition = await asyncio.to_thread(engine.find_definition, name)
         except (NoStoreError, UnknownNameError) as error:
             if isinstance(error, NoStoreError) and not self.registry.names:
                 raise
             known = error.known if isinstance(error, UnknownNameError) else ()
             raise UnknownNameError("automation", name, {*known, *self.registry.names}) from None
-        return Handle(self, started.run, None, created=started.created)
+        return PreparedStart(definition, encode_arguments(definition, arguments, self.sealing.limit), None)
 
     async def choose_version(self, automation: Automation) -> Automation:
         """Return the version in force of an automation, if the registry has several."""

@@ -33,7 +33,8 @@ from mainspring.domain.errors import (
 )
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.saved_error import RunFailed
-from mainspring.domain.states import TERMINAL_STATES, RunState
+from mainspring.domain.runs.update import REPLY_TIMEOUT_S, Update, make_timeout_error, make_update_error
+from mainspring.domain.states import TERMINAL_STATES, RunState, UpdateState
 from mainspring.domain.values.codec import decode, encode
 from mainspring.domain.values.sealing import MAX_PAYLOAD_BYTES
 
@@ -148,6 +149,20 @@ class RemoteHandle:
         """Send a message to the run, or to the run that continues it."""
         await self._client.signal(self.id, name, value)
 
+    async def update(
+        self,
+        name: str,
+        value: Any = None,
+        *,
+        id: str | None = None,
+        type: Any = Any,
+        timeout: float | None = REPLY_TIMEOUT_S,
+    ) -> Any:
+        """Send a request to the run and return its reply, as `type`; see `Handle.update`."""
+        body = {"name": name, "value": _encode_value(value, f"update {name}"), "id": id}
+        sent = await self._client.act(f"runs/{_quote_path_part(self.id)}/update", body)
+        return await self._client.await_reply(sent["run"], sent["update"], type, timeout)
+
     async def result(self, timeout: float | None = None, *, type: Any = Any) -> Any:
         """Wait for the end and return the result, typed by `type`. Follows a restarted run to the run that ends.
 
@@ -176,6 +191,25 @@ class RemoteHandle:
                 continue
             await self._client.sleep(left)  # the server has no free place for another waiting request
             pause = min(pause * 1.5, _LONGEST_POLL_INTERVAL_S)
+
+
+class RemoteUpdate(msgspec.Struct, frozen=True):
+    """An update as the API returns it, as far as a program needs it."""
+
+    id: str
+    run: str
+    request_id: str
+    name: str
+    state: UpdateState
+    replied_at: datetime | None = None
+    result: Any = None
+    failure: Failure | None = None
+
+
+def _unwrap_reply(update: RemoteUpdate, kind: Any) -> Any:
+    if update.failure is not None:
+        raise make_update_error(update.run, update.name, update.state, update.failure)
+    return decode(msgspec.json.encode(update.result), kind, value_name=f"reply to update {update.name}")
 
 
 def _unwrap_result(view: RemoteRun, kind: Any) -> Any:
@@ -292,6 +326,36 @@ class Client(StartsWithOptions["RemoteStarter"]):
             f"runs/{_quote_path_part(run_id)}/answer", {"choice": choice, "note": note, "question": question}
         )
 
+    async def start_with_update(
+        self, update: Update, automation: str, /, *, timeout: float | None = REPLY_TIMEOUT_S, **arguments: Any
+    ) -> tuple[RemoteHandle, Any]:
+        """Start a run, or find the one of the key, and send it an update in the same commit; see `App.start_with_update`."""
+        starter = RemoteStarter(self, StartOptions())
+        return await starter.start_with_update(update, automation, timeout=timeout, **arguments)
+
+    async def await_reply(self, run_id: str, update_id: str, type: Any, timeout: float | None) -> Any:
+        """Wait for the reply to an update and return it as `type`. Raises as `Handle.update`."""
+        until = None if timeout is None else time.monotonic() + timeout
+        pause = _FIRST_POLL_INTERVAL_S
+        while True:
+            left = SERVER_WAIT_S if until is None else until - time.monotonic()
+            wait, sent_at = max(min(left, SERVER_WAIT_S), 0), time.monotonic()
+            path = f"runs/{_quote_path_part(run_id)}/updates/{_quote_path_part(update_id)}"
+            document = await self.read(path, **({"wait": f"{wait:.3f}"} if wait else {}))
+            update = msgspec.convert(document | {"failure": _drop_sealed(document["failure"])}, RemoteUpdate)
+            if update.replied_at is not None:
+                return _unwrap_reply(update, type)
+            if left <= 0:
+                raise make_timeout_error(update.name, update.run, update.request_id, timeout)
+            run = await self.read_run(update.run)
+            if run.state is RunState.NEEDS_ATTENTION:
+                raise RunFailed(run.id, run.state, run.failure)
+            if (
+                not wait or time.monotonic() - sent_at < wait / 2
+            ):  # the server has no free place for one more that waits
+                await self.sleep(min(pause, left))
+                pause = min(pause * 1.5, _LONGEST_POLL_INTERVAL_S)
+
     async def act(self, path: str, body: Mapping[str, Any], *, command: str | None = None) -> Any:
         """Call any operation of the API: POST to a path below /api/v1 and return the response. `command` = a command id of your own."""
         headers = {"Idempotency-Key": command or f"client.{secrets.token_hex(16)}", "Content-Type": "application/json"}
@@ -348,6 +412,16 @@ class RemoteStarter:
         body = {"input": _encode_value(arguments, "arguments"), **_encode_options(self._options)}
         made = await self._client.act(f"automations/{_quote_path_part(automation)}/runs", body)
         return RemoteHandle(self._client, made["run"], created=made["created"])
+
+    async def start_with_update(
+        self, update: Update, automation: str, /, *, timeout: float | None = REPLY_TIMEOUT_S, **arguments: Any
+    ) -> tuple[RemoteHandle, Any]:
+        """Start a run with an update; see `Client.start_with_update`."""
+        body = {"input": _encode_value(arguments, "arguments"), **_encode_options(self._options)}
+        body |= {"update": update.name, "value": _encode_value(update.value, f"update {update.name}"), "id": update.id}
+        sent = await self._client.act(f"automations/{_quote_path_part(automation)}/update", body)
+        handle = RemoteHandle(self._client, sent["run"], created=sent["created_run"])
+        return handle, await self._client.await_reply(sent["run"], sent["update"], Any, timeout)
 
 
 def _encode_options(options: StartOptions) -> dict[str, Any]:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from mainspring.app.blocking import run_blocking
 from mainspring.app.run_queries import StepInfo, make_step_info
+from mainspring.app.update import await_reply
 from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.domain.runs.log_line import LogLine
 from mainspring.domain.runs.unsealing import RowUnsealer
+from mainspring.domain.runs.update import REPLY_TIMEOUT_S
 from mainspring.domain.states import TERMINAL_STATES, RunState
 from mainspring.domain.values.codec import decode
 from mainspring.domain.values.function_signature import Signature
@@ -75,6 +77,45 @@ class Handle(Generic[T_co]):
             ValueRefusedError: the value cannot be saved, or the run's code cannot read it.
         """
         await self._app.signal(self.id, name, value)
+
+    async def update(
+        self,
+        name: str,
+        value: Any = None,
+        *,
+        id: str | None = None,
+        type: Any = Any,
+        timeout: float | None = REPLY_TIMEOUT_S,
+    ) -> Any:
+        """Send a request to the run and return its reply, as `type`; the code of the run has `@run.on_update(name)`.
+
+        It is applied once, whatever dies. The same `id` again is the same update, and returns the first reply; without one each call is
+        another update. A run that waits and is not in memory is loaded for it. Of a restarted run the newest one gets it.
+        `timeout` = seconds to wait for the reply, None = without limit.
+
+        Raises:
+            UpdateRejected: the code did not accept it.
+            UpdateFailed: its handler raised. RunEnded: the run ended before it replied.
+            RunFailed: the run needs attention. The update is stored, and is handled when the run continues.
+            ConflictError: the run had ended, or is no workflow, or the id was used for another update.
+            TimeoutError: there was no reply in time. The update stays in force.
+        """
+        stored = await self._app.do(
+            lambda engine, *, act: engine.request_update(self.id, name, value, act=act, request_id=id)
+        )
+        return await await_reply(self._app, stored.id, type, timeout)
+
+    def update_sync(
+        self,
+        name: str,
+        value: Any = None,
+        *,
+        id: str | None = None,
+        type: Any = Any,
+        timeout: float | None = REPLY_TIMEOUT_S,
+    ) -> Any:
+        """Send a request as `update` does, and block this thread. Raises ConflictError in the thread of a loop."""
+        return run_blocking(self.update(name, value, id=id, type=type, timeout=timeout), "handle.update")
 
     async def _row(self) -> RunView:
         engine = await self._app.opened_engine()

@@ -4,8 +4,9 @@ from typing import Final
 
 from mainspring.domain import errors
 from mainspring.domain.effects.errors import EffectInDoubtError
-from mainspring.domain.failures.saved_error import RunFailed
+from mainspring.domain.failures.saved_error import RunFailed, UpdateFailed
 from mainspring.domain.secrets.errors import SecretNotAllowedError, SecretUseError
+from mainspring.domain.states import RunState
 from mainspring.store.base import (
     NotAStoreError,
     ServerLoginError,
@@ -104,6 +105,7 @@ EXIT_CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (errors.UnsafeSqliteError, USAGE),
     (errors.CodecUnavailableError, TRY_AGAIN),
     (RunFailed, RUN_FAILED),
+    (UpdateFailed, RUN_FAILED),
     (errors.OptionError, USAGE),
     (errors.ConfigError, USAGE),
     (errors.ArgumentError, USAGE),
@@ -124,6 +126,8 @@ _RETRYABLE_ERRORS: Final = (
 
 def find_exit_code(error: BaseException) -> int:
     """Return the exit code for this error."""
+    if isinstance(error, RunFailed) and error.state == RunState.NEEDS_ATTENTION:
+        return NEEDS_HUMAN
     return next((code for kind, code in EXIT_CODES if isinstance(error, kind)), UNEXPECTED)
 
 

@@ -207,6 +207,42 @@ DELIVERY_MOVES: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
 """THE table of deliveries: state -> states that may follow. A state that is not in it is final."""
 
 
+class UpdateState(StrEnum):
+    """The state of an update: a request to a run that gets a reply."""
+
+    RECEIVED = "received"
+    """Stored. The code of the run has not checked it."""
+    ACCEPTED = "accepted"
+    """The code accepted it: its handler runs, also after a crash."""
+    REJECTED = "rejected"
+    """The code rejected it: nothing of it is in the journal. The reason is the reply."""
+    DONE = "done"
+    """Its handler has returned the reply."""
+    FAILED = "failed"
+    """Its handler raised, or the run ended before: the error is the reply."""
+
+
+class UpdateMove(StrEnum):
+    """The moves of an update."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
+    REPLY = "reply"
+    FAIL = "fail"
+    RETURN = "return"
+    """The run continues without what followed its acceptance: its code gets it again."""
+
+
+UPDATE_MOVES: Final[dict[UpdateMove, tuple[frozenset[UpdateState], UpdateState]]] = {
+    UpdateMove.ACCEPT: (frozenset({UpdateState.RECEIVED}), UpdateState.ACCEPTED),
+    UpdateMove.REJECT: (frozenset({UpdateState.RECEIVED}), UpdateState.REJECTED),
+    UpdateMove.REPLY: (frozenset({UpdateState.ACCEPTED}), UpdateState.DONE),
+    UpdateMove.FAIL: (frozenset({UpdateState.RECEIVED, UpdateState.ACCEPTED}), UpdateState.FAILED),
+    UpdateMove.RETURN: (frozenset({UpdateState.ACCEPTED}), UpdateState.RECEIVED),
+}
+"""THE table of updates: move -> (states it may start from, state it ends in). A reply that was given stays."""
+
+
 class IncidentState(StrEnum):
     """The state of an incident."""
 

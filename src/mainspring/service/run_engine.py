@@ -14,8 +14,8 @@ from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.service.actor import OperationContext
 from mainspring.service.runs.run_fork import ForkOptions
 from mainspring.service.triggers.event import PublishResult
-from mainspring.store.commands.results import StartAnswer
-from mainspring.store.views import RunHistory, RunView, WaitView
+from mainspring.store.commands.results import StartAnswer, UpdateStored
+from mainspring.store.views import RunHistory, RunView, UpdateView, WaitView
 
 
 class RunEngine(Protocol):
@@ -52,6 +52,20 @@ class RunEngine(Protocol):
         """
         ...
 
+    def start_with_update(
+        self,
+        definition: Definition,
+        data: bytes,
+        name: str,
+        value: object = None,
+        *,
+        act: OperationContext,
+        options: StartOptions = ...,
+        request_id: str | None = None,
+    ) -> UpdateStored:
+        """Start a run, or find the one of its key, and send it an update: both or nothing. Raises as `start` and `request_update`."""
+        ...
+
     # -- messages ------------------------------------------------------------------------------------------------------
 
     def signal(self, run: str, name: str, value: object = None, *, act: OperationContext) -> None:
@@ -75,6 +89,21 @@ class RunEngine(Protocol):
         Raises:
             NotFoundError, UnknownNameError, ConflictError: there is no such question or choice, or several are open.
         """
+        ...
+
+    def request_update(
+        self, run: str, name: str, value: object = None, *, act: OperationContext, request_id: str | None = None
+    ) -> UpdateStored:
+        """Send an update to a run; the same `request_id` is the same update. The reply is read by `read_update`.
+
+        Raises:
+            ArgumentError, ValueRefusedError: the name, the id or the value cannot be used.
+            ConflictError: the run has ended, or the id was used for another update.
+        """
+        ...
+
+    def read_update(self, update: str) -> UpdateView:
+        """Return an update with its reply, values as they are stored. Raises NotFoundError."""
         ...
 
     # -- control -------------------------------------------------------------------------------------------------------
@@ -110,9 +139,9 @@ class RunEngine(Protocol):
         ...
 
     def watch_end(self, run: str, on_end: Callable[[], object]) -> AbstractContextManager[None]:
-        """Within the context, call `on_end` from any thread once the run has ended or needs a person.
+        """Within the context, call `on_end` from any thread once the run has ended or needs a person. `run` may be the id of an update.
 
-        Read the run inside the context: it may have ended before. A call may also come when the run cannot be read.
+        Read it inside the context: it may have ended before. A call may also come when the run cannot be read.
 
         Raises:
             StoreError: nothing more can be written here, so no end would be noticed.

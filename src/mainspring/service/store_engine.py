@@ -14,12 +14,13 @@ from mainspring.service.runs.run import cancel, pause, resume, retry
 from mainspring.service.runs.run_fork import ForkOptions
 from mainspring.service.runs.run_fork import fork as fork_run
 from mainspring.service.runs.signal import signal as send_signal
+from mainspring.service.runs.update import request_update, start_with_update
 from mainspring.service.triggers import event
-from mainspring.store.commands.results import StartAnswer
+from mainspring.store.commands.results import StartAnswer, UpdateStored
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read.operation_reads import OperationReads
-from mainspring.store.read.runs.run_views import newest_of, questions, run_history, run_view
-from mainspring.store.views import RunHistory, RunView, WaitView
+from mainspring.store.read.runs.run_views import newest_of, questions, run_history, run_view, update_view
+from mainspring.store.views import RunHistory, RunView, UpdateView, WaitView
 
 _PLAIN = StartOptions()
 
@@ -51,6 +52,22 @@ class StoreEngine:
         store, reads, clock, sealing = self._store, self._reads, self._clock, self._sealing
         return fork_run(store, reads, clock, definition, run, step, act=act, options=options, sealing=sealing)
 
+    def start_with_update(
+        self,
+        definition: Definition,
+        data: bytes,
+        name: str,
+        value: object = None,
+        *,
+        act: OperationContext,
+        options: StartOptions = _PLAIN,
+        request_id: str | None = None,
+    ) -> UpdateStored:
+        """Start a run and send it an update; see `update.start_with_update`."""
+        store, clock, sealing = self._store, self._clock, self._sealing
+        arguments = (store, clock, definition, data, name, value)
+        return start_with_update(*arguments, act=act, options=options, request_id=request_id, sealing=sealing)
+
     def signal(self, run: str, name: str, value: object = None, *, act: OperationContext) -> None:
         """Send a message to a run; see `signal.signal`."""
         send_signal(self._store, self._reads, run, name, value, act=act, sealing=self._sealing)
@@ -58,6 +75,16 @@ class StoreEngine:
     def publish(self, name: str, data: object, *, act: OperationContext, key: str | None = None) -> event.PublishResult:
         """Publish an event; see `event.publish`."""
         return event.publish(self._store, self._clock, name, data, act=act, key=key, sealing=self._sealing)
+
+    def request_update(
+        self, run: str, name: str, value: object = None, *, act: OperationContext, request_id: str | None = None
+    ) -> UpdateStored:
+        """Send an update to a run; see `update.request_update`."""
+        return request_update(self._store, run, name, value, act=act, request_id=request_id, sealing=self._sealing)
+
+    def read_update(self, update: str) -> UpdateView:
+        """Return an update with its reply."""
+        return update_view(self._store.reader, update)
 
     def answer(
         self, run: str, choice: str, *, act: OperationContext, question: str | None = None, note: str | None = None
@@ -98,7 +125,7 @@ class StoreEngine:
 
     @contextlib.contextmanager
     def watch_end(self, run: str, on_end: Callable[[], object]) -> Iterator[None]:
-        """Call `on_end` once the run has ended or needs a person."""
+        """Call `on_end` once the run has ended or needs a person, or the update has its reply."""
         waiters, fatal = self._store.end_waiters, self._store.committer.fatal
         if fatal is not None:
             raise fatal

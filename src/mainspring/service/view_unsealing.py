@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from mainspring.domain.effects.effect import EffectRecord
 from mainspring.domain.runs.journal import RejectedFact
 from mainspring.domain.runs.unsealing import RowUnsealer
-from mainspring.store.views import AuditView, RunHistory, RunPage, RunRow, RunView, StepView, WaitView
+from mainspring.store.views import AuditView, RunHistory, RunPage, RunRow, RunView, StepView, UpdateView, WaitView
 
 
 class ViewUnsealer(RowUnsealer):
@@ -35,6 +35,10 @@ class ViewUnsealer(RowUnsealer):
     def wait(self, view: WaitView) -> WaitView:
         """Unseal a wait: its question."""
         return replace(view, question=self.value(view.question))
+
+    def update(self, view: UpdateView) -> UpdateView:
+        """Unseal an update: its reply."""
+        return replace(view, result=self.value(view.result), failure=self.failure(view.failure))
 
     def rejected(self, fact: RejectedFact) -> RejectedFact:
         """Unseal a fact that a run could not read."""
@@ -76,4 +80,5 @@ class ViewUnsealer(RowUnsealer):
             children=[self.row(row) for row in history.children],
             rejected=[self.rejected(fact) for fact in history.rejected],
             forks=[self.row(row) for row in history.forks],
+            updates=[self.update(view) for view in history.updates],
         )

@@ -16,6 +16,7 @@ No statement repeats a state's name. It has a placeholder, which is replaced fro
     {{unexplained_losses}}   the losses of a worker that no supervisor saw, as a list in parentheses
     {{member.discarded}} {{healthy.item}}   why a member of an incident is settled; when a run counts as healthy again
     {{effect.complete}} {{effect_sources.complete}}   the state in which a move of an effect ends; those from which it is legal
+    {{update.accept}} {{update_sources.accept}}   the state in which a move of an update ends; those from which it is legal
     {{recovery.person}}  how an unknown outcome of an effect is settled
     {{call.blocked}}     the outcome of a call of an effect
     {{for_ever}}         the last instant
@@ -46,6 +47,7 @@ from mainspring.domain.states import (
     ROLLOUT_MOVES,
     TERMINAL_STATES,
     UNDECIDED_STATES,
+    UPDATE_MOVES,
     AlertState,
     AttemptState,
     BulkState,
@@ -163,6 +165,9 @@ def _placeholder_values() -> dict[str, str]:
     for effect_move, (sources, effect_state) in EFFECT_MOVES.items():
         table[f"effect_sources.{effect_move.value}"] = _listed(sources)
         table[f"effect.{effect_move.value}"] = f"'{effect_state.value}'"
+    for update_move, (update_sources, update_state) in UPDATE_MOVES.items():
+        table[f"update_sources.{update_move.value}"] = _listed(update_sources)
+        table[f"update.{update_move.value}"] = f"'{update_state.value}'"
     table |= {f"recovery.{recovery.value}": f"'{recovery.value}'" for recovery in Recovery}
     table |= {f"call.{call_outcome.value}": f"'{call_outcome.value}'" for call_outcome in CallOutcome}
     table |= {"for_ever": str(FOR_EVER), "backfills": f"'{BACKFILL}%'"}

@@ -9,7 +9,7 @@ from mainspring.domain.processes.child_queue import ChildQueue
 from mainspring.domain.processes.stall import Stall
 from mainspring.domain.processes.worker_loss import WorkerLoss
 from mainspring.domain.runs.journal import AttemptRecord, Checkpoint, Fact, Outcome, RejectedFact
-from mainspring.domain.states import RunState
+from mainspring.domain.states import RunState, UpdateState
 from mainspring.store.session_views import WorkerView
 
 
@@ -121,6 +121,26 @@ class RunPause(msgspec.Struct, frozen=True):
     holds_partition: bool = False
 
 
+class UpdateView(msgspec.Struct, frozen=True):
+    """An update of a run: a request with its reply.
+
+    `run` = the run that has it. `result` or `failure` = the reply, once `replied_at` is set. `ident` = its request in the journal.
+    `superseded` = the generation of the run that no longer counts the reply.
+    """
+
+    id: str
+    run: str
+    request_id: str
+    name: str
+    state: UpdateState
+    requested_at: int
+    replied_at: int | None
+    ident: str | None
+    result: bytes | None
+    failure: Failure | None
+    superseded: int | None
+
+
 class BlockedCall(msgspec.Struct, frozen=True):
     """The last call of a step, which an effect in doubt of another holder blocks.
 
@@ -159,6 +179,8 @@ class RunHistory(msgspec.Struct, frozen=True):
     """The pause of a paused run."""
     forks: list[RunRow] = []
     """Its newest forks."""
+    updates: list[UpdateView] = []
+    """Its newest updates, in the order of their arrival."""
 
 
 class RunExport(RunHistory, frozen=True, kw_only=True):

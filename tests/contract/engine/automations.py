@@ -61,4 +61,38 @@ def make_registry() -> Registry:
                 run.restart(n - 1)
             return "zero"
 
+        @ms.workflow
+        async def collect(run: ms.Run, total: int = 0) -> int:
+            state = ""
+            changed = asyncio.Event()
+
+            def is_positive(number: int) -> None:
+                if number <= 0:
+                    raise ms.Permanent("a number is greater than 0")
+
+            @run.on_update("add", validate=is_positive)
+            async def add(number: int) -> int:
+                nonlocal total
+                total += number
+                await run.step(note, f"add {number}")
+                return total
+
+            @run.on_update("fail")
+            def fail_here() -> None:
+                refuse("as requested")
+
+            for name in ("renew", "close"):
+
+                @run.on_update(name)
+                def end(name: str = name) -> None:
+                    nonlocal state
+                    state = name
+                    changed.set()
+
+            await changed.wait()
+            await run.updates_done()
+            if state == "renew":
+                run.restart(total)
+            return total
+
     return registry

@@ -18,11 +18,11 @@ from mainspring.service.actor import Actor, OperationContext, operation_context
 from mainspring.service.run_engine import RunEngine
 from mainspring.service.store_engine import StoreEngine
 from mainspring.store.commands.results import StartAnswer
-from mainspring.store.views import RunView
+from mainspring.store.views import RunView, UpdateView
 from tests.acceptance.engine_world import World
 
 ENGINES = ("postgres", "sqlite")
-LONGEST_S = 60.0
+LONGEST_S = 20.0
 _PLAIN = StartOptions()
 
 
@@ -65,6 +65,15 @@ class EngineCaller:
             while (view := await self.describe(run)).finished_at is None:
                 assert await asyncio.to_thread(ended.wait, LONGEST_S), view
                 ended.clear()
+        return view
+
+    async def reply_to(self, update: str) -> UpdateView:
+        """Return an update after its reply, which the engine reports."""
+        replied = threading.Event()
+        with self.engine.watch_end(update, replied.set):
+            while (view := await asyncio.to_thread(self.engine.read_update, update)).replied_at is None:
+                assert await asyncio.to_thread(replied.wait, LONGEST_S), view
+                replied.clear()
         return view
 
 

@@ -12,7 +12,7 @@ from mainspring.domain.errors import (
     ValueRefusedError,
 )
 from mainspring.domain.ids import make_id
-from mainspring.domain.states import OutcomeState, RunState
+from mainspring.domain.states import OutcomeState, RunState, UpdateState
 from mainspring.service.runs.run_fork import ForkOptions
 from tests.contract.engine.automations import CALLS, make_registry
 
@@ -122,6 +122,75 @@ async def test_open_question_is_listed_and_answered(open_engine):
     assert listed == [(run, "Go?")]
 
 
+async def test_update_gets_its_reply_and_its_errors(open_engine):
+    """A check of the code rejects, a handler may fail, and the run continues."""
+    async with open_engine(make_registry()) as caller:
+        run = (await caller.start("collect")).run
+        sent = await caller.call(caller.engine.request_update, run, "add", 3)
+        assert value((await caller.reply_to(sent.id)).result) == 3
+        rejected = await caller.call(caller.engine.request_update, run, "add", -1)
+        failed = await caller.call(caller.engine.request_update, run, "fail")
+        assert (await caller.reply_to(rejected.id)).state is UpdateState.REJECTED
+        assert (await caller.reply_to(failed.id)).failure.message == "as requested"
+        await caller.call(caller.engine.request_update, run, "close")
+        assert value((await caller.end_of(run)).result) == 3
+        with pytest.raises(ConflictError):
+            await caller.call(caller.engine.request_update, run, "add", 1)
+
+
+async def test_update_of_one_request_is_applied_once(open_engine):
+    """The request id counts over restarts of the run, and not for another value."""
+    async with open_engine(make_registry()) as caller:
+        run = (await caller.start("collect")).run
+        first, again = [
+            await caller.call(caller.engine.request_update, run, "add", 3, request_id="r1") for _ in range(2)
+        ]
+        assert (first.id, again.created) == (again.id, False)
+        await caller.reply_to(first.id)
+        with pytest.raises(ConflictError):
+            await caller.call(caller.engine.request_update, run, "add", 4, request_id="r1")
+        await caller.call(caller.engine.request_update, run, "renew")
+        await caller.until(run, lambda view: view.id != run)
+        assert (await caller.call(caller.engine.request_update, run, "add", 3, request_id="r1")).id == first.id
+        await caller.call(caller.engine.request_update, run, "close")
+        assert value((await caller.end_of((await caller.describe(run)).id)).result) == 3
+
+
+async def test_update_without_a_reply_ends_with_its_run(open_engine):
+    """No caller waits for ever."""
+    async with open_engine(make_registry()) as caller:
+        run = (await caller.start("sleep_long")).run
+        sent = await caller.call(caller.engine.request_update, run, "unknown")
+        await caller.call(caller.engine.cancel, run)
+        assert (await caller.reply_to(sent.id)).failure.code == "run_ended"
+        with pytest.raises(NotFoundError):
+            caller.engine.read_update("u_none")
+
+
+async def test_start_with_update_creates_the_run_once(open_engine):
+    """Start and update are one commit; an ended run is no new start."""
+    async with open_engine(make_registry()) as caller:
+        definition, options = await caller.definition("collect"), StartOptions(key="k")
+        first, second = [
+            await caller.call(
+                caller.engine.start_with_update,
+                definition,
+                b"{}",
+                "add",
+                number,
+                options=options,
+                request_id=f"r{number}",
+            )
+            for number in (1, 2)
+        ]
+        assert (first.created_run, second.created_run, second.run) == (True, False, first.run)
+        assert value((await caller.reply_to(second.id)).result) == 3
+        await caller.call(caller.engine.request_update, first.run, "close")
+        await caller.end_of(first.run)
+        with pytest.raises(ConflictError):
+            await caller.call(caller.engine.start_with_update, definition, b"{}", "add", 9, options=options)
+
+
 async def test_cancelled_run_cleans_up_and_ends_cancelled(open_engine):
     """The code may clean up, and an ended run refuses a further cancel."""
     async with open_engine(make_registry()) as caller:
@@ -214,6 +283,7 @@ async def test_missing_run_is_named(open_engine):
             (engine.resume, ()),
             (engine.retry, ()),
             (engine.answer, ("go",)),
+            (engine.request_update, ("add", 1)),
         ):
             with pytest.raises(NotFoundError, match=missing):
                 await caller.call(operation, missing, *args)

@@ -14,6 +14,7 @@ import mainspring as ms
 from mainspring.app import client
 from mainspring.app.client import Client, DeniedError, make_api_error
 from mainspring.domain import errors
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.errors import (
     ArgumentError,
     BusyError,
@@ -25,14 +26,18 @@ from mainspring.domain.errors import (
     UnknownNameError,
     ValueRefusedError,
 )
+from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.saved_error import RunFailed
-from mainspring.domain.states import RunState
+from mainspring.domain.states import OutcomeState, RunState
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.runs import run
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.web.api.problem import problem_from_error
-from tests.api_world import ApiWorld, sqlite_world
-from tests.contract.store.process import fail
+from tests.api_world import ApiWorld, announce, sqlite_world
+from tests.contract.store.process import fail, halt
+from tests.contract.store.test_updates import accept, reply
+
+CART = Definition(kind=DefinitionKind.WORKFLOW, name="cart")
 
 
 class Receipt(msgspec.Struct):
@@ -114,6 +119,53 @@ async def test_verbs_run_as_the_holder_of_the_token(world):
     found = {(row.actor, row.verb, row.reason) for row in world.site.reads.audit_rows()}
     assert ("api:olga", "cancel", "not needed") in found
     assert {actor for actor, _, _ in found} == {"api:olga"}
+
+
+@pytest.mark.asyncio
+async def test_update_returns_its_reply(world):
+    """Typed; an error of the workflow has its class, and the same id is the same update."""
+    announce(world.store, CART)
+    outcomes = [
+        {"output": b'{"paid":true}'},
+        {"state": OutcomeState.FAILED, "output": None, "failure": Failure("ValueError", "invalid", "no")},
+    ]
+
+    def answer() -> None:
+        (fact,) = world.site.reads.run_history(claimed.id).facts
+        rank = 2 * (3 - len(outcomes)) - 1
+        world.store.apply(accept(claimed, rank, fact.seq, rank))
+        world.store.apply(reply(claimed, rank + 1, rank, **outcomes.pop(0)))
+
+    client = client_of(world, sleep=answer)
+    handle = await client.start("cart")
+    (claimed,) = world.claim()
+    with pytest.raises(TimeoutError, match=r"stays in force.*id='u1'"):
+        await client_of(world).run(handle.id).update("add", 1, id="u1", timeout=0)
+    assert await handle.update("add", 1, id="u1", type=Receipt) == Receipt(paid=True)
+    with pytest.raises(ms.UpdateFailed, match="ValueError: no"):
+        await handle.update("add", 2)
+    assert await handle.update("add", 1, id="u1") == {"paid": True}
+
+
+@pytest.mark.asyncio
+async def test_start_with_update_finds_the_run_of_its_key(world):
+    """The handle says whether this request created it; a run that needs attention is an error."""
+    announce(world.store, CART)
+
+    def stop() -> None:
+        (claimed,) = world.claim()
+        world.store.apply(halt(claimed))
+
+    client = client_of(world, sleep=stop)
+    starter = client.options(key="k")
+    with pytest.raises(RunFailed, match="needs_attention"):
+        await starter.start_with_update(ms.Update("add", 1), "cart")
+    (row,) = (await client.read("runs", name="cart"))["items"]
+    with pytest.raises(TimeoutError):
+        await client.options(key="other").start_with_update(ms.Update("add", 1), "cart", timeout=0)
+    with pytest.raises(ConflictError):
+        await client.cancel(row["id"])
+        await starter.start_with_update(ms.Update("add", 1, id="late"), "cart")
 
 
 @pytest.mark.asyncio

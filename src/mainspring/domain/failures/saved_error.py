@@ -68,6 +68,31 @@ class StepFailed(MainspringError):
         self.data = failure.data
 
 
+class UpdateFailed(MainspringError):
+    """The handler of an update raised: the error is the reply, and the run continues. `__cause__` represents that error."""
+
+    code = "update_failed"
+
+    def __init__(self, run_id: str, name: str, failure: "Failure") -> None:
+        super().__init__(f"update {name!r} of run {run_id}: {failure.headline}", hint=failure.hint)
+        self.__cause__ = make_saved_error(failure)
+        self.run_id = run_id
+        self.name = name
+        self.failure = failure
+
+
+class UpdateRejected(UpdateFailed):
+    """The run did not accept an update: its value does not fit, or a check of the code refused it. Nothing of it happened."""
+
+    code = "update_rejected"
+
+
+class RunEnded(UpdateFailed):
+    """The run ended before it replied to an update."""
+
+    code = "run_ended"
+
+
 class RunFailed(MainspringError):
     """The run ended in `state`, which is not success; `failure` is None when nothing was raised (cancelled).
 

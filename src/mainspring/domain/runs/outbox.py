@@ -81,6 +81,16 @@ def check_signal_name(name: str) -> None:
     _check_text(name, "the name of a signal")
 
 
+def check_update(name: str, request_id: str) -> None:
+    """Do nothing if an update can have this name and this id of its request.
+
+    Raises:
+        ArgumentError: one is empty, longer than 1,000 characters, or cannot be printed.
+    """
+    _check_text(name, "the name of an update")
+    _check_text(request_id, "the id of an update")
+
+
 def check_message(queue: str, key: str | None, headers: dict[str, str] | None) -> None:
     """Do nothing if such a message can be sent.
 

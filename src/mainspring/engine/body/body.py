@@ -11,7 +11,7 @@ import contextvars
 import hashlib
 import heapq
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from mainspring.domain.errors import BodyError
 from mainspring.domain.failures.failure import Failure
@@ -28,6 +28,7 @@ from mainspring.engine.body.failed_outcomes import FailedOutcomes
 from mainspring.engine.body.request import (
     ChildCall,
     RefusalLimit,
+    ReplyCall,
     Request,
     Restarted,
     StepCall,
@@ -37,13 +38,17 @@ from mainspring.engine.body.request import (
 from mainspring.engine.body.run_annotations import RunAnnotations
 from mainspring.engine.body.step_names import StepNames
 from mainspring.engine.body.unawaited_calls import UnawaitedCalls
+from mainspring.engine.body.updates import BodyUpdates
 
+T = TypeVar("T")
 _UNSET: Any = object()
 _MAX_CLOSED = 64
 _OUTSIDE_TEXT = "a run can be used only in its own workflow body, not in a callback or from outside"
 _STOP_KINDS = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
 _MESSAGE_KINDS = frozenset({OutcomeKind.SIGNAL, OutcomeKind.EVENT, OutcomeKind.ANSWER})
-_RETURNABLE_KINDS = frozenset({OutcomeKind.SIGNAL, OutcomeKind.EVENT})
+_RETURNABLE_KINDS = frozenset({OutcomeKind.SIGNAL, OutcomeKind.EVENT, OutcomeKind.UPDATE})
+_UNREQUESTED_KINDS = _STOP_KINDS | {OutcomeKind.UPDATE}
+"""Outcomes that the body did not request: each is delivered at its rank."""
 _DOUBTFUL_STATES = frozenset({OutcomeState.REFUSED, OutcomeState.IN_DOUBT})
 _STATES_WITHOUT_VALUE = _DOUBTFUL_STATES | {OutcomeState.CANCELLED}
 
@@ -88,7 +93,8 @@ class Body:
         self._requests_done: asyncio.Future[Any] | None = None
         self._main = main
         self._history = outcomes
-        self._saved = {outcome.ident: outcome for outcome in outcomes if outcome.kind not in _STOP_KINDS}
+        self.updates = BodyUpdates(self)
+        self._saved = {outcome.ident: outcome for outcome in outcomes if outcome.kind not in _UNREQUESTED_KINDS}
         self._early: list[tuple[int, Outcome]] = []
         self._registered: list[Request] = []
         self._request_count, self._delivered_rank = after
@@ -116,7 +122,11 @@ class Body:
             position += 1
             # Also for an outcome that no code awaits now: live it was delivered and ignored.
             self._advance(outcome)
-            if outcome.kind in _STOP_KINDS or outcome.state in _STATES_WITHOUT_VALUE or outcome.ident in self.waiting:
+            if (
+                outcome.kind in _UNREQUESTED_KINDS
+                or outcome.state in _STATES_WITHOUT_VALUE
+                or outcome.ident in self.waiting
+            ):
                 self._deliver(outcome, _UNSET)
             elif outcome.ident in self._saved:  # otherwise it was requested and cancelled
                 self.unclaimed[outcome.ident] = outcome
@@ -148,6 +158,11 @@ class Body:
             return
         if outcome.kind in _STOP_KINDS:
             self._stop(outcome)
+        elif outcome.kind is OutcomeKind.UPDATE:
+            if self.done:
+                self._note_undelivered(outcome)
+                return
+            self.updates.start(outcome)
         elif outcome.state in _DOUBTFUL_STATES:
             self.doubts[outcome.ident] = outcome
             return
@@ -182,6 +197,11 @@ class Body:
         return self.run_id if part is None else part.run
 
     @property
+    def request_count(self) -> int:
+        """The number of requests so far."""
+        return self._request_count
+
+    @property
     def delivered_rank(self) -> int:
         """The rank of the newest delivered outcome."""
         return self._delivered_rank
@@ -193,7 +213,9 @@ class Body:
 
     def _settle(self, request: Request, outcome: Outcome, value: Any) -> None:
         request.open, request.outcome = False, outcome
-        if outcome.state is OutcomeState.FAILED:
+        if outcome.kind is OutcomeKind.REPLY:
+            request.take(None, None)
+        elif outcome.state is OutcomeState.FAILED:
             self.failures.add_delivered(outcome, request.task)
             request.take(None, outcome.failure)
         elif isinstance(request.call, TimerCall):
@@ -208,7 +230,7 @@ class Body:
             try:
                 decoded = request.decode(outcome.output)
             except Exception as error:  # noqa: BLE001 - any error of the user's type: the code has changed since
-                self.drift = self.drift or build_unread_drift(request, outcome, error)
+                self.drift = self.drift or build_unread_drift(outcome, error)
                 return
             request.take(decoded, None)
 
@@ -227,13 +249,16 @@ class Body:
 
     async def requests_done(self) -> None:
         """Wait until the body is at rest and none of its tasks awaits a step, or a child that must complete."""
+        self.updates.is_closed = True
         self._requests_done = self.future()
         await self._requests_done
 
     def _end_requests_wait(self) -> bool:
         """End the wait of `requests_done` if its condition holds; call it at rest. Return whether it was ended."""
         waiter = self._requests_done
-        if waiter is None or any(request.open and _must_complete(request) for request in self.waiting.values()):
+        if waiter is None or self.updates.running:
+            return False
+        if any(request.open and _must_complete(request) for request in self.waiting.values()):
             return False
         self._requests_done = None
         if waiter.done():
@@ -260,8 +285,8 @@ class Body:
 
     @property
     def stuck(self) -> bool:
-        """Whether the body awaits something that is not a request."""
-        return not self.done and not self.waiting
+        """Whether the body awaits something that is neither a request nor an update."""
+        return not self.done and not self.waiting and not self.updates.names
 
     def _stop(self, outcome: Outcome) -> None:
         kind = self.stopping = outcome.kind
@@ -279,6 +304,17 @@ class Body:
         self.calls.close()
         self.waiting.clear()
         return ended
+
+    def call_read_only(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call a function of the code while the body is at rest. It may read the body's state and change nothing.
+
+        Raises:
+            BodyError: it calls `run.*`, or something that would wake a task. And what it raises.
+        """
+        context = contextvars.copy_context()
+        context.run(IN_BODY.set, True)
+        with self.calls.refused(), self.loop.frozen():
+            return context.run(function, *arguments)
 
     # -- for the loop (LoopOwner) --------------------------------------------------------------------------------------
 
@@ -425,7 +461,7 @@ def _must_complete(request: Request) -> bool:
     """Return whether a request must complete although the body's function has returned."""
     if request.kind is OutcomeKind.CHILD:
         return isinstance(request.call, ChildCall) and request.call.plan.close != "keep"
-    return isinstance(request.call, StepCall)
+    return isinstance(request.call, StepCall | ReplyCall)
 
 
 def _ignore_value(_value: Any, _failure: Failure | None) -> None:

@@ -9,6 +9,7 @@ inside a task.
 """
 
 import asyncio
+import contextlib
 import functools
 import math
 import sys
@@ -16,7 +17,7 @@ import threading
 import zlib
 from asyncio import events
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextvars import Context
 from types import MethodType
 from typing import Any, NoReturn, Protocol
@@ -163,6 +164,9 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         """Create a task; its branch is named by its coroutine and its parent."""
         caller = _find_caller()
         _refuse_random_order(coro, caller)
+        if isinstance(self._ready, _RefusingQueue):
+            coro.close()
+            raise BodyError(_READ_ONLY)
         task = BodyTask(coro, loop=self, name=name, context=context)
         self.tasks[task.number] = task
         task.add_done_callback(self._drop_task)
@@ -230,6 +234,18 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
             sys.set_asyncgen_hooks(*hooks)
             events._set_running_loop(outer)
 
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let code read the state of the body at rest: within the context it can start no task and wake none."""
+        outer, ready = events._get_running_loop(), self._ready
+        events._set_running_loop(self)
+        self._ready = _RefusingQueue()
+        try:
+            yield
+        finally:
+            self._ready = ready
+            events._set_running_loop(outer)
+
     def _run_ready(self) -> None:
         ready = self._ready
         while ready:
@@ -262,6 +278,18 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
             self._ready.clear()
             self._polling.clear()
         return ended
+
+
+_READ_ONLY = "a check of an update and a query only read the state of the workflow: they start and wake no task"
+
+
+class _RefusingQueue(deque[asyncio.Handle]):
+    """The ready queue of a body that is only read."""
+
+    def append(self, handle: asyncio.Handle, /) -> None:
+        """Refuse to schedule anything."""
+        handle.cancel()
+        raise BodyError(_READ_ONLY)
 
 
 def _find_caller() -> Any:

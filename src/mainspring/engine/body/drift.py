@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from mainspring.domain.runs.journal import Outcome
 from mainspring.domain.states import OutcomeState
 from mainspring.domain.values.saved_call import CallDifference, compare_calls, is_same_call
-from mainspring.engine.body.request import ChildCall, Request, StepCall
+from mainspring.engine.body.request import ChildCall, ReplyCall, Request, StepCall
 
-_WITH_INPUT = (StepCall, ChildCall)
+_WITH_INPUT = (StepCall, ChildCall, ReplyCall)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,13 @@ def detect_drift(request: Request, saved: Outcome) -> Drift | None:
     )
 
 
-def build_unread_drift(request: Request, saved: Outcome, error: Exception) -> Drift:
-    """Return the drift of an accepted signal, event or answer that the current type cannot read."""
+def build_unread_drift(saved: Outcome, error: Exception) -> Drift:
+    """Return the drift of an accepted signal, event, answer or update that the current code cannot read."""
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     value = (saved.output or b"").decode(errors="replace")
     return Drift(
-        request.ident,
-        request.name,
+        saved.ident,
+        saved.name,
         [CallDifference("$", value, reason)],
         b"",
         unread=f"the saved {saved.kind} {saved.name!r}: {reason}",

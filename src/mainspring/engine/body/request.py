@@ -128,7 +128,15 @@ class FlagCall:
     is_fresh: bool
 
 
-RequestCall = StepCall | TimerCall | SignalCall | EventCall | AskCall | ChildCall | FlagCall
+@dataclass(frozen=True, slots=True)
+class ReplyCall:
+    """The reply of the handler of an update: `input` = the result as JSON, or the text of its error."""
+
+    input: bytes
+    error: BaseException | None = None
+
+
+RequestCall = StepCall | TimerCall | SignalCall | EventCall | AskCall | ChildCall | FlagCall | ReplyCall
 
 
 class Request:

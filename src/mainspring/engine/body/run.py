@@ -41,6 +41,7 @@ from mainspring.engine.body.undo import undo_all
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=str)
 Otherwise = TypeVar("Otherwise", bound=str | None)
+Handler = TypeVar("Handler", bound=Callable[..., Any])
 DEFAULT_WAIT = timedelta(days=7)
 """How long a wait lasts by default."""
 
@@ -304,6 +305,37 @@ class Run(StepCaller):
             timer.cancel()
             if request.open:
                 body.cancel_request(request)
+
+    # -- updates -------------------------------------------------------------------------------------------------------
+
+    def on_update(
+        self, name: str, *, validate: Callable[[Any], object] | Callable[[], object] | None = None
+    ) -> Callable[[Handler], Handler]:
+        """Register the handler of an update: a request from outside that gets a reply (`handle.update`).
+
+        The handler has one parameter, typed, or none; it may be `def` or `async def`, and use `run.*`. What it returns is the reply. If it
+        raises, the error is the reply, and the run continues. `validate` gets the same value before the update is accepted. It only reads
+        the state of the workflow, and its error rejects the update.
+
+        Updates that arrive before their handler is registered wait for it. The run completes accepted ones before it ends.
+
+        Raises:
+            OptionError: the name has a handler already, or cannot be used; the handler has several parameters.
+        """
+
+        def register(handler: Handler) -> Handler:
+            self._body.updates.register(name, handler, validate)
+            return handler
+
+        return register
+
+    @track_calls
+    async def updates_done(self) -> None:
+        """Wait until no handler of an update runs: before `run.restart`, so that its input contains what they change.
+
+        The run does so by itself before it ends, but the input of a restart is made before that.
+        """
+        await self._body.updates.wait_until_idle()
 
     # -- flags ---------------------------------------------------------------------------------------------------------
 

@@ -5,13 +5,14 @@ when the body has returned never happened: an error names their lines. A closed 
 code closes it on purpose.
 """
 
+import contextlib
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import PurePath
 from types import CodeType, FrameType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from mainspring.domain.errors import BodyError
 
@@ -56,6 +57,15 @@ class UnawaitedCalls:
         self._last += 1
         return self._last
 
+    @contextlib.contextmanager
+    def refused(self) -> Iterator[None]:
+        """Refuse all calls within the context. Raises BodyError at each."""
+        self.next_number = _refuse_call  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            del self.next_number
+
     def add(
         self, number: int, coroutine: Coroutine[Any, Any, T], verb: str, name: str, caller: FrameType
     ) -> Coroutine[Any, Any, T]:
@@ -94,6 +104,10 @@ class UnawaitedCalls:
         for call in calls.values():
             if _is_unawaited(call):
                 call[0].close()
+
+
+def _refuse_call() -> NoReturn:
+    raise BodyError("a check of an update and a query only read the state of the workflow: they call no run.* method")
 
 
 def track_calls(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:

@@ -14,7 +14,7 @@ from mainspring.domain.runs.journal import Fact, History, Outcome, OutcomeKind
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.domain.time.clock_step import ClockStep
 from mainspring.engine.body.programs import Program
-from mainspring.engine.body.request import FlagCall, Request, StepCall
+from mainspring.engine.body.request import FlagCall, ReplyCall, Request, StepCall
 from mainspring.engine.driver.code_check import find_body_halt, find_name_halt
 from mainspring.engine.driver.driver_host import DriverHost
 from mainspring.engine.driver.flag_answers import RunFlags
@@ -41,9 +41,14 @@ class Driver(LoadedRun):
         super().__init__(host, run, program, history)
         self.busy = False
         self.steps = StepRunner(self)
-        self.waits = RunWaits(self)
+        self.waits = RunWaits(self, history)
         self._flags = RunFlags(self)
         self.waits.add_facts(run.facts)
+
+    @property
+    def waits_for_stop(self) -> bool:
+        """Whether a cancel or the deadline is being written to the journal."""
+        return self.waits.stop_sent
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -161,8 +166,17 @@ class Driver(LoadedRun):
                 self.steps.start(request, request.call)
             elif isinstance(request.call, FlagCall):
                 self._flags.ask(request, request.call)
+            elif isinstance(request.call, ReplyCall):
+                self._save_reply(request, request.call)
             else:
                 self.waits.start(request)
+
+    def _save_reply(self, request: Request, call: ReplyCall) -> None:
+        if call.error is None:
+            self.journal.save(request, OutcomeState.SUCCEEDED, output=call.input, input=call.input)
+        else:
+            failure = self.host.failure_of(call.error)
+            self.journal.save(request, OutcomeState.FAILED, failure=failure, input=call.input)
 
     def _cancel(self, request: Request) -> None:
         if isinstance(request.call, StepCall):

@@ -190,6 +190,11 @@ class LoadedRun(ABC):
         """Whether the run only completes what is in flight: its worker drains, or a person pauses it."""
         return self.draining or self.pausing
 
+    @property
+    @abstractmethod
+    def waits_for_stop(self) -> bool:
+        """Whether a cancel or the deadline is being written to the journal: nothing new starts before it."""
+
     def accepts(self, result: object) -> bool:
         """Return whether an owner's command was accepted. If not, another worker owns the run, and it is unloaded here."""
         if self.is_unloaded:

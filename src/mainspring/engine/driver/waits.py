@@ -11,7 +11,7 @@ import msgspec
 
 from mainspring.domain.errors import CodecUnavailableError, ValueRefusedError
 from mainspring.domain.failures.failure import Failure
-from mainspring.domain.runs.journal import Fact, FactKind, Outcome, OutcomeKind, origin_of
+from mainspring.domain.runs.journal import Fact, FactKind, History, Outcome, OutcomeKind, origin_of
 from mainspring.domain.states import FailureReason, OutcomeState
 from mainspring.domain.time.clock_step import STEP_MS
 from mainspring.engine.body.request import (
@@ -26,6 +26,7 @@ from mainspring.engine.body.request import (
 )
 from mainspring.engine.driver.loaded_run import halt_run_on_error
 from mainspring.engine.driver.run_end import RunHalt
+from mainspring.engine.driver.run_updates import RunUpdates
 from mainspring.store.base import CommitCallback
 from mainspring.store.commands.inbox import CloseWait, ExpireWait, OpenWait, RejectFact, ReturnFact
 from mainspring.store.commands.results import CommandDone, InboxFacts, Refused, StartAnswer
@@ -48,8 +49,9 @@ _MESSAGE_FACTS = frozenset({FactKind.SIGNAL, FactKind.EVENT})
 class RunWaits:
     """The open waits of one run."""
 
-    def __init__(self, loaded: "LoadedRun") -> None:
+    def __init__(self, loaded: "LoadedRun", history: History | None) -> None:
         self._loaded = loaded
+        self._updates = RunUpdates(loaded, history)
         self._open: dict[str, Request] = {}
         self._deferred_timers: list[tuple[int, Request]] = []
         """Timers that expired while a fact could not be opened."""
@@ -291,6 +293,13 @@ class RunWaits:
                 if not self.stop_sent and self._loaded.body.stopping is None:
                     self._stop(OutcomeKind.CANCEL, self._loaded.host.clock.now(), fact)
                 continue
+            if fact.kind is FactKind.UPDATE:
+                matched = self._updates.match(fact)
+                if matched is None:
+                    return
+                if matched:
+                    del self._facts[fact.seq]
+                continue
             request = self._request_for(fact)
             if request is not None:
                 try:
@@ -384,10 +393,11 @@ class RunWaits:
                 continue  # written by an earlier version without the source
             event, seq = (None, source) if isinstance(source, int) else (source, 0)
             payload = loaded.host.seal(outcome.output)
-            command = ReturnFact(loaded.run.id, loaded.claim, outcome.rank, outcome.name, payload, at, seq, event)
+            kind = FactKind.UPDATE if outcome.kind is OutcomeKind.UPDATE else FactKind.SIGNAL
+            command = ReturnFact(loaded.run.id, loaded.claim, outcome.rank, outcome.name, payload, at, seq, event, kind)
             loaded.journal.saving += 1
             self._returning += 1
-            signal = Fact(seq, loaded.run.id, FactKind.SIGNAL, outcome.name, at, payload=outcome.output)
+            signal = Fact(seq, loaded.run.id, kind, outcome.name, at, payload=outcome.output)
             loaded.host.store.submit(command, self._returned(signal if event is None else None))
 
     def _returned(self, signal: Fact | None) -> CommitCallback[CommandDone | Refused]:
@@ -431,6 +441,10 @@ class RunWaits:
             if isinstance(call, SignalCall) and call.schema is not None:
                 entry |= {"schema": msgspec.Raw(call.schema), "session": self._loaded.host.store.session}
             waiting.append(entry)
+        waiting += [
+            {"kind": "update", "name": name, "ident": f"update:{name}", "until_at": None}
+            for name in self._loaded.body.updates.names[:20]
+        ]
         return msgspec.json.encode(waiting) if waiting else None
 
     def close(self) -> None:

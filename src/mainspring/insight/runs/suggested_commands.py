@@ -16,7 +16,7 @@ from mainspring.store.read.run_decisions import NO_DECISIONS, RunDecisions
 from mainspring.store.views import BlockedCall, Blocker, RunHistory, renamed_step_of
 
 RETRY, CANCEL, DISCARD, GIVE_RESULT = "retry", "cancel", "discard", "give-result"
-ANSWER, SIGNAL, PAUSE, RESUME, FORK = "answer", "signal", "pause", "resume", "fork"
+ANSWER, SIGNAL, UPDATE, PAUSE, RESUME, FORK = "answer", "signal", "update", "pause", "resume", "fork"
 """Operations, by their names in the API."""
 
 

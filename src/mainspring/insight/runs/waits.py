@@ -7,7 +7,7 @@ import msgspec
 
 from mainspring.domain.runs.journal import Fact, FactKind
 from mainspring.domain.time.clock_step import RunClockSteps
-from mainspring.insight.runs.suggested_commands import ANSWER, RETRY, SIGNAL, SuggestedCommand
+from mainspring.insight.runs.suggested_commands import ANSWER, RETRY, SIGNAL, UPDATE, SuggestedCommand
 from mainspring.insight.text.formatting import escape_line, format_distance, shell_word
 from mainspring.insight.text.hidden_values import hide_in_data
 from mainspring.store.views import RunHistory, WaitView
@@ -133,6 +133,8 @@ def describe_waits(history: RunHistory, now: int, at: Callable[[int], str]) -> l
             found.append(f"It asks: {format_question(question)}{until}.")
         elif kind == "timer":
             found.append(f"It sleeps{until}.")
+        elif kind == "update":
+            found.append(f"It receives update {name}.")
         else:
             found.append(f"It waits for {_WORDS.get(kind, escape_line(kind))} {name}{until}.")
     return found
@@ -181,6 +183,11 @@ def list_wait_commands(history: RunHistory, now: int) -> list[SuggestedCommand]:
     for name in names:
         line = f"mainspring runs signal {run} {shell_word(name)} JSON"
         found.append(SuggestedCommand(line, "send it", SIGNAL, {"name": name}))
+    for received in list_waits(history):
+        if received.get("kind") == "update":
+            name = str(received["name"])
+            line = f"mainspring runs update {run} {shell_word(name)} JSON"
+            found.append(SuggestedCommand(line, "send it, and print the reply", UPDATE, {"name": name}))
     return found
 
 

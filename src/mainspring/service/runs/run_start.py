@@ -18,7 +18,7 @@ from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
 from mainspring.store.base import Store, StoreReader
 from mainspring.store.commands.results import StartAnswer
-from mainspring.store.commands.runs import SlotLink
+from mainspring.store.commands.runs import SlotLink, StartRun
 from mainspring.store.read.status.status import automations
 from mainspring.store.views import AutomationView
 
@@ -53,10 +53,30 @@ def start(
         KeyConflictError: the key was used with another input.
         ConflictError: the automation is retired; the store is on hold, and the caller would wait for the result.
     """
+    command = build_start(
+        clock, definition, data, act=act, options=options, trigger=trigger, slot=slot, sealing=sealing, here=here
+    )
+    detail = {"run": command.id, "key": command.run_key.key if command.run_key else None, "due_at": command.due_at}
+    return perform(store, act, "start", f"automation:{definition.name}", command, detail)
+
+
+def build_start(
+    clock: Clock,
+    definition: Definition,
+    data: bytes,
+    *,
+    act: OperationContext,
+    options: StartOptions,
+    trigger: str | None = None,
+    slot: SlotLink | None = None,
+    sealing: Sealing = PLAIN_SEALING,
+    here: bool = False,
+) -> StartRun:
+    """Return the command that starts a run; see `start`. Raises OptionError."""
     if options.key_policy == "replace":
         raise OptionError('key policy "replace" is only for the engine', hint='Choose "reuse" or "restart".')
     now_at = clock.now()
-    command = build_start_command(
+    return build_start_command(
         definition,
         data,
         run=make_id("r", now_at, clock.random_bits(ID_BITS)),
@@ -67,8 +87,6 @@ def start(
         sealing=sealing,
         here=here,
     )
-    detail = {"run": command.id, "key": command.run_key.key if command.run_key else None, "due_at": command.due_at}
-    return perform(store, act, "start", f"automation:{definition.name}", command, detail)
 
 
 def encode_arguments(definition: Definition, arguments: Mapping[str, object], limit: int) -> bytes:

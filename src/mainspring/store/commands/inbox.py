@@ -101,7 +101,7 @@ class ReturnFact(StoreCommand[CommandDone | Refused], frozen=True):
     CommandDone, Refused claim_lost.
 
     The outcome of this rank then counts as cancelled. `event` = the id of the event; None = a signal, with its name and
-    payload, which gets back its place `seq` in the inbox.
+    payload, or an update (`kind`). These get back their place `seq` in the inbox.
     """
 
     run: str
@@ -112,6 +112,7 @@ class ReturnFact(StoreCommand[CommandDone | Refused], frozen=True):
     at: int
     seq: int = 0
     event: str | None = None
+    kind: FactKind = FactKind.SIGNAL
 
 
 class DropRejectedFacts(StoreCommand[NumberAnswer | Refused], frozen=True):

@@ -61,6 +61,15 @@ class DeliveryStored(msgspec.Struct, frozen=True, tag="taken_in"):
     note: str | None = None
 
 
+class UpdateStored(msgspec.Struct, frozen=True, tag="update"):
+    """The update exists, and so does its run. `created` = this command stored it; `created_run` = and started the run."""
+
+    id: str
+    run: str
+    created: bool
+    created_run: bool = False
+
+
 DONE = CommandDone()
 CLAIM_LOST = Refused("claim_lost", "another process has this run now")
 PAUSE_WITHDRAWN = Refused("not_paused", "the run was resumed before it was paused")
@@ -85,4 +94,14 @@ class RolloutMoved(msgspec.Struct, frozen=True, tag="rollout_moved"):
     bulk: str | None = None
 
 
-Result = CommandDone | Refused | StartAnswer | NumberAnswer | LockGranted | DeliveryStored | FlagChanged | RolloutMoved
+Result = (
+    CommandDone
+    | Refused
+    | StartAnswer
+    | NumberAnswer
+    | LockGranted
+    | DeliveryStored
+    | FlagChanged
+    | RolloutMoved
+    | UpdateStored
+)

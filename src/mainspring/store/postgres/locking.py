@@ -88,6 +88,7 @@ from mainspring.store.commands.triggers import (
     ReleaseHeldDeliveries,
     ReleaseSourceKey,
 )
+from mainspring.store.commands.updates import RejectUpdate, RequestUpdate
 from mainspring.store.postgres.arrays import TextArray, texts
 from mainspring.store.postgres.connection import ServerConnection
 from mainspring.store.postgres.texts import TEXTS
@@ -124,6 +125,8 @@ _OF_A_RUN = (
     RejectFact,
     ReturnFact,
     DropRejectedFacts,
+    RequestUpdate,
+    RejectUpdate,
     *_STOPPED,
 )
 

@@ -60,7 +60,7 @@ from mainspring.web.api.endpoints.people import (
     WebSessionDetail,
 )
 from mainspring.web.api.endpoints.restore import DecideRequest
-from mainspring.web.api.endpoints.run_operations import (
+from mainspring.web.api.endpoints.runs.run_operations import (
     AnswerRequest,
     CancelRequest,
     GiveResultRequest,
@@ -68,7 +68,7 @@ from mainspring.web.api.endpoints.run_operations import (
     RetryRequest,
     SignalRequest,
 )
-from mainspring.web.api.endpoints.runs import RunComparison
+from mainspring.web.api.endpoints.runs.runs import RunComparison
 from mainspring.web.api.endpoints.schedule import AgendaPage
 from mainspring.web.api.endpoints.settings import SettingDetail
 from mainspring.web.api.endpoints.status import StatusCounts

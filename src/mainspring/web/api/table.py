@@ -11,19 +11,15 @@ from mainspring.web.api.endpoints import (
     channels,
     effects,
     events,
-    failed_runs,
     handover,
     incidents,
     locks,
-    logs,
     monitors,
     outbox,
     overview,
     people,
     queues,
     restore,
-    run_operations,
-    runs,
     schedule,
     search,
     secrets,
@@ -35,12 +31,14 @@ from mainspring.web.api.endpoints import (
 )
 from mainspring.web.api.endpoints.flags import flag_operations, flag_reads
 from mainspring.web.api.endpoints.rollouts import rollout_operations, rollout_reads
+from mainspring.web.api.endpoints.runs import failed_runs, logs, run_operations, runs, updates
 from mainspring.web.api.route import BASE, ApiRoute
 from mainspring.web.server.path_table import PathTable
 
 ROUTES: Final[tuple[ApiRoute, ...]] = (
     *runs.ROUTES,
     *run_operations.ROUTES,
+    *updates.ROUTES,
     *bulk.ROUTES,
     *bulk_operations.ROUTES,
     *failed_runs.ROUTES,

@@ -15,6 +15,7 @@ from mainspring.domain.states import (
     RolloutState,
     RunState,
     SessionState,
+    UpdateState,
 )
 from mainspring.insight.text.formatting import ICONS
 
@@ -45,6 +46,8 @@ TONES: Final[dict[str, str]] = {
     DeliveryState.FILTERED: "idle",
     DeliveryState.DROPPED: "idle",
     DeliveryState.REFUSED: "warn",
+    UpdateState.ACCEPTED: "busy",
+    UpdateState.REJECTED: "warn",
     TriggerState.LISTENING: "good",
     TriggerState.UNREACHABLE: "bad",
     TriggerState.PROBLEM: "bad",

@@ -221,7 +221,7 @@ def test_signal_that_waited_to_be_put_back_can_be_read_by_the_next_wait(bench):
         accepts=lambda answer: answer is DONE,
         advance=list,
     )
-    waits = RunWaits(driver)
+    waits = RunWaits(driver, None)
     bench.service.fault = TimeoutError()
     waits.return_undelivered_facts()
     bench.service.fault = None

@@ -53,8 +53,9 @@ from mainspring.store.commands import (
     sessions,
     targets,
     triggers,
+    updates,
 )
-from mainspring.store.commands.results import Refused, StartAnswer
+from mainspring.store.commands.results import Refused, StartAnswer, UpdateStored
 from mainspring.store.restore_hold import RESTORED_AT
 from mainspring.store.write.command_handlers import HANDLERS
 from tests.unit.store.sqlite.stores import StoppedClock, claim, do, open_database, opening, starting
@@ -214,6 +215,11 @@ COMMANDS: list[Any] = [
     automations.AuditedCommand(
         "cmd-forget", "me", "discard_rejected", "waiting", inbox.DropRejectedFacts(run="waiting")
     ),
+    updates.RequestUpdate("live", updates.UpdateRequest("add", "u2", b"2", "h2")),
+    updates.StartWithUpdate(
+        msgspec.structs.replace(starting("greeted"), kind="workflow"), updates.UpdateRequest("add", "u3", b"3", "h3")
+    ),
+    updates.RejectUpdate(run="live", claim=1, seq=40, failure=BROKEN),
     runs.CancelChild(run="mine", claim=1, ident="kid"),
     opening("u1"),
     sessions.RecordHeartbeat(),
@@ -496,6 +502,11 @@ def filled(open_one):
     )
     do(database, msgspec.structs.replace(OUTCOME, run="flow", rank=2, request_number=2, events=(), posts=()))
     do(database, runs.FinishRun(run="flow", claim=1, state=RunState.SUCCEEDED, rank=2))
+    do(database, msgspec.structs.replace(starting("live"), kind="workflow"))
+    claim(database, "c-live", 1)
+    do(database, updates.RequestUpdate("live", updates.UpdateRequest("add", "u1", b"1", "h1")))
+    database.connection.execute("update inbox set seq = 40 where kind = 'update'")
+    database.connection.execute("update run_updates set seq = 40")
     do(database, starting("leaving"))
     claim(database, "c-leaving", 1)
     do(database, run_control.PauseRun(run="leaving", command="earlier", request=PAUSE))
@@ -576,6 +587,8 @@ def test_a_command_of_unknown_outcome_is_sent_again_with_one_effect(tmp_path, co
     if isinstance(answer, StartAnswer):
         # Whether this very command made the run is not on record; which run it is, is.
         assert (answer.run, answer.state) == (expected.run, expected.state)
+    elif isinstance(answer, UpdateStored):
+        assert (answer.id, answer.run) == (expected.id, expected.run)
     elif not (committed and isinstance(command, LOSES_ITS_COUNT)):
         assert answer == expected
     quiet_rows, disturbed_rows = contents(quiet), contents(disturbed)

@@ -11,11 +11,11 @@ from mainspring.store.commands.logs import SaveLogs
 from mainspring.store.commands.results import DONE, CommandDone
 from mainspring.store.commands.runs import CompleteRun
 from mainspring.store.postgres.arrays import columns, numbers, texts
-from mainspring.store.postgres.bulk.batch_rule import BatchRule, publishes_nothing, run_of
+from mainspring.store.postgres.bulk.batch_rule import BatchRule, run_of
 from mainspring.store.postgres.transaction import PostgresTransaction
 from mainspring.store.run_end_counts import count_retried_success
 from mainspring.store.write.outbox import row_of
-from mainspring.store.write.runs.journal import STEPS, encode_failure
+from mainspring.store.write.runs.journal import STEPS, UPDATE_KINDS, encode_failure
 
 
 def _save_outcomes(tx: PostgresTransaction, commands: list[SaveOutcome]) -> list[CommandDone | None]:
@@ -82,8 +82,13 @@ def _save_checkpoints(tx: PostgresTransaction, commands: list[SaveCheckpoint]) -
     return [DONE if (c.run, c.ident) in saved else None for c in commands]
 
 
+def _find_plain(_tx: PostgresTransaction, commands: Sequence[SaveOutcome]) -> list[bool]:
+    """Tell for each outcome whether it changes nothing else: it publishes no event, and is no update and no reply."""
+    return [not command.events and command.kind not in UPDATE_KINDS for command in commands]
+
+
 OUTCOMES: BatchRule[SaveOutcome] = BatchRule(
-    SaveOutcome.batched_by(_save_outcomes), key=lambda c: (c.run, c.rank), run=run_of, plain=publishes_nothing
+    SaveOutcome.batched_by(_save_outcomes), key=lambda c: (c.run, c.rank), run=run_of, plain=_find_plain
 )
 ATTEMPTS = BatchRule(SaveAttempt.batched_by(_save_attempts), key=_attempt_of, run=run_of)
 CHECKPOINTS: BatchRule[SaveCheckpoint] = BatchRule(

@@ -18,6 +18,7 @@ from mainspring.store.read.time_search import number_at
 from mainspring.store.schema.effects.effect_calls import BLOCKED_CALL, MOST_BLOCKED
 from mainspring.store.schema.messages.inbox import FACT
 from mainspring.store.schema.messages.rejected_facts import REJECTED_ROW
+from mainspring.store.schema.messages.run_updates import UPDATE_VIEW
 from mainspring.store.schema.messages.waits import WAIT_VIEW
 from mainspring.store.schema.row import first_value, first_values
 from mainspring.store.schema.runs.attempts import ATTEMPT, NEWEST_ATTEMPT
@@ -27,12 +28,13 @@ from mainspring.store.schema.runs.run_pauses import RUN_PAUSE
 from mainspring.store.schema.runs.runs import RUN_ROW, RUN_VIEW
 from mainspring.store.schema.runs.stalled_attempts import STALL
 from mainspring.store.schema.runs.worker_losses import WORKER_LOSS
-from mainspring.store.views import RunHistory, RunPage, RunRow, RunView, StepView, WaitView
+from mainspring.store.views import RunHistory, RunPage, RunRow, RunView, StepView, UpdateView, WaitView
 
 _MOST_LISTED = 5
 _CHILDREN = 100
 _LOSSES = 20
 _FORKS = 20
+_UPDATES = 100
 OUTLINE: Final = 500
 _GENERATIONS, _ATTEMPTS = 20, 100
 _COLUMNS = ", ".join(RUN_ROW.expressions)
@@ -186,6 +188,7 @@ def _read_history(read: Snapshot, run: RunView, outcomes: list[Outcome], attempt
         blocked_calls=BLOCKED_CALL.read_all(read("list_blocked_calls", (run.id, MOST_BLOCKED)) if has_stopped else ()),
         numbers=sum_run_numbers(read("list_measurements_of_run", (run.id,))),
         forks=RUN_ROW.read_all(read("list_forks", (run.id, _FORKS)) if run.finished_at is not None else ()),
+        updates=UPDATE_VIEW.read_all(read("list_updates", (run.id, _UPDATES)))[::-1],
         pause=RUN_PAUSE.read_first(read("read_run_pause", (run.id,)) if run.state is RunState.PAUSED else ()),
     )
 
@@ -250,6 +253,14 @@ def questions(reader: StoreReader, limit: int = 100, automations: Sequence[str] 
     """Return open questions to people, oldest first: of all runs or of some automations'."""
     names = None if automations is None else msgspec.json.encode(automations).decode()
     return WAIT_VIEW.read_all(reader.read("list_questions", (names, limit)))
+
+
+def update_view(reader: StoreReader, update: str) -> UpdateView:
+    """Return an update by its id. Raises NotFoundError."""
+    found = UPDATE_VIEW.read_first(reader.read("read_update", (update,)))
+    if found is None:
+        raise NotFoundError(f"there is no update {update}", hint="See those of a run: mainspring runs show RUN")
+    return found
 
 
 def automations_of(reader: StoreReader, runs: Iterable[str]) -> dict[str, str]:

@@ -192,6 +192,9 @@ _HAS_SUBSCRIBERS = "exists (select 1 from topics where topics.kind = 'run' and t
 _IS_MEMBER = (
     "exists (select 1 from failures where failures.automation = runs.automation and failures.settled_at is null)"
 )
+_HAS_OPEN_UPDATES = (
+    "exists (select 1 from run_updates where run_updates.run = runs.id and run_updates.replied_at is null)"
+)
 _IS_LIMITED = "exists (select 1 from queues where queues.name = runs.queue and queues.concurrency is not null)"
 
 
@@ -208,6 +211,7 @@ class EndedRun(msgspec.Struct, frozen=True):
     has_subscribers: bool
     is_member: bool
     is_limited: bool
+    has_open_updates: bool
 
 
 ENDED_RUN: Final = RowType(
@@ -218,6 +222,7 @@ ENDED_RUN: Final = RowType(
         "has_subscribers": _HAS_SUBSCRIBERS,
         "is_member": _IS_MEMBER,
         "is_limited": _IS_LIMITED,
+        "has_open_updates": _HAS_OPEN_UPDATES,
     },
 )
 

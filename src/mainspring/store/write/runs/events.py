@@ -14,7 +14,7 @@ from mainspring.store.schema.messages.inbox import FACT
 from mainspring.store.schema.runs.journal import CURRENT_OUTCOME
 from mainspring.store.transaction import Transaction
 from mainspring.store.write import subscriptions
-from mainspring.store.write.runs import inbox, message_schemas
+from mainspring.store.write.runs import inbox, message_schemas, updates
 from mainspring.store.write.runs.ownership import answer_lost_claim, is_run_owner
 
 _decode = msgspec.json.decode
@@ -214,6 +214,9 @@ def return_fact(tx: Transaction, command: ReturnFact) -> CommandDone | Refused:
         return answer_lost_claim(tx, c.run, c.claim)
     if not tx.change("cancel_outcome", (c.run, c.rank)):
         return DONE  # by its first sending
+    if c.kind is FactKind.UPDATE:
+        updates.return_update(tx, c.run, c.seq)
+        return DONE
     if c.event is None:
         tx.change("return_fact", (c.seq, c.run, c.name, c.payload, f"returned:{c.rank}", c.at))
         return DONE

@@ -33,7 +33,7 @@ def deliver_fact(tx: Transaction, command: DeliverFact) -> CommandDone | Refused
         if successor is None or successor == c.run:
             return Refused("finished", f"run {c.run} is {found.state}")
         return deliver_fact(tx, msgspec.structs.replace(c, run=successor))
-    if c.payload is not None and not _is_readable(c.payload, found.codec):
+    if c.payload is not None and not is_readable(c.payload, found.codec):
         return Refused(
             "sealed_otherwise", f"the values of run {c.run} are sealed by codec {found.codec!r}, this one is not"
         )
@@ -64,7 +64,7 @@ def _find_question(tx: Transaction, run: str, ident: str | None) -> str | Refuse
     return Refused("no_such_question", f"run {run} has {problem}")
 
 
-def _is_readable(payload: bytes, codec: str) -> bool:
+def is_readable(payload: bytes, codec: str) -> bool:
     """Tell whether a worker of a run with this codec can read the value. A run that started plain may get sealed ones."""
     sealed = split_sealed(payload)
     return codec == PLAIN_SEALING.id or (sealed is not None and sealed.codec == codec)

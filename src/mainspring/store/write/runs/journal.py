@@ -22,6 +22,8 @@ from mainspring.store.write.runs.ownership import answer_lost_claim, is_run_owne
 _encode = msgspec.json.encode
 STEPS = frozenset({OutcomeKind.STEP, OutcomeKind.UNDO})
 """The kinds of outcomes that are counted as steps."""
+UPDATE_KINDS = frozenset({OutcomeKind.UPDATE, OutcomeKind.REPLY})
+"""The kinds of outcomes that change an update."""
 
 
 def encode_failure(failure: Failure | None) -> bytes | None:
@@ -42,6 +44,8 @@ def save_outcome(tx: Transaction, command: SaveOutcome) -> CommandDone | Refused
          c.undo, c.started_at, c.at, c.duration_us, tx.session, c.requested_after),
     ):  # fmt: skip
         return _not_saved(tx, command)
+    if c.kind in UPDATE_KINDS:
+        _record_update(tx, c)
     if c.inbox is not None:
         tx.change("consume_fact", (c.inbox, run))
     if c.marked:
@@ -59,6 +63,16 @@ def save_outcome(tx: Transaction, command: SaveOutcome) -> CommandDone | Refused
             if c.state is OutcomeState.SUCCEEDED:
                 count_retried_success(tx, c.automation, c.attempt - c.spent)
     return DONE
+
+
+def _record_update(tx: Transaction, command: SaveOutcome) -> None:
+    """Record that an update was accepted, or its reply."""
+    from mainspring.store.write.runs import updates  # noqa: PLC0415 - few runs have updates
+
+    if command.kind is OutcomeKind.REPLY:
+        updates.save_reply(tx, command)
+    elif command.inbox is not None:
+        updates.accept_update(tx, command.run, command.ident, command.inbox)
 
 
 def _close_request(tx: Transaction, run: str, ident: str, state: OutcomeState) -> None:

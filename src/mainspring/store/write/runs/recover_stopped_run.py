@@ -28,7 +28,16 @@ from mainspring.store.schema.runs.runs import STOPPED_RUN, StoppedRun
 from mainspring.store.transaction import Transaction
 from mainspring.store.write import effects
 from mainspring.store.write.incidents import members
-from mainspring.store.write.runs import events, inbox, partitions, rejected_facts, rollback, run_keys, run_transitions
+from mainspring.store.write.runs import (
+    events,
+    inbox,
+    partitions,
+    rejected_facts,
+    rollback,
+    run_keys,
+    run_transitions,
+    updates,
+)
 from mainspring.store.write.runs.ownership import read_receiving_run
 
 _UNSETTLED = {
@@ -200,6 +209,7 @@ def _make_ready(tx: Transaction, run: StoppedRun, generation: int, due_at: int |
     if generation > run.generation:
         tx.change("delete_checkpoints_of_run", (run.id,))  # attempts from now on have other keys than these checkpoints
     tx.change("delete_pause_requests", (run.id,))  # it stopped before it could be paused
+    updates.return_superseded_updates(tx, run.id)
     blocked = None
     if run.partition is not None and not partitions.hold_partition(tx, run.queue, run.partition, run.id, run.parent):
         blocked = "partition"

@@ -30,7 +30,7 @@ from mainspring.store.schema.runs.runs import (
 from mainspring.store.transaction import Transaction
 from mainspring.store.write import subscriptions
 from mainspring.store.write.incidents import members
-from mainspring.store.write.runs import events, inbox, partitions, queue_capacity, rollback, run_keys
+from mainspring.store.write.runs import events, inbox, partitions, queue_capacity, rollback, run_keys, updates
 from mainspring.store.write.runs.journal import encode_failure, save_outcome
 from mainspring.store.write.runs.ownership import answer_lost_claim, is_run_owner, read_receiving_run
 from mainspring.store.write.runs.start import start_run
@@ -163,6 +163,8 @@ def _start_successor(tx: Transaction, run: str, then: StartRun, ended: EndedRun)
     events.free_inbox_events(tx, run)
     tx.change("move_rejected_facts_to_successor", {"successor": then.id, "run": run})
     tx.change("move_facts_to_successor", {"successor": then.id, "run": run})
+    if ended.has_open_updates:
+        tx.change("move_updates_to_successor", {"successor": then.id, "run": run})
     tx.change("move_waits_to_successor", {"successor": then.id, "run": run})
     return msgspec.structs.replace(ended, parent=None, parent_ident=None, has_subscribers=False)
 
@@ -216,6 +218,8 @@ def settle_end(
     awaited.
     """
     tx.change("close_waits", (run,))
+    if ended.has_open_updates:
+        updates.end_open_updates(tx, run)
     _announce_end(tx, run, ended, state, result, failure, reason)
     close_children(tx, run)
     if state is not RunState.FAILED:

@@ -138,7 +138,13 @@ def start_run(call: ApiCall[None, StartRunRequest]) -> StartRunResponse:
     body, site, act = call.body, call.site, call.act()
     definition = read_startable_definition(find_automation(call))
     data = encode_arguments(definition, body.input, site.sealing.limit)
-    options = StartOptions(
+    started = site.engine().start(definition, data, act=act, options=read_start_options(body))
+    return StartRunResponse(command=act.command, run=started.run, created=started.created, state=started.state)
+
+
+def read_start_options(body: StartRunRequest) -> StartOptions:
+    """Return the options of a start. Raises ArgumentError: its instant is too late."""
+    return StartOptions(
         key=body.key,
         key_policy=body.key_policy,
         due_at=to_ms(body.at),
@@ -148,8 +154,6 @@ def start_run(call: ApiCall[None, StartRunRequest]) -> StartRunResponse:
         tags=body.tags,
         title=body.title,
     )
-    started = site.engine().start(definition, data, act=act, options=options)
-    return StartRunResponse(command=act.command, run=started.run, created=started.created, state=started.state)
 
 
 def backfill(call: ApiCall[None, BackfillRequest]) -> BackfillResponse:

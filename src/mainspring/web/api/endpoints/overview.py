@@ -20,7 +20,7 @@ from mainspring.store.read.runs.run_views import questions
 from mainspring.store.read.status.status import sessions
 from mainspring.store.views import Capped, RunRow
 from mainspring.web.api.call import AnyApiCall
-from mainspring.web.api.endpoints import runs
+from mainspring.web.api.endpoints.runs import runs
 from mainspring.web.api.response_types import Page
 from mainspring.web.api.route import get_route
 

@@ -26,7 +26,7 @@ from mainspring.store.read.rollouts import find_last_rollout
 from mainspring.store.views import AutomationView, RunRow
 from mainspring.web.api.bodies import OperationRequest
 from mainspring.web.api.call import ApiCall
-from mainspring.web.api.endpoints import automation_health, automations, incidents, runs
+from mainspring.web.api.endpoints import automation_health, automations, incidents
 from mainspring.web.api.endpoints.automation_health import (
     RUNS,
     ChangeMark,
@@ -38,7 +38,8 @@ from mainspring.web.api.endpoints.automation_health import (
 )
 from mainspring.web.api.endpoints.automations import PauseRequest
 from mainspring.web.api.endpoints.incidents import ErrorsQuery, IncidentsQuery
-from mainspring.web.api.endpoints.runs import RunsQuery
+from mainspring.web.api.endpoints.runs import runs
+from mainspring.web.api.endpoints.runs.runs import RunsQuery
 from mainspring.web.dashboard.automations.automation_rows import (
     DayRow,
     SourceRow,

@@ -6,7 +6,8 @@ from typing import Any
 from mainspring.domain.access.permissions import Role
 from mainspring.web.api.bodies import OperationRequest
 from mainspring.web.api.call import ApiCall
-from mainspring.web.api.endpoints import incidents, run_operations
+from mainspring.web.api.endpoints import incidents
+from mainspring.web.api.endpoints.runs import run_operations
 from mainspring.web.dashboard.page_route import Form, PageButton, call_api, read_reason
 from mainspring.web.dashboard.time_fields import parse_future
 

@@ -100,6 +100,9 @@ def _build_operation(
         case suggested_commands.SIGNAL:
             name = can.body["name"]
             return _build_form_operation(can, f"Send {escape_line(name, 40)}", {"name": name}, input_kind="value")
+        case suggested_commands.UPDATE:
+            name = can.body["name"]
+            return _build_form_operation(can, f"Update {escape_line(name, 40)}", {"name": name}, input_kind="value")
         case suggested_commands.ANSWER:
             return _build_answer(can, waits[can.body["question"]])
         case _:

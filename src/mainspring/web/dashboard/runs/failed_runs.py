@@ -13,9 +13,10 @@ from mainspring.insight.runs.dead_letters import DeadLetterGroup
 from mainspring.store.views import RunRow
 from mainspring.web.api.bodies import ListQuery, Number, Word
 from mainspring.web.api.call import ApiCall
-from mainspring.web.api.endpoints import bulk_operations, failed_runs
+from mainspring.web.api.endpoints import bulk_operations
 from mainspring.web.api.endpoints.bulk_operations import BulkOperationRequest
-from mainspring.web.api.endpoints.failed_runs import FailedErrorsQuery, StoppedRunsQuery
+from mainspring.web.api.endpoints.runs import failed_runs
+from mainspring.web.api.endpoints.runs.failed_runs import FailedErrorsQuery, StoppedRunsQuery
 from mainspring.web.api.response_types import Page
 from mainspring.web.dashboard.bulk_confirmation import BulkConfirmation, count_targets, read_rate
 from mainspring.web.dashboard.exports import list_all_pages

@@ -13,8 +13,8 @@ from mainspring.insight.text.hidden_values import hide_in_data
 from mainspring.store.views import WaitView
 from mainspring.web.api.bodies import Number
 from mainspring.web.api.call import ApiCall
-from mainspring.web.api.endpoints import runs
-from mainspring.web.api.endpoints.run_operations import AnswerRequest
+from mainspring.web.api.endpoints.runs import runs
+from mainspring.web.api.endpoints.runs.run_operations import AnswerRequest
 from mainspring.web.dashboard.page_route import Form, PageButton, PageRoute, PageView, api_call
 from mainspring.web.dashboard.runs.run_operations import submit_answer
 

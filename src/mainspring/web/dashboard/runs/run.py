@@ -18,7 +18,8 @@ from mainspring.store.read.runs.run_views import ended_calls
 from mainspring.store.read.status.status import schedules
 from mainspring.store.views import RunRow, RunView
 from mainspring.web.api.call import ApiCall
-from mainspring.web.api.endpoints import effects, runs
+from mainspring.web.api.endpoints import effects
+from mainspring.web.api.endpoints.runs import runs
 from mainspring.web.dashboard.charts.step_bars import draw_bars
 from mainspring.web.dashboard.page_route import Form, PageRoute, PageView, api_call
 from mainspring.web.dashboard.runs import run_log

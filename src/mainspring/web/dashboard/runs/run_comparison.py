@@ -10,8 +10,8 @@ from mainspring.insight.text.hidden_values import hide_at_path
 from mainspring.service.runs.run_differences import Difference, find_last_success
 from mainspring.store.views import RunView
 from mainspring.web.api.call import ApiCall
-from mainspring.web.api.endpoints import runs
-from mainspring.web.api.endpoints.runs import CompareQuery, RunComparison
+from mainspring.web.api.endpoints.runs import runs
+from mainspring.web.api.endpoints.runs.runs import CompareQuery, RunComparison
 from mainspring.web.dashboard.runs.run_log import RunPageQuery
 
 DIFFERENCES: Final = 40

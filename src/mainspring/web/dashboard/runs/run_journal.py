@@ -8,7 +8,7 @@ import msgspec
 from mainspring.domain.runs.journal import Outcome
 from mainspring.web.api.bodies import CommitOrderQuery
 from mainspring.web.api.call import ApiCall
-from mainspring.web.api.endpoints import runs
+from mainspring.web.api.endpoints.runs import runs
 from mainspring.web.dashboard.exports import MOST, list_all_pages
 from mainspring.web.dashboard.page_route import Form, PageRoute, PageView, api_call
 from mainspring.web.dashboard.runs.run_values import ValueView, build_values

@@ -9,8 +9,8 @@ from mainspring.domain.runs.log_line import Level, LogLine, format_iso_instant
 from mainspring.insight.text.formatting import format_instant
 from mainspring.web.api.bodies import Word
 from mainspring.web.api.call import ApiCall
-from mainspring.web.api.endpoints import logs
-from mainspring.web.api.endpoints.logs import LogsQuery
+from mainspring.web.api.endpoints.runs import logs
+from mainspring.web.api.endpoints.runs.logs import LogsQuery
 from mainspring.web.dashboard.exports import list_all_pages
 
 _LINES = 200

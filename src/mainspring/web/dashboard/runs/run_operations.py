@@ -11,7 +11,7 @@ from mainspring.insight.runs import suggested_commands
 from mainspring.insight.text.formatting import format_distance
 from mainspring.web.api.bodies import OperationRequest
 from mainspring.web.api.call import ApiCall
-from mainspring.web.api.endpoints import run_operations
+from mainspring.web.api.endpoints.runs import run_operations, updates
 from mainspring.web.api.prior_responses import find_prior_answer
 from mainspring.web.dashboard.page_route import Form, PageButton, call_api, read_reason
 
@@ -96,6 +96,12 @@ def signal(call: ApiCall[Any, Form]) -> None:
     call_api(call, run_operations.send_signal, _build_body(call, run_operations.SignalRequest, **values))
 
 
+def update(call: ApiCall[Any, Form]) -> None:
+    """Send it an update; the page shows the reply."""
+    values = {"name": call.body.get("name", ""), "value": _parse_value(call)}
+    call_api(call, updates.request_update, _build_body(call, updates.UpdateRunRequest, **values))
+
+
 def _parse_value(call: ApiCall[Any, Form]) -> Any:
     text = call.body.get("value", "").strip()
     try:
@@ -125,4 +131,5 @@ BUTTONS = {
     suggested_commands.ANSWER: _build_button(answer),
     suggested_commands.GIVE_RESULT: _build_button(give_result),
     suggested_commands.SIGNAL: _build_button(signal),
+    suggested_commands.UPDATE: _build_button(update),
 }

@@ -10,7 +10,7 @@ from mainspring.domain.states import REOPENABLE_STATES, AttemptState, RunState
 from mainspring.insight.runs.steps import StepLine, label_step
 from mainspring.store.views import RunView, StepView
 from mainspring.web.api.call import ApiCall
-from mainspring.web.api.endpoints import runs
+from mainspring.web.api.endpoints.runs import runs
 from mainspring.web.dashboard.page_route import api_call
 from mainspring.web.dashboard.runs.run_log import WHOLE_RUN, RunPageQuery
 from mainspring.web.dashboard.runs.run_summary import ErrorSummary, summarize_error

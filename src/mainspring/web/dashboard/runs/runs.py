@@ -17,9 +17,10 @@ from mainspring.service.runs.bulk import CANCELLABLE
 from mainspring.store.views import RunRow
 from mainspring.web.api.bodies import CommitOrderQuery, Word
 from mainspring.web.api.call import ApiCall
-from mainspring.web.api.endpoints import bulk_operations, runs
+from mainspring.web.api.endpoints import bulk_operations
 from mainspring.web.api.endpoints.bulk_operations import BulkOperationRequest
-from mainspring.web.api.endpoints.runs import RunsQuery
+from mainspring.web.api.endpoints.runs import runs
+from mainspring.web.api.endpoints.runs.runs import RunsQuery
 from mainspring.web.api.response_types import Page
 from mainspring.web.dashboard.bulk_confirmation import BulkConfirmation, count_targets, read_rate
 from mainspring.web.dashboard.exports import list_all_pages

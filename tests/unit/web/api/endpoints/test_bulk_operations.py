@@ -4,7 +4,7 @@ import pytest
 
 from mainspring.service.bulk_operation import run_next_piece
 from tests.api_world import BACKUP, own
-from tests.unit.web.api.endpoints.test_failed_runs import fall
+from tests.unit.web.api.endpoints.runs.test_failed_runs import fall
 from tests.unit.web.dashboard.shop import Shop
 
 

@@ -11,7 +11,7 @@ from mainspring.domain.states import RunState
 from mainspring.service.bulk_operation import run_next_piece
 from mainspring.service.runs.run import retry
 from mainspring.store.read.bulk_operations import bulk_parts, list_bulk_operations
-from mainspring.web.api.endpoints import failed_runs
+from mainspring.web.api.endpoints.runs import failed_runs
 from tests.contract.store.process import finish
 from tests.unit.web.dashboard.failed_runs import DENIED, HOSTILE, fall, fall_of_backup, fingerprint_of, group
 from tests.unit.web.dashboard.page_world import printed_text

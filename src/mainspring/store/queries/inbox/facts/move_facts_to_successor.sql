@@ -1,1 +1,1 @@
-update inbox set run = :successor where run = :run and kind in ({{signal}}, {{cancel}}, {{pause}})
+update inbox set run = :successor where run = :run and kind in ({{signal}}, {{update}}, {{cancel}}, {{pause}})

@@ -1,1 +1,3 @@
-select id from runs where id in (select value from json_each(?)) and (finished_at is not null or state = {{needs_attention}})
+select id from runs where id in (select value from json_each(?1)) and (finished_at is not null or state = {{needs_attention}})
+union all
+select id from run_updates where id in (select value from json_each(?1)) and replied_at is not null

@@ -1,0 +1,169 @@
+"""Updates in a body: the handlers that its code registers, and the handlers that run.
+
+An accepted update is an outcome: its delivery starts a task whose branch is the identity of the outcome. The end of that task is a request,
+whose outcome saves the reply. So a replay starts the same handlers at the same places, and a handler that returns another reply is drift.
+"""
+
+import asyncio
+import contextvars
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mainspring.domain.errors import BodyError, OptionError, ValueRefusedError
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import Outcome, OutcomeKind
+from mainspring.domain.runs.update import REPLY_SUFFIX
+from mainspring.domain.values.codec import decode, encode
+from mainspring.domain.values.function_signature import Signature, read_signature
+from mainspring.domain.values.saved_call import encode_result
+from mainspring.engine.attempts.context_flags import IN_BODY
+from mainspring.engine.body.drift import build_unread_drift
+from mainspring.engine.body.request import ReplyCall, Request, Restarted, RolledBack, Unloaded
+
+if TYPE_CHECKING:
+    from mainspring.engine.body.body import Body
+
+_NOT_IN_NAMES = frozenset("#/[]%")
+_ENDS_THE_RUN = "an update handler cannot end its run: set a flag there, and end the run in the workflow function"
+
+
+class UpdateHandler(NamedTuple):
+    """A handler of updates: a function of the value, or of nothing. `validate` takes the same, and rejects an update by an error.
+
+    An update without a value leaves it to the default of the parameter, if there is one.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    signature: Signature
+    validate: Callable[..., Any] | None
+
+    def read(self, data: bytes | None) -> tuple[Any, ...]:
+        """Return the arguments of the handler. Raises ValueRefusedError: the value does not fit its type."""
+        data = b"null" if data is None else data
+        parameters = self.signature.parameters
+        if data == b"null" and parameters and not parameters[0].is_required:
+            return ()
+        if parameters:
+            return (decode(data, annotation=parameters[0].annotation, value_name=f"update {self.name}"),)
+        if data != b"null":
+            raise ValueRefusedError(f"update {self.name}", "$", "its handler takes no value")
+        return ()
+
+
+class BodyUpdates:
+    """The handlers of one body, and how many of them run. None is called once the workflow function has returned."""
+
+    def __init__(self, body: "Body") -> None:
+        self._body = body
+        self._handlers: dict[str, UpdateHandler] = {}
+        self.running = 0
+        self.is_closed = False
+        self._idle_waiters: list[asyncio.Future[Any]] = []
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the updates that the run receives now."""
+        is_open = not (self.is_closed or self._body.done or self._body.stopping is not None)
+        return sorted(self._handlers) if is_open else []
+
+    def register(self, name: str, function: Callable[..., Any], validate: Callable[..., Any] | None) -> None:
+        """Register the handler of an update.
+
+        Raises:
+            OptionError: the name or the function cannot be used, or the name has a handler already.
+        """
+        if not name or not name.isprintable() or _NOT_IN_NAMES & set(name):
+            raise OptionError(
+                f"run.on_update({name!r}): this cannot be a name", hint="Use letters, digits and _ - . : only."
+            )
+        if name in self._handlers:
+            raise OptionError(f"run.on_update({name!r}): the run has a handler of this name already")
+        signature = read_signature(function)
+        if len(signature.parameters) > 1:
+            raise OptionError(
+                f"run.on_update({name!r}): the handler has {len(signature.parameters)} parameters",
+                hint="An update carries one value: give the handler one parameter, such as a dataclass.",
+            )
+        self._handlers[name] = UpdateHandler(name, function, signature, validate)
+
+    def find(self, name: str) -> UpdateHandler | None:
+        """Return the handler that an update of this name gets now."""
+        return self._handlers[name] if name in self.names else None
+
+    def check(self, handler: UpdateHandler, data: bytes | None) -> None:
+        """Check an update before it is accepted, with the state that the body has now. Raises what the check raises."""
+        arguments = handler.read(data)
+        if handler.validate is not None:
+            self._body.call_read_only(handler.validate, *arguments)
+
+    def start(self, outcome: Outcome) -> None:
+        """Start the handler of an accepted update."""
+        handler = self._handlers.get(outcome.name)
+        try:
+            if handler is None:
+                raise BodyError(f"the code has no handler for it at this place: @run.on_update({outcome.name!r})")
+            arguments = handler.read(outcome.output)
+        except Exception as error:  # noqa: BLE001 - the code has changed since
+            self._body.drift = self._body.drift or build_unread_drift(outcome, error)
+            return
+        context = contextvars.copy_context()
+        context.run(IN_BODY.set, True)
+        self.running += 1
+        task = context.run(self._body.loop.create_task, self._run(handler, arguments, outcome.ident), context=context)
+        task.branch = f"{outcome.ident}/"
+
+    async def wait_until_idle(self) -> None:
+        """Wait until no handler runs."""
+        while self.running:
+            self._idle_waiters.append(self._body.future())
+            await self._idle_waiters[-1]
+
+    async def _run(self, handler: UpdateHandler, arguments: tuple[Any, ...], ident: str) -> None:
+        try:
+            call = await self._call(handler, arguments)
+            await self._save_reply(
+                Request(OutcomeKind.REPLY, f"{ident}{REPLY_SUFFIX}", handler.name, call, None, _ignore)
+            )
+        finally:
+            self.running -= 1
+            if not self.running:
+                waiters, self._idle_waiters = self._idle_waiters, []
+                for waiter in waiters:
+                    if not waiter.done():
+                        waiter.set_result(None)
+
+    async def _call(self, handler: UpdateHandler, arguments: tuple[Any, ...]) -> ReplyCall:
+        try:
+            result = handler.function(*arguments)
+            if inspect.isawaitable(result):
+                result = await result
+            subject = f"reply to update {handler.name}"
+            return ReplyCall(encode_result(handler.signature, result, subject, limit=self._body.payload_max))
+        except (Unloaded, GeneratorExit):
+            raise
+        except (Restarted, RolledBack):
+            error: BaseException = BodyError(_ENDS_THE_RUN)
+        except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001 - the error is the reply
+            error = raised
+        return ReplyCall(encode({"error": f"{type(error).__name__}: {error}"}), error)
+
+    async def _save_reply(self, request: Request) -> None:
+        future = self._body.future()
+
+        def take(_value: Any, _failure: Failure | None) -> None:
+            if not future.done():
+                future.set_result(None)
+
+        request.take = take
+        self._body.register(request)
+        try:
+            await future
+        finally:
+            if request.open:
+                self._body.cancel_request(request)
+
+
+def _ignore(_value: Any, _failure: Failure | None) -> None:
+    """Do nothing: replaced before the request is registered."""

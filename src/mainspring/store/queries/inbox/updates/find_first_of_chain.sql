@@ -1,0 +1,1 @@
+select coalesce(chain, id) from runs where id = ?

@@ -1,0 +1,1 @@
+select run, name, input_hash from run_updates where id = ?

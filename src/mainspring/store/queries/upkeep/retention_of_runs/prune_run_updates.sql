@@ -1,0 +1,1 @@
+delete from run_updates where run in (select value from json_each(?))

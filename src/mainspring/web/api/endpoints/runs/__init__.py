@@ -1,0 +1,1 @@
+"""Runs: reads, operations, updates, logs, and failed runs."""
