@@ -23,6 +23,7 @@ PUBLIC = [
     "MainspringError",
     "NotSent",
     "Permanent",
+    "QueryFailed",
     "Retry",
     "Run",
     "RunEnded",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mainspring.domain.errors import Transient as Transient
     from mainspring.domain.failures.classifier import Classifier as Classifier
     from mainspring.domain.failures.retry import Retry as Retry
+    from mainspring.domain.failures.saved_error import QueryFailed as QueryFailed
     from mainspring.domain.failures.saved_error import RunEnded as RunEnded
     from mainspring.domain.failures.saved_error import RunFailed as RunFailed
     from mainspring.domain.failures.saved_error import StepFailed as StepFailed
@@ -65,6 +66,7 @@ _PUBLIC: dict[str, str] = {
     "MainspringError": "mainspring.domain.errors",
     "NotSent": "mainspring.domain.errors",
     "Permanent": "mainspring.domain.errors",
+    "QueryFailed": "mainspring.domain.failures.saved_error",
     "Retry": "mainspring.domain.failures.retry",
     "Run": "mainspring.engine.body.run",
     "RunEnded": "mainspring.domain.failures.saved_error",

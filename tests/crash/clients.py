@@ -15,11 +15,15 @@ from mainspring.service.runs.run import cancel, pause, resume, retry
 from mainspring.service.runs.run_fork import ForkOptions, fork
 from mainspring.service.runs.update import request_update
 from mainspring.service.triggers import event
+from mainspring.store.commands.queries import AskQuery
+from mainspring.store.commands.results import Refused
 from mainspring.store.read.flags import find_flag
 from mainspring.store.read.operation_reads import OperationReads
-from mainspring.store.read.runs.run_views import run_history, run_view, update_view
-from mainspring.store.views import RunHistory, RunView, UpdateView
+from mainspring.store.read.runs.run_views import query_view, run_history, run_view, update_view
+from mainspring.store.views import QueryView, RunHistory, RunView, UpdateView
 from tests.crash.stores import open_store
+
+_QUERY_WITHIN_MS = 60_000
 
 
 class Client:
@@ -92,6 +96,11 @@ class Client:
         )
         assert first.id == again.id
         return update_view(self.store.reader, first.id)
+
+    def query(self, run: str, name: str, id: str) -> QueryView | None:
+        """Ask a query under this id, and return it as it stands; None = no worker lives now."""
+        stored = self.store.apply(AskQuery(id, run, name, b"null", _QUERY_WITHIN_MS))
+        return None if isinstance(stored, Refused) else query_view(self.store.reader, id)
 
     def flip(self, name: str) -> None:
         """Give a flag to all keys, or to none if all have it; at the first call to none."""

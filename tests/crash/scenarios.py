@@ -57,9 +57,14 @@ def fork(experiment: Experiment) -> bool:
 
 def update(experiment: Experiment) -> bool:
     """Send updates one after the other, each after the reply to the one before it."""
-    for name, value, request_id in (("add", 1, "u1"), ("add", 2, "u2"), ("add", 1, "again"), ("close", None, "end")):
+    for name, value, request_id in (("add", 1, "u1"), ("add", 2, "u2"), ("add", 1, "again")):
         if experiment.client.update(experiment.run, name, value, request_id).replied_at is None:
-            return request_id == "end"
+            return False
+    query = experiment.client.query(experiment.run, "numbers", "q1")
+    if query is None or query.answered_at is None:
+        return False
+    assert query.result == b"[1,2]", query
+    experiment.client.update(experiment.run, "close", None, "end")
     return True
 
 

@@ -127,7 +127,7 @@ async def paused_run(run: ms.Run) -> list[str]:
 
 @ms.workflow
 async def updated_run(run: ms.Run) -> list[int]:
-    """Two accepted updates with a step each, one that its check rejects, and one that ends the run."""
+    """Two accepted updates with a step each, one that its check rejects, and one that ends the run; and a query."""
     numbers: list[int] = []
     closed = asyncio.Event()
 
@@ -140,6 +140,10 @@ async def updated_run(run: ms.Run) -> list[int]:
         numbers.append(number)
         await run.step(keyed if number % 2 else keyed_in_loop, f"add {number}")
         return len(numbers)
+
+    @run.on_query("numbers")
+    def read_numbers() -> list[int]:
+        return numbers
 
     @run.on_update("close")
     def close() -> str:

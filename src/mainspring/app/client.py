@@ -10,15 +10,22 @@ Each operation has a command id of its own, so that a repeated request after a l
 import asyncio
 import contextlib
 import secrets
-import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
 
+from mainspring.app.remote_handle import (
+    RemoteHandle,
+    RemoteRun,
+    await_reply,
+    drop_sealed,
+    encode_value,
+    quote_path_part,
+)
 from mainspring.app.start_options import StartsWithOptions
 from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.errors import (
@@ -31,20 +38,12 @@ from mainspring.domain.errors import (
     UnknownNameError,
     ValueRefusedError,
 )
-from mainspring.domain.failures.failure import Failure
-from mainspring.domain.failures.saved_error import RunFailed
-from mainspring.domain.runs.update import REPLY_TIMEOUT_S, Update, make_timeout_error, make_update_error
-from mainspring.domain.states import TERMINAL_STATES, RunState, UpdateState
-from mainspring.domain.values.codec import decode, encode
-from mainspring.domain.values.sealing import MAX_PAYLOAD_BYTES
+from mainspring.domain.runs.update import REPLY_TIMEOUT_S, Update
 
 REQUEST_TIMEOUT_S = 90.0
 """The longest time for one request: an operation on many runs is answered within a minute."""
 _TRIES = 4
 _FIRST_PAUSE_S = 0.2
-_FIRST_POLL_INTERVAL_S, _LONGEST_POLL_INTERVAL_S = 0.02, 2.0
-SERVER_WAIT_S = 25.0
-"""Seconds that the server may wait for the end of a run before it answers."""
 _RETRYABLE_STATUSES = frozenset({502, 503, 504})
 _Sleep = Callable[[float], Awaitable[None]]
 
@@ -115,109 +114,6 @@ def _make_error(kind: type[MainspringError], problem: ProblemDetails) -> Mainspr
     return error
 
 
-class RemoteRun(msgspec.Struct, frozen=True):
-    """A run as the API returns it, as far as a program needs it."""
-
-    id: str
-    automation: str
-    state: RunState
-    result: Any = None
-    failure: Failure | None = None
-    detail: Any = None
-
-
-class RemoteHandle:
-    """Returned by `Client.start`; `created` tells whether the run is new or was found by its key."""
-
-    def __init__(self, client: "Client", run_id: str, *, created: bool = True) -> None:
-        self._client = client
-        self.id = run_id
-        self.created = created
-
-    def __repr__(self) -> str:
-        return f"<run {self.id}>"
-
-    async def view(self) -> RemoteRun:
-        """Return the run's state, result and error; of a restarted run (`run.restart`) those of the run that continues it."""
-        return await self._client.read_run(self.id, newest=True)
-
-    async def status(self) -> RunState:
-        """Return the run's state; of a restarted run that of the run that continues it."""
-        return (await self.view()).state
-
-    async def signal(self, name: str, value: Any = None) -> None:
-        """Send a message to the run, or to the run that continues it."""
-        await self._client.signal(self.id, name, value)
-
-    async def update(
-        self,
-        name: str,
-        value: Any = None,
-        *,
-        id: str | None = None,
-        type: Any = Any,
-        timeout: float | None = REPLY_TIMEOUT_S,
-    ) -> Any:
-        """Send a request to the run and return its reply, as `type`; see `Handle.update`."""
-        body = {"name": name, "value": _encode_value(value, f"update {name}"), "id": id}
-        sent = await self._client.act(f"runs/{_quote_path_part(self.id)}/update", body)
-        return await self._client.await_reply(sent["run"], sent["update"], type, timeout)
-
-    async def result(self, timeout: float | None = None, *, type: Any = Any) -> Any:
-        """Wait for the end and return the result, typed by `type`. Follows a restarted run to the run that ends.
-
-        Raises:
-            RunFailed: it ended failed or cancelled, or needs attention.
-            TimeoutError: it has not ended within `timeout` seconds.
-            ValueRefusedError: the result does not fit `type`.
-        """
-        until = None if timeout is None else time.monotonic() + timeout
-        run_id, pause = self.id, _FIRST_POLL_INTERVAL_S
-        while True:
-            sent_at = time.monotonic()
-            wait = SERVER_WAIT_S if until is None else min(SERVER_WAIT_S, max(0.0, until - sent_at))
-            view = await self._client.read_run(run_id, newest=True, wait=wait)
-            successor_id = view.detail.get("restarted_as") if isinstance(view.detail, dict) else None
-            if view.state is RunState.SUCCEEDED and isinstance(successor_id, str):
-                run_id, pause = successor_id, _FIRST_POLL_INTERVAL_S
-                continue
-            if view.state in TERMINAL_STATES or view.state is RunState.NEEDS_ATTENTION:
-                return _unwrap_result(view, type)
-            left = pause if until is None else min(pause, until - time.monotonic())
-            if left <= 0:
-                hint = f"To see why: mainspring explain {run_id}"
-                raise TimeoutError(f"run {run_id} has not ended in {timeout} s; it is {view.state}. {hint}")
-            if wait and time.monotonic() - sent_at >= wait / 2:  # the server has waited
-                continue
-            await self._client.sleep(left)  # the server has no free place for another waiting request
-            pause = min(pause * 1.5, _LONGEST_POLL_INTERVAL_S)
-
-
-class RemoteUpdate(msgspec.Struct, frozen=True):
-    """An update as the API returns it, as far as a program needs it."""
-
-    id: str
-    run: str
-    request_id: str
-    name: str
-    state: UpdateState
-    replied_at: datetime | None = None
-    result: Any = None
-    failure: Failure | None = None
-
-
-def _unwrap_reply(update: RemoteUpdate, kind: Any) -> Any:
-    if update.failure is not None:
-        raise make_update_error(update.run, update.name, update.state, update.failure)
-    return decode(msgspec.json.encode(update.result), kind, value_name=f"reply to update {update.name}")
-
-
-def _unwrap_result(view: RemoteRun, kind: Any) -> Any:
-    if view.state is not RunState.SUCCEEDED:
-        raise RunFailed(view.id, view.state, view.failure)
-    return decode(msgspec.json.encode(view.result), kind, value_name=f"result of run {view.id}")
-
-
 class Client(StartsWithOptions["RemoteStarter"]):
     """One project's API. Use it as `async with`, or close it by `close()`; `token` = one that an admin of the project made."""
 
@@ -274,26 +170,26 @@ class Client(StartsWithOptions["RemoteStarter"]):
 
     async def publish(self, name: str, data: Any = None, *, key: str | None = None) -> int:
         """Publish an event; return how many waiting runs it woke."""
-        body = {"name": name, "data": _encode_value(data, f"event {name}"), "key": key}
+        body = {"name": name, "data": encode_value(data, f"event {name}"), "key": key}
         return int((await self.act("events", body))["woken"])
 
     async def signal(self, run_id: str, name: str, value: Any = None) -> None:
         """Send a message to one run."""
         await self.act(
-            f"runs/{_quote_path_part(run_id)}/signal", {"name": name, "value": _encode_value(value, f"signal {name}")}
+            f"runs/{quote_path_part(run_id)}/signal", {"name": name, "value": encode_value(value, f"signal {name}")}
         )
 
     async def cancel(self, run_id: str, reason: str | None = None, *, undo: bool | None = None) -> None:
         """Request that a run stops."""
-        await self.act(f"runs/{_quote_path_part(run_id)}/cancel", {"reason": reason, "undo": undo})
+        await self.act(f"runs/{quote_path_part(run_id)}/cancel", {"reason": reason, "undo": undo})
 
     async def pause(self, run_id: str, reason: str | None = None) -> None:
         """Pause a run: attempts under way finish, nothing else starts."""
-        await self.act(f"runs/{_quote_path_part(run_id)}/pause", {"reason": reason})
+        await self.act(f"runs/{quote_path_part(run_id)}/pause", {"reason": reason})
 
     async def resume(self, run_id: str, reason: str | None = None) -> None:
         """Resume a paused run, or withdraw the request to pause it."""
-        await self.act(f"runs/{_quote_path_part(run_id)}/resume", {"reason": reason})
+        await self.act(f"runs/{quote_path_part(run_id)}/resume", {"reason": reason})
 
     async def fork(
         self,
@@ -306,14 +202,14 @@ class Client(StartsWithOptions["RemoteStarter"]):
         partition: str | None = None,
     ) -> RemoteHandle:
         """Start a new run from a step of a finished one, None = from its end; see `App.fork`."""
-        input = None if arguments is None else _encode_value(arguments, "arguments")
+        input = None if arguments is None else encode_value(arguments, "arguments")
         body = {"reason": reason, "from_step": from_step, "input": input, "key": key, "partition": partition}
-        made = await self.act(f"runs/{_quote_path_part(run_id)}/fork", body)
+        made = await self.act(f"runs/{quote_path_part(run_id)}/fork", body)
         return RemoteHandle(self, made["run"], created=made["created"])
 
     async def retry(self, run_id: str, reason: str | None = None, *, from_step: str | None = None) -> None:
         """Continue a failed or halted run from where it failed, or from a step."""
-        await self.act(f"runs/{_quote_path_part(run_id)}/retry", {"reason": reason, "from_step": from_step})
+        await self.act(f"runs/{quote_path_part(run_id)}/retry", {"reason": reason, "from_step": from_step})
 
     async def answer(self, run_id: str, choice: str, note: str | None = None, *, question: str | None = None) -> None:
         """Answer the open question of a run; `question` = its identity, where several are open.
@@ -322,9 +218,7 @@ class Client(StartsWithOptions["RemoteStarter"]):
             NotFoundError: there is no such open question.
             ConflictError: several are open and none is named. The error lists them.
         """
-        await self.act(
-            f"runs/{_quote_path_part(run_id)}/answer", {"choice": choice, "note": note, "question": question}
-        )
+        await self.act(f"runs/{quote_path_part(run_id)}/answer", {"choice": choice, "note": note, "question": question})
 
     async def start_with_update(
         self, update: Update, automation: str, /, *, timeout: float | None = REPLY_TIMEOUT_S, **arguments: Any
@@ -332,29 +226,6 @@ class Client(StartsWithOptions["RemoteStarter"]):
         """Start a run, or find the one of the key, and send it an update in the same commit; see `App.start_with_update`."""
         starter = RemoteStarter(self, StartOptions())
         return await starter.start_with_update(update, automation, timeout=timeout, **arguments)
-
-    async def await_reply(self, run_id: str, update_id: str, type: Any, timeout: float | None) -> Any:
-        """Wait for the reply to an update and return it as `type`. Raises as `Handle.update`."""
-        until = None if timeout is None else time.monotonic() + timeout
-        pause = _FIRST_POLL_INTERVAL_S
-        while True:
-            left = SERVER_WAIT_S if until is None else until - time.monotonic()
-            wait, sent_at = max(min(left, SERVER_WAIT_S), 0), time.monotonic()
-            path = f"runs/{_quote_path_part(run_id)}/updates/{_quote_path_part(update_id)}"
-            document = await self.read(path, **({"wait": f"{wait:.3f}"} if wait else {}))
-            update = msgspec.convert(document | {"failure": _drop_sealed(document["failure"])}, RemoteUpdate)
-            if update.replied_at is not None:
-                return _unwrap_reply(update, type)
-            if left <= 0:
-                raise make_timeout_error(update.name, update.run, update.request_id, timeout)
-            run = await self.read_run(update.run)
-            if run.state is RunState.NEEDS_ATTENTION:
-                raise RunFailed(run.id, run.state, run.failure)
-            if (
-                not wait or time.monotonic() - sent_at < wait / 2
-            ):  # the server has no free place for one more that waits
-                await self.sleep(min(pause, left))
-                pause = min(pause * 1.5, _LONGEST_POLL_INTERVAL_S)
 
     async def act(self, path: str, body: Mapping[str, Any], *, command: str | None = None) -> Any:
         """Call any operation of the API: POST to a path below /api/v1 and return the response. `command` = a command id of your own."""
@@ -371,8 +242,8 @@ class Client(StartsWithOptions["RemoteStarter"]):
         `wait` = seconds (30 at most) that the server waits for its end before it answers.
         """
         query = ({"newest": "true"} if newest else {}) | ({"wait": f"{wait:.3f}"} if wait else {})
-        document = await self.read(f"runs/{_quote_path_part(run_id)}", **query)
-        return msgspec.convert(document | {"failure": _drop_sealed(document["failure"])}, RemoteRun)
+        document = await self.read(f"runs/{quote_path_part(run_id)}", **query)
+        return msgspec.convert(document | {"failure": drop_sealed(document["failure"])}, RemoteRun)
 
     async def _request(self, method: str, path: str, **options: Any) -> Any:
         """Send a request until there is a response. A temporary failure is retried, a few times."""
@@ -409,19 +280,19 @@ class RemoteStarter:
 
     async def start(self, automation: str, /, **arguments: Any) -> RemoteHandle:
         """Start a run; see `Client.start`."""
-        body = {"input": _encode_value(arguments, "arguments"), **_encode_options(self._options)}
-        made = await self._client.act(f"automations/{_quote_path_part(automation)}/runs", body)
+        body = {"input": encode_value(arguments, "arguments"), **_encode_options(self._options)}
+        made = await self._client.act(f"automations/{quote_path_part(automation)}/runs", body)
         return RemoteHandle(self._client, made["run"], created=made["created"])
 
     async def start_with_update(
         self, update: Update, automation: str, /, *, timeout: float | None = REPLY_TIMEOUT_S, **arguments: Any
     ) -> tuple[RemoteHandle, Any]:
         """Start a run with an update; see `Client.start_with_update`."""
-        body = {"input": _encode_value(arguments, "arguments"), **_encode_options(self._options)}
-        body |= {"update": update.name, "value": _encode_value(update.value, f"update {update.name}"), "id": update.id}
-        sent = await self._client.act(f"automations/{_quote_path_part(automation)}/update", body)
+        body = {"input": encode_value(arguments, "arguments"), **_encode_options(self._options)}
+        body |= {"update": update.name, "value": encode_value(update.value, f"update {update.name}"), "id": update.id}
+        sent = await self._client.act(f"automations/{quote_path_part(automation)}/update", body)
         handle = RemoteHandle(self._client, sent["run"], created=sent["created_run"])
-        return handle, await self._client.await_reply(sent["run"], sent["update"], Any, timeout)
+        return handle, await await_reply(self._client, sent["run"], sent["update"], Any, timeout)
 
 
 def _encode_options(options: StartOptions) -> dict[str, Any]:
@@ -431,21 +302,6 @@ def _encode_options(options: StartOptions) -> dict[str, Any]:
     if options.due_at is not None:
         given["at"] = datetime.fromtimestamp(options.due_at / 1000, UTC)
     return given | {"key_policy": options.key_policy}
-
-
-def _drop_sealed(failure: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return a failure without the part that a codec sealed: only a holder of the codec can read that."""
-    return None if failure is None else failure | {"sealed": None, "cause": _drop_sealed(failure["cause"])}
-
-
-def _quote_path_part(name: str) -> str:
-    """Return a name as a part of a path: it may contain a slash."""
-    return quote(name, safe="")
-
-
-def _encode_value(value: Any, subject: str) -> msgspec.Raw:
-    """Return a value as canonical JSON. Raises ValueRefusedError."""
-    return msgspec.Raw(encode(value, value_name=subject, limit=MAX_PAYLOAD_BYTES))
 
 
 def _check_url(url: str) -> str:

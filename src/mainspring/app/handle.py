@@ -6,10 +6,12 @@ import time
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from mainspring.app.blocking import run_blocking
+from mainspring.app.query import query_run
 from mainspring.app.run_queries import StepInfo, make_step_info
 from mainspring.app.update import await_reply
 from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.domain.runs.log_line import LogLine
+from mainspring.domain.runs.query import DEFAULT_WITHIN
 from mainspring.domain.runs.unsealing import RowUnsealer
 from mainspring.domain.runs.update import REPLY_TIMEOUT_S
 from mainspring.domain.states import TERMINAL_STATES, RunState
@@ -116,6 +118,23 @@ class Handle(Generic[T_co]):
     ) -> Any:
         """Send a request as `update` does, and block this thread. Raises ConflictError in the thread of a loop."""
         return run_blocking(self.update(name, value, id=id, type=type, timeout=timeout), "handle.update")
+
+    async def query(self, name: str, value: Any = None, *, type: Any = Any, within: Any = DEFAULT_WITHIN) -> Any:
+        """Ask the code of the run about its state and return the answer, as `type`; the code has `@run.on_query(name)`.
+
+        It changes nothing and is in no journal. It works for a run that waits in no memory, and for one that has ended: a worker with its
+        code calls the workflow function with the saved outcomes. Of a restarted run the newest one is asked.
+
+        Raises:
+            QueryFailed: its function raised, or the code has none of this name.
+            BusyError: no worker has its code, or none answered within the time.
+            ConflictError: the run is no workflow.
+        """
+        return await query_run(self._app, self.id, name, value, type, within)
+
+    def query_sync(self, name: str, value: Any = None, *, type: Any = Any, within: Any = DEFAULT_WITHIN) -> Any:
+        """Ask as `query` does, and block this thread. Raises ConflictError in the thread of a loop."""
+        return run_blocking(self.query(name, value, type=type, within=within), "handle.query")
 
     async def _row(self) -> RunView:
         engine = await self._app.opened_engine()

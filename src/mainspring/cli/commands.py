@@ -21,6 +21,7 @@ _RUNS: Final = {
     "resume": CommandEntry("mainspring.cli.runs.pause:resume", "resume paused runs"),
     "fork": CommandEntry("mainspring.cli.runs.fork:fork", "start a new run from a step of a finished one"),
     "signal": CommandEntry("mainspring.cli.runs.operations:signal", "send a signal to a run"),
+    "query": CommandEntry("mainspring.cli.runs.query:query", "ask a run about its state and print the answer"),
     "update": CommandEntry("mainspring.cli.runs.update:update", "send a request to a run and print its reply"),
     "answer": CommandEntry("mainspring.cli.runs.operations:answer", "answer the question of a run"),
     "give-result": CommandEntry("mainspring.cli.runs.recovery:give_result", "set the result of a step by hand"),

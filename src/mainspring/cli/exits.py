@@ -4,7 +4,7 @@ from typing import Final
 
 from mainspring.domain import errors
 from mainspring.domain.effects.errors import EffectInDoubtError
-from mainspring.domain.failures.saved_error import RunFailed, UpdateFailed
+from mainspring.domain.failures.saved_error import QueryFailed, RunFailed, UpdateFailed
 from mainspring.domain.secrets.errors import SecretNotAllowedError, SecretUseError
 from mainspring.domain.states import RunState
 from mainspring.store.base import (
@@ -106,6 +106,7 @@ EXIT_CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (errors.CodecUnavailableError, TRY_AGAIN),
     (RunFailed, RUN_FAILED),
     (UpdateFailed, RUN_FAILED),
+    (QueryFailed, RUN_FAILED),
     (errors.OptionError, USAGE),
     (errors.ConfigError, USAGE),
     (errors.ArgumentError, USAGE),

@@ -7,6 +7,7 @@ restarted (`run.restart`) is for the run that continues it, if it is about a liv
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from typing import Protocol
 
 from mainspring.domain.definitions.definition import Definition
@@ -14,8 +15,8 @@ from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.service.actor import OperationContext
 from mainspring.service.runs.run_fork import ForkOptions
 from mainspring.service.triggers.event import PublishResult
-from mainspring.store.commands.results import StartAnswer, UpdateStored
-from mainspring.store.views import RunHistory, RunView, UpdateView, WaitView
+from mainspring.store.commands.results import QueryStored, StartAnswer, UpdateStored
+from mainspring.store.views import QueryView, RunHistory, RunView, UpdateView, WaitView
 
 
 class RunEngine(Protocol):
@@ -106,6 +107,20 @@ class RunEngine(Protocol):
         """Return an update with its reply, values as they are stored. Raises NotFoundError."""
         ...
 
+    def ask_query(self, run: str, name: str, value: object, within: timedelta) -> QueryStored:
+        """Ask the code of a run about its state, also of a run that has ended. The answer is read by `read_query`; nothing of it is kept.
+
+        Raises:
+            ArgumentError, ValueRefusedError: the name or the value cannot be used.
+            ConflictError: the run is no workflow.
+            BusyError: no worker can answer now.
+        """
+        ...
+
+    def read_query(self, query: str) -> QueryView:
+        """Return a query with its answer, values as they are stored. Raises NotFoundError: its time is over."""
+        ...
+
     # -- control -------------------------------------------------------------------------------------------------------
 
     def cancel(self, run: str, *, act: OperationContext, undo: bool | None = None) -> None:
@@ -139,8 +154,9 @@ class RunEngine(Protocol):
         ...
 
     def watch_end(self, run: str, on_end: Callable[[], object]) -> AbstractContextManager[None]:
-        """Within the context, call `on_end` from any thread once the run has ended or needs a person. `run` may be the id of an update.
+        """Within the context, call `on_end` from any thread once the run has ended or needs a person.
 
+        `run` may be the id of an update, for its reply, or of a query, for its answer.
         Read it inside the context: it may have ended before. A call may also come when the run cannot be read.
 
         Raises:

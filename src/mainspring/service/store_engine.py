@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.definitions.definition import Definition
@@ -9,6 +10,7 @@ from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.service.actor import OperationContext
 from mainspring.service.runs import run_start
+from mainspring.service.runs.query import ask_query
 from mainspring.service.runs.question import answer as answer_question
 from mainspring.service.runs.run import cancel, pause, resume, retry
 from mainspring.service.runs.run_fork import ForkOptions
@@ -16,11 +18,11 @@ from mainspring.service.runs.run_fork import fork as fork_run
 from mainspring.service.runs.signal import signal as send_signal
 from mainspring.service.runs.update import request_update, start_with_update
 from mainspring.service.triggers import event
-from mainspring.store.commands.results import StartAnswer, UpdateStored
+from mainspring.store.commands.results import QueryStored, StartAnswer, UpdateStored
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read.operation_reads import OperationReads
-from mainspring.store.read.runs.run_views import newest_of, questions, run_history, run_view, update_view
-from mainspring.store.views import RunHistory, RunView, UpdateView, WaitView
+from mainspring.store.read.runs.run_views import newest_of, query_view, questions, run_history, run_view, update_view
+from mainspring.store.views import QueryView, RunHistory, RunView, UpdateView, WaitView
 
 _PLAIN = StartOptions()
 
@@ -85,6 +87,14 @@ class StoreEngine:
     def read_update(self, update: str) -> UpdateView:
         """Return an update with its reply."""
         return update_view(self._store.reader, update)
+
+    def ask_query(self, run: str, name: str, value: object, within: timedelta) -> QueryStored:
+        """Ask the code of a run about its state; see `query.ask_query`."""
+        return ask_query(self._store, self._clock, run, name, value, within, self._sealing)
+
+    def read_query(self, query: str) -> QueryView:
+        """Return a query with its answer."""
+        return query_view(self._store.reader, query)
 
     def answer(
         self, run: str, choice: str, *, act: OperationContext, question: str | None = None, note: str | None = None

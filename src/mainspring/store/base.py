@@ -6,7 +6,7 @@ commits the group. Reads use short connections of their own and never delay a co
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -23,6 +23,10 @@ HISTORY_BYTES = 4 * 1024 * 1024
 
 CommitCallback = Callable[[Answer | BaseException], object]
 """Called once with the command's answer, or with an exception instance if the command could not be committed."""
+
+if TYPE_CHECKING:
+    from mainspring.store.commands.runs import ClaimedRun
+    from mainspring.store.views import OpenQuery
 
 
 class NotAStoreError(StoreError):
@@ -270,6 +274,14 @@ class EngineReads(Protocol):
 
     def facts_after(self, session: int, seq: int) -> list[Fact]:
         """Return the facts newer than `seq` in the inboxes of runs that this session owns, in order."""
+        ...
+
+    def open_queries(self, session: int, now: int) -> "list[OpenQuery]":
+        """Return the queries that this session may answer, those whose time ends first first: at most 100."""
+        ...
+
+    def read_replayable(self, run: str) -> "tuple[ClaimedRun, History] | None":
+        """Return a run as a worker would claim it, with its history; None = it is gone."""
         ...
 
     def due_schedules(self, now: int, limit: int = 100) -> list[DueSchedule]:

@@ -141,6 +141,30 @@ class UpdateView(msgspec.Struct, frozen=True):
     superseded: int | None
 
 
+class QueryView(msgspec.Struct, frozen=True):
+    """A query of a run: a question to its code. `result` or `failure` = the answer, once `answered_at` is set."""
+
+    id: str
+    run: str
+    name: str
+    until_at: int
+    answered_at: int | None
+    result: bytes | None
+    failure: Failure | None
+
+
+class OpenQuery(msgspec.Struct, frozen=True):
+    """A query without an answer, and who has its run: `session` None = no worker; `claim` and `rank` = how far the run is stored."""
+
+    id: str
+    run: str
+    name: str
+    input: bytes
+    session: int | None
+    claim: int
+    rank: int
+
+
 class BlockedCall(msgspec.Struct, frozen=True):
     """The last call of a step, which an effect in doubt of another holder blocks.
 

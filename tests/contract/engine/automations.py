@@ -77,6 +77,10 @@ def make_registry() -> Registry:
                 await run.step(note, f"add {number}")
                 return total
 
+            @run.on_query("total")
+            def read_total(factor: int = 1) -> int:
+                return total * factor
+
             @run.on_update("fail")
             def fail_here() -> None:
                 refuse("as requested")

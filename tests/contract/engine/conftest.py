@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from mainspring.service.actor import Actor, OperationContext, operation_context
 from mainspring.service.run_engine import RunEngine
 from mainspring.service.store_engine import StoreEngine
 from mainspring.store.commands.results import StartAnswer
-from mainspring.store.views import RunView, UpdateView
+from mainspring.store.views import QueryView, RunView, UpdateView
 from tests.acceptance.engine_world import World
 
 ENGINES = ("postgres", "sqlite")
@@ -74,6 +75,17 @@ class EngineCaller:
             while (view := await asyncio.to_thread(self.engine.read_update, update)).replied_at is None:
                 assert await asyncio.to_thread(replied.wait, LONGEST_S), view
                 replied.clear()
+        return view
+
+    async def answer_to(self, run: str, name: str, value: object) -> QueryView:
+        """Ask a query, and return it after its answer."""
+        engine, within = self.engine, timedelta(seconds=LONGEST_S)
+        stored = await asyncio.to_thread(engine.ask_query, run, name, value, within)
+        answered = threading.Event()
+        with engine.watch_end(stored.id, answered.set):
+            while (view := await asyncio.to_thread(engine.read_query, stored.id)).answered_at is None:
+                assert await asyncio.to_thread(answered.wait, LONGEST_S), view
+                answered.clear()
         return view
 
 

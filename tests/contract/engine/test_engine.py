@@ -191,6 +191,23 @@ async def test_start_with_update_creates_the_run_once(open_engine):
             await caller.call(caller.engine.start_with_update, definition, b"{}", "add", 9, options=options)
 
 
+async def test_query_reads_the_state_of_a_waiting_and_of_an_ended_run(open_engine):
+    """It changes nothing, and its error is the answer."""
+    async with open_engine(make_registry()) as caller:
+        run = (await caller.start("collect")).run
+        sent = await caller.call(caller.engine.request_update, run, "add", 3)
+        await caller.reply_to(sent.id)
+        assert value((await caller.answer_to(run, "total", 10)).result) == 30
+        assert (await caller.answer_to(run, "unknown", None)).failure is not None
+        await caller.call(caller.engine.request_update, run, "close")
+        await caller.end_of(run)
+        steps = len(caller.engine.read_history(run).outcomes)
+        assert value((await caller.answer_to(run, "total", None)).result) == 3
+        assert len(caller.engine.read_history(run).outcomes) == steps
+        with pytest.raises(ConflictError):
+            await caller.answer_to((await caller.start("double", n=1)).run, "total", None)
+
+
 async def test_cancelled_run_cleans_up_and_ends_cancelled(open_engine):
     """The code may clean up, and an ended run refuses a further cancel."""
     async with open_engine(make_registry()) as caller:

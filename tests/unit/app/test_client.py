@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 import mainspring as ms
-from mainspring.app import client
+from mainspring.app import remote_handle
 from mainspring.app.client import Client, DeniedError, make_api_error
 from mainspring.domain import errors
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
@@ -64,7 +64,7 @@ class Unsure(httpx2.AsyncBaseTransport):
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiWorld]:
-    monkeypatch.setattr(client, "SERVER_WAIT_S", 0.0)  # a wait at the server is tested beside the API
+    monkeypatch.setattr(remote_handle, "SERVER_WAIT_S", 0.0)  # a wait at the server is tested beside the API
     found = sqlite_world(tmp_path)
     yield found
     found.api.close()

@@ -93,6 +93,19 @@ class RunEnded(UpdateFailed):
     code = "run_ended"
 
 
+class QueryFailed(MainspringError):
+    """The code of a run could not answer a query. `__cause__` represents its error; the run is unharmed."""
+
+    code = "query_failed"
+
+    def __init__(self, run_id: str, name: str, failure: "Failure") -> None:
+        super().__init__(f"query {name!r} of run {run_id}: {failure.headline}", hint=failure.hint)
+        self.__cause__ = make_saved_error(failure)
+        self.run_id = run_id
+        self.name = name
+        self.failure = failure
+
+
 class RunFailed(MainspringError):
     """The run ended in `state`, which is not success; `failure` is None when nothing was raised (cancelled).
 

@@ -24,6 +24,8 @@ class OutcomeKind(StrEnum):
     """An accepted update: its handler starts."""
     REPLY = "reply"
     """The end of a handler: the reply to an update."""
+    SEND = "send"
+    """A signal to another run."""
     CANCEL = "cancel"
     """A received cancel: raised in the body as CancelledError."""
     DEADLINE = "deadline"

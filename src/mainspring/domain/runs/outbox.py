@@ -81,6 +81,15 @@ def check_signal_name(name: str) -> None:
     _check_text(name, "the name of a signal")
 
 
+def check_query_name(name: str) -> None:
+    """Do nothing if a query can have this name.
+
+    Raises:
+        ArgumentError: it is empty, longer than 1,000 characters, or cannot be printed.
+    """
+    _check_text(name, "the name of a query")
+
+
 def check_update(name: str, request_id: str) -> None:
     """Do nothing if an update can have this name and this id of its request.
 

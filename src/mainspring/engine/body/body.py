@@ -25,12 +25,14 @@ from mainspring.engine.attempts.context_flags import IN_BODY
 from mainspring.engine.body.deterministic_loop import BodyTask, DeterministicLoop, Timer
 from mainspring.engine.body.drift import Drift, build_unread_drift, detect_drift
 from mainspring.engine.body.failed_outcomes import FailedOutcomes
+from mainspring.engine.body.queries import BodyQueries
 from mainspring.engine.body.request import (
     ChildCall,
     RefusalLimit,
     ReplyCall,
     Request,
     Restarted,
+    SendCall,
     StepCall,
     TimerCall,
     Unloaded,
@@ -93,7 +95,7 @@ class Body:
         self._requests_done: asyncio.Future[Any] | None = None
         self._main = main
         self._history = outcomes
-        self.updates = BodyUpdates(self)
+        self.updates, self.queries = BodyUpdates(self), BodyQueries(self)
         self._saved = {outcome.ident: outcome for outcome in outcomes if outcome.kind not in _UNREQUESTED_KINDS}
         self._early: list[tuple[int, Outcome]] = []
         self._registered: list[Request] = []
@@ -228,7 +230,7 @@ class Body:
             request.take(request.decode(outcome.output), None)
         else:
             try:
-                decoded = request.decode(outcome.output)
+                decoded = request.read(outcome.name, outcome.output)
             except Exception as error:  # noqa: BLE001 - any error of the user's type: the code has changed since
                 self.drift = self.drift or build_unread_drift(outcome, error)
                 return
@@ -461,7 +463,7 @@ def _must_complete(request: Request) -> bool:
     """Return whether a request must complete although the body's function has returned."""
     if request.kind is OutcomeKind.CHILD:
         return isinstance(request.call, ChildCall) and request.call.plan.close != "keep"
-    return isinstance(request.call, StepCall | ReplyCall)
+    return isinstance(request.call, StepCall | ReplyCall | SendCall)
 
 
 def _ignore_value(_value: Any, _failure: Failure | None) -> None:

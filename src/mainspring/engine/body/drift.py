@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from mainspring.domain.runs.journal import Outcome
 from mainspring.domain.states import OutcomeState
 from mainspring.domain.values.saved_call import CallDifference, compare_calls, is_same_call
-from mainspring.engine.body.request import ChildCall, ReplyCall, Request, StepCall
+from mainspring.engine.body.request import ChildCall, ReplyCall, Request, SendCall, StepCall
 
-_WITH_INPUT = (StepCall, ChildCall, ReplyCall)
+_WITH_INPUT = (StepCall, ChildCall, ReplyCall, SendCall)
 
 
 @dataclass(frozen=True, slots=True)

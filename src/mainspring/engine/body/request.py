@@ -5,8 +5,8 @@ Identity = branch + name + explicit key, or nth use of that name in that branch;
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -79,12 +79,31 @@ class TimerCall:
     timer: Timer
 
 
+class AwaitedSignal(NamedTuple):
+    """A signal of `run.receive_any`: how its value is read, with its name, and the JSON schema of its type."""
+
+    read: Callable[[bytes], tuple[str, Any]]
+    schema: bytes | None
+
+
 @dataclass(frozen=True, slots=True)
 class SignalCall:
-    """The next message of this name to this run; `schema` = the JSON schema of the type in the code."""
+    """The next message of this name to this run; `schema` = the JSON schema of the type in the code. `any_of` = of one of these names."""
 
     until_at: int
     schema: bytes | None = None
+    any_of: Mapping[str, AwaitedSignal] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SendCall:
+    """A signal to another run, by its id or by (automation, run key). `input` = all of it as JSON."""
+
+    input: bytes
+    run: str
+    key: tuple[str, str] | None
+    name: str
+    payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +155,7 @@ class ReplyCall:
     error: BaseException | None = None
 
 
-RequestCall = StepCall | TimerCall | SignalCall | EventCall | AskCall | ChildCall | FlagCall | ReplyCall
+RequestCall = StepCall | TimerCall | SignalCall | EventCall | AskCall | ChildCall | FlagCall | ReplyCall | SendCall
 
 
 class Request:
@@ -189,6 +208,20 @@ class Request:
         self.detached = False
         self.outcome: Any = None
         self.task: asyncio.Task[Any] | None = None
+
+    def read(self, name: str, data: bytes) -> Any:
+        """Return the value of an outcome of this name. Raises whatever its type raises; KeyError: the code does not await this name."""
+        if isinstance(self.call, SignalCall) and self.call.any_of:
+            return self.call.any_of[name].read(data)
+        assert self.decode is not None
+        return self.decode(data)
+
+    def receives(self, name: str) -> bool:
+        """Whether it waits for a signal of this name."""
+        if self.kind is not OutcomeKind.SIGNAL:
+            return False
+        awaited = self.call.any_of if isinstance(self.call, SignalCall) else ()
+        return name in awaited if awaited else name == self.name
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.ident} {'open' if self.open else 'closed'}>"

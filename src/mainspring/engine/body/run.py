@@ -1,98 +1,40 @@
-"""`ms.Run`: the API of a run for its workflow body. Steps, children and maps are in `step_calls.py`; this adds everything else.
+"""`ms.Run`: the API of a run for its workflow body. Steps, children and maps are in `step_calls.py`, messages in `message_calls.py`.
 
 All of it is deterministic: the same history returns the same answers. Nothing here blocks; each await ends with an
 outcome of the journal.
 """
 
 import asyncio
-import functools
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
-from types import TracebackType
-from typing import Any, Literal, NoReturn, Self, TypeVar, overload
+from datetime import UTC, datetime
+from typing import Any, NoReturn, TypeVar, overload
 
-from mainspring.domain.duration import parse_duration, to_milliseconds
-from mainspring.domain.errors import OptionError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.flags.flag import mark_question
 from mainspring.domain.flags.flag_question import FlagKey, make_question, read_value
-from mainspring.domain.runs.journal import OutcomeKind, origin_of
-from mainspring.domain.values.arguments import make_value_schema
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.values.codec import decode, encode
-from mainspring.domain.values.event import AwaitedEvent
 from mainspring.domain.values.function_signature import Signature
 from mainspring.domain.values.saved_call import encode_call
 from mainspring.engine.body.body import Body
+from mainspring.engine.body.message_calls import MessageCaller
 from mainspring.engine.body.request import (
-    WAIT_TIMER_SUFFIX,
-    AskCall,
-    EventCall,
     FlagCall,
     Request,
     Restarted,
     RolledBack,
-    SignalCall,
 )
-from mainspring.engine.body.step_calls import StepCaller
+from mainspring.engine.body.run_log import RunLog
+from mainspring.engine.body.shield import Shield
 from mainspring.engine.body.unawaited_calls import track_calls
 from mainspring.engine.body.undo import undo_all
 
 T = TypeVar("T")
-Choice = TypeVar("Choice", bound=str)
-Otherwise = TypeVar("Otherwise", bound=str | None)
 Handler = TypeVar("Handler", bound=Callable[..., Any])
-DEFAULT_WAIT = timedelta(days=7)
-"""How long a wait lasts by default."""
-
-_NO_DEFAULT: Any = object()
 
 
-class RunLog:
-    """Writes lines that are stored with the run; none while saved history is delivered."""
-
-    def __init__(self, body: "Body") -> None:
-        self._body = body
-
-    def debug(self, text: str, **fields: object) -> None:
-        """Write a line that is shown only on request."""
-        self._write("debug", text, fields)
-
-    def info(self, text: str, **fields: object) -> None:
-        """Write a line."""
-        self._write("info", text, fields)
-
-    def warning(self, text: str, **fields: object) -> None:
-        """Write a line about something that may need a check."""
-        self._write("warning", text, fields)
-
-    def error(self, text: str, **fields: object) -> None:
-        """Write a line about something that went wrong."""
-        self._write("error", text, fields)
-
-    def _write(self, level: str, text: str, fields: dict[str, object]) -> None:
-        on_line = self._body.notes.on_line
-        if self._body.live and on_line is not None:
-            on_line(level, text, fields)
-
-
-class Shield:
-    """`async with run.shield():` clean-up in it continues although the run is cancelled."""
-
-    def __init__(self, body: Body) -> None:
-        self._body = body
-
-    async def __aenter__(self) -> Self:
-        self._task = self._body.enter_shield()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._body.leave_shield(self._task)
-
-
-class Run(StepCaller):
+class Run(MessageCaller):
     """The run of a workflow, as its body sees it."""
 
     def __init__(self, body: Body, facts: Mapping[str, Any], restart_signature: Signature | None) -> None:
@@ -143,169 +85,6 @@ class Run(StepCaller):
         """Return a number in [0, 1) that is the same in each replay."""
         return int.from_bytes(self._body.draw("random")[:7], "big") / 2.0**56
 
-    # -- waits ---------------------------------------------------------------------------------------------------------
-
-    @track_calls
-    async def receive(self, signal: str, type: Any = Any, *, within: Any = DEFAULT_WAIT) -> Any:
-        """Wait for the next message of this name; return its value.
-
-        Raises:
-            TimeoutError: none came within the time.
-        """
-        until_at = self._until(within)
-        read = functools.partial(decode, annotation=type, value_name=f"signal {signal}")
-        return await self._wait(OutcomeKind.SIGNAL, signal, SignalCall(until_at, _schema_of(type)), read, until_at)
-
-    @track_calls
-    async def event(
-        self,
-        name: str,
-        *,
-        where: Mapping[str, Any] | None = None,
-        within: Any = DEFAULT_WAIT,
-        since: datetime | None = None,
-        type: Any = None,
-    ) -> Any:
-        """Wait for an event with these values in its data; `where` maps dotted paths to values. Each event counts once per run.
-
-        Returns an `Event` (fields as attributes), or the data as `type`.
-
-        Raises:
-            TimeoutError: none came within the time.
-        """
-        until_at = self._until(within)
-        since_at = None if since is None else int(since.timestamp() * 1000)
-
-        def read(data: bytes) -> Any:
-            return (
-                AwaitedEvent(name, decode(data))
-                if type is None
-                else decode(data, annotation=type, value_name=f"event {name}")
-            )
-
-        call = EventCall(
-            decode(encode(dict(where or {}), value_name=f"where of event {name}", limit=self._body.payload_max)),
-            since_at,
-            until_at,
-            _schema_of(type),
-        )
-        return await self._wait(OutcomeKind.EVENT, name, call, read, until_at)
-
-    @overload
-    async def ask(
-        self, question: str, *, within: Any = ..., who: str | None = ..., evidence: Any = ..., key: str | None = ...
-    ) -> Literal["yes", "no"]: ...
-    @overload
-    async def ask(
-        self,
-        question: str,
-        *,
-        within: Any = ...,
-        otherwise: Otherwise,
-        who: str | None = ...,
-        evidence: Any = ...,
-        key: str | None = ...,
-    ) -> Literal["yes", "no"] | Otherwise: ...
-    @overload
-    async def ask(
-        self,
-        question: str,
-        *,
-        choices: Iterable[Choice],
-        within: Any = ...,
-        who: str | None = ...,
-        evidence: Any = ...,
-        key: str | None = ...,
-    ) -> Choice: ...
-    @overload
-    async def ask(
-        self,
-        question: str,
-        *,
-        choices: Iterable[Choice],
-        within: Any = ...,
-        otherwise: Otherwise,
-        who: str | None = ...,
-        evidence: Any = ...,
-        key: str | None = ...,
-    ) -> Choice | Otherwise: ...
-    @track_calls
-    async def ask(
-        self,
-        question: str,
-        *,
-        choices: Iterable[str] = ("yes", "no"),
-        within: Any = DEFAULT_WAIT,
-        otherwise: str | None = _NO_DEFAULT,
-        who: str | None = None,
-        evidence: Any = None,
-        key: str | None = None,
-    ) -> str | None:
-        """Ask people and wait for one of `choices`; without an answer in time return `otherwise`.
-
-        The choices may be the members of a `StrEnum`: the answer is then one of them.
-
-        Raises:
-            TimeoutError: no answer came and `otherwise` was not given.
-        """
-        listed = list(choices)
-        if not listed:
-            raise OptionError(f"run.ask({question!r}) has no choices")
-        until_at = self._until(within)
-        default = None if otherwise is _NO_DEFAULT else otherwise
-        text = encode(
-            {"text": question, "choices": listed, "otherwise": default, "who": who, "evidence": evidence},
-            value_name="question",
-            limit=self._body.payload_max,
-        )
-        try:
-            answer = await self._wait(OutcomeKind.ANSWER, "ask", AskCall(text, until_at), decode, until_at, key)
-            return next((choice for choice in listed if choice == answer), str(answer))
-        except TimeoutError:
-            if otherwise is _NO_DEFAULT:
-                raise TimeoutError(f"no one answered {question!r} in time") from None
-            return otherwise
-
-    def _until(self, within: Any) -> int:
-        return self._body.now_at + to_milliseconds(parse_duration(within))
-
-    async def _wait(
-        self,
-        kind: OutcomeKind,
-        name: str,
-        call: Any,
-        read: Callable[[bytes], Any],
-        until_at: int,
-        key: str | None = None,
-    ) -> Any:
-        body = self._body
-        body.refuse_if_stopped()
-        ident = body.ident_for(name, key or self._plan.key)
-        future = body.future()
-
-        def take(value: Any, failure: Failure | None) -> None:
-            del failure
-            if not future.done():
-                future.set_result(value)
-
-        def expire() -> None:
-            if not future.done():
-                future.set_exception(TimeoutError(f"{name} did not arrive in time"))
-
-        request = Request(kind, ident, name, call, read, take)
-        body.register(request)
-        timer = body.set_timer(f"{ident}{WAIT_TIMER_SUFFIX}", until_at, expire)
-        try:
-            value = await future
-            if isinstance(value, AwaitedEvent):
-                happened_at, _ = origin_of(request.outcome)
-                return AwaitedEvent(value.name, value.data, _instant(happened_at))
-            return value
-        finally:
-            timer.cancel()
-            if request.open:
-                body.cancel_request(request)
-
     # -- updates -------------------------------------------------------------------------------------------------------
 
     def on_update(
@@ -326,6 +105,22 @@ class Run(StepCaller):
         def register(handler: Handler) -> Handler:
             self._body.updates.register(name, handler, validate)
             return handler
+
+        return register
+
+    def on_query(self, name: str) -> Callable[[Handler], Handler]:
+        """Register the function that answers a query: a question from outside about the state of the workflow (`handle.query`).
+
+        The function has one parameter, typed, or none, and is `def`. It only reads: it cannot call `run.*`. A query is in no journal. A
+        worker also answers it for a run that waits or has ended: it calls the workflow function with the saved outcomes.
+
+        Raises:
+            OptionError: the name has a function already, or cannot be used; the function is `async def` or has several parameters.
+        """
+
+        def register(function: Handler) -> Handler:
+            self._body.queries.register(name, function)
+            return function
 
         return register
 
@@ -460,13 +255,6 @@ class Run(StepCaller):
     def progress(self, done: int, total: int | None = None) -> None:
         """Say how far the run is."""
         self._body.notes.note_progress(done, total, of_run=True)
-
-
-def _schema_of(annotation: Any) -> bytes | None:
-    try:
-        return make_value_schema(annotation)
-    except TypeError:  # a type that cannot be hashed
-        return None
 
 
 def _instant(at: int) -> datetime:

@@ -8,48 +8,23 @@ import asyncio
 import contextvars
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from mainspring.domain.errors import BodyError, OptionError, ValueRefusedError
+from mainspring.domain.errors import BodyError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.runs.update import REPLY_SUFFIX
-from mainspring.domain.values.codec import decode, encode
-from mainspring.domain.values.function_signature import Signature, read_signature
+from mainspring.domain.values.codec import encode
 from mainspring.domain.values.saved_call import encode_result
 from mainspring.engine.attempts.context_flags import IN_BODY
 from mainspring.engine.body.drift import build_unread_drift
+from mainspring.engine.body.message_handler import MessageHandler, make_handler
 from mainspring.engine.body.request import ReplyCall, Request, Restarted, RolledBack, Unloaded
 
 if TYPE_CHECKING:
     from mainspring.engine.body.body import Body
 
-_NOT_IN_NAMES = frozenset("#/[]%")
 _ENDS_THE_RUN = "an update handler cannot end its run: set a flag there, and end the run in the workflow function"
-
-
-class UpdateHandler(NamedTuple):
-    """A handler of updates: a function of the value, or of nothing. `validate` takes the same, and rejects an update by an error.
-
-    An update without a value leaves it to the default of the parameter, if there is one.
-    """
-
-    name: str
-    function: Callable[..., Any]
-    signature: Signature
-    validate: Callable[..., Any] | None
-
-    def read(self, data: bytes | None) -> tuple[Any, ...]:
-        """Return the arguments of the handler. Raises ValueRefusedError: the value does not fit its type."""
-        data = b"null" if data is None else data
-        parameters = self.signature.parameters
-        if data == b"null" and parameters and not parameters[0].is_required:
-            return ()
-        if parameters:
-            return (decode(data, annotation=parameters[0].annotation, value_name=f"update {self.name}"),)
-        if data != b"null":
-            raise ValueRefusedError(f"update {self.name}", "$", "its handler takes no value")
-        return ()
 
 
 class BodyUpdates:
@@ -57,7 +32,7 @@ class BodyUpdates:
 
     def __init__(self, body: "Body") -> None:
         self._body = body
-        self._handlers: dict[str, UpdateHandler] = {}
+        self._handlers: dict[str, MessageHandler] = {}
         self.running = 0
         self.is_closed = False
         self._idle_waiters: list[asyncio.Future[Any]] = []
@@ -74,25 +49,13 @@ class BodyUpdates:
         Raises:
             OptionError: the name or the function cannot be used, or the name has a handler already.
         """
-        if not name or not name.isprintable() or _NOT_IN_NAMES & set(name):
-            raise OptionError(
-                f"run.on_update({name!r}): this cannot be a name", hint="Use letters, digits and _ - . : only."
-            )
-        if name in self._handlers:
-            raise OptionError(f"run.on_update({name!r}): the run has a handler of this name already")
-        signature = read_signature(function)
-        if len(signature.parameters) > 1:
-            raise OptionError(
-                f"run.on_update({name!r}): the handler has {len(signature.parameters)} parameters",
-                hint="An update carries one value: give the handler one parameter, such as a dataclass.",
-            )
-        self._handlers[name] = UpdateHandler(name, function, signature, validate)
+        self._handlers[name] = make_handler("update", name, function, self._handlers, validate)
 
-    def find(self, name: str) -> UpdateHandler | None:
+    def find(self, name: str) -> MessageHandler | None:
         """Return the handler that an update of this name gets now."""
         return self._handlers[name] if name in self.names else None
 
-    def check(self, handler: UpdateHandler, data: bytes | None) -> None:
+    def check(self, handler: MessageHandler, data: bytes | None) -> None:
         """Check an update before it is accepted, with the state that the body has now. Raises what the check raises."""
         arguments = handler.read(data)
         if handler.validate is not None:
@@ -120,7 +83,7 @@ class BodyUpdates:
             self._idle_waiters.append(self._body.future())
             await self._idle_waiters[-1]
 
-    async def _run(self, handler: UpdateHandler, arguments: tuple[Any, ...], ident: str) -> None:
+    async def _run(self, handler: MessageHandler, arguments: tuple[Any, ...], ident: str) -> None:
         try:
             call = await self._call(handler, arguments)
             await self._save_reply(
@@ -134,7 +97,7 @@ class BodyUpdates:
                     if not waiter.done():
                         waiter.set_result(None)
 
-    async def _call(self, handler: UpdateHandler, arguments: tuple[Any, ...]) -> ReplyCall:
+    async def _call(self, handler: MessageHandler, arguments: tuple[Any, ...]) -> ReplyCall:
         try:
             result = handler.function(*arguments)
             if inspect.isawaitable(result):

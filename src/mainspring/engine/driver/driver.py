@@ -14,7 +14,7 @@ from mainspring.domain.runs.journal import Fact, History, Outcome, OutcomeKind
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.domain.time.clock_step import ClockStep
 from mainspring.engine.body.programs import Program
-from mainspring.engine.body.request import FlagCall, ReplyCall, Request, StepCall
+from mainspring.engine.body.request import FlagCall, ReplyCall, Request, SendCall, StepCall
 from mainspring.engine.driver.code_check import find_body_halt, find_name_halt
 from mainspring.engine.driver.driver_host import DriverHost
 from mainspring.engine.driver.flag_answers import RunFlags
@@ -25,6 +25,7 @@ from mainspring.engine.driver.run_end import (
     warn_of_unawaited,
     warn_of_unstoppable,
 )
+from mainspring.engine.driver.signal_sender import SignalSender
 from mainspring.engine.driver.step_runner import StepRunner
 from mainspring.engine.driver.waits import RunWaits
 from mainspring.store.commands.results import PAUSE_WITHDRAWN, CommandDone, Refused
@@ -42,7 +43,7 @@ class Driver(LoadedRun):
         self.busy = False
         self.steps = StepRunner(self)
         self.waits = RunWaits(self, history)
-        self._flags = RunFlags(self)
+        self._flags, self._signals = RunFlags(self), SignalSender(self)
         self.waits.add_facts(run.facts)
 
     @property
@@ -166,6 +167,8 @@ class Driver(LoadedRun):
                 self.steps.start(request, request.call)
             elif isinstance(request.call, FlagCall):
                 self._flags.ask(request, request.call)
+            elif isinstance(request.call, SendCall):
+                self._signals.send(request, request.call)
             elif isinstance(request.call, ReplyCall):
                 self._save_reply(request, request.call)
             else:

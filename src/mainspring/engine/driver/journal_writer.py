@@ -53,13 +53,14 @@ class JournalWriter:
         at: int | None = None,
         records: tuple[StepRecord, ...] = (),
         first_at: int | None = None,
+        name: str | None = None,
     ) -> None:
-        """Submit the outcome of a request; it is delivered to the body once it is committed."""
+        """Submit the outcome of a request; it is delivered to the body once it is committed. `name` None = that of the request."""
         now = self._loaded.host.clock.now() if at is None else at
         outcome = Outcome(
             self.rank + 1,
             request.ident,
-            request.name,
+            request.name if name is None else name,
             request.kind,
             state,
             request.request_number,

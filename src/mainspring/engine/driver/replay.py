@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from mainspring.domain.errors import BodyError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import History, OutcomeKind
 from mainspring.domain.states import FailureReason, RunState
@@ -116,6 +117,29 @@ def replay_run(
         return _evaluate(body, program, saved, failure_of)
     except Exception as error:  # noqa: BLE001  such as a saved value that the current type cannot read
         return _build_halted(failure_of(error))
+    finally:
+        body.close()
+
+
+def query_run(
+    run: ClaimedRun, history: History, registry: Registry, name: str, data: bytes, payload_max: int = DEFAULT_LIMIT
+) -> bytes:
+    """Return the answer of the loaded code to a query, with the state that the saved outcomes of the run make. All values are opened.
+
+    Raises:
+        BodyError: the current code cannot continue the run.
+        Exception: whatever the function of the query raises, or building the program of the run.
+    """
+    run = replace(run, undoing=False)
+    program = build_program(run, registry, run.input, payload_max)
+    body = build_body(run, program, history, payload_max)
+    try:
+        body.begin()
+        halt = find_body_halt(body, run, lambda value: value)
+        if halt is not None:
+            reason = halt.reason if halt.failure is None else halt.failure.message
+            raise BodyError(f"the current code cannot continue the run: {reason}")
+        return body.queries.answer(name, data)
     finally:
         body.close()
 

@@ -321,8 +321,7 @@ class RunWaits:
             request = self._open.get(fact.ident)
             return request if request is not None and _FACT_KINDS.get(request.kind) is fact.kind else None
         for request in self._open.values():
-            is_signal = request.kind is OutcomeKind.SIGNAL and fact.kind is FactKind.SIGNAL
-            if is_signal and request.name == fact.name and self._is_in_time(request, fact):
+            if fact.kind is FactKind.SIGNAL and request.receives(fact.name) and self._is_in_time(request, fact):
                 return request
         return None
 
@@ -345,7 +344,7 @@ class RunWaits:
         has_value = fact.kind in _MESSAGE_FACTS and fact.payload is not None and request.decode is not None
         if has_value:
             try:
-                value = request.decode(fact.payload)  # type: ignore[misc, arg-type]
+                value = request.read(fact.name, fact.payload)  # type: ignore[arg-type]
             except Exception as error:  # noqa: BLE001 - any error of the user's type: the fact cannot be read
                 self._reject(request, fact, error)
                 return
@@ -368,6 +367,7 @@ class RunWaits:
             inbox=fact.seq,
             marked=request.kind is not OutcomeKind.SIGNAL,
             input=_input_of(call, fact),
+            name=fact.name if fact.kind is FactKind.SIGNAL else None,
         )
 
     def _reject(self, request: Request, fact: Fact, error: Exception) -> None:
@@ -437,10 +437,14 @@ class RunWaits:
             if isinstance(call, TimerCall) and request.ident.endswith(WAIT_TIMER_SUFFIX):
                 continue
             kind = "retry" if request.ident in self._loaded.wakeups.retries else str(request.kind)
-            entry: dict[str, Any] = {"kind": kind, "name": request.name, "ident": request.ident, "until_at": until_at}
-            if isinstance(call, SignalCall) and call.schema is not None:
-                entry |= {"schema": msgspec.Raw(call.schema), "session": self._loaded.host.store.session}
-            waiting.append(entry)
+            awaited: dict[str, bytes | None] = {request.name: getattr(call, "schema", None)}
+            if isinstance(call, SignalCall) and call.any_of:
+                awaited = {name: signal.schema for name, signal in call.any_of.items()}
+            for name, schema in awaited.items():
+                entry: dict[str, Any] = {"kind": kind, "name": name, "ident": request.ident, "until_at": until_at}
+                if isinstance(call, SignalCall) and schema is not None:
+                    entry |= {"schema": msgspec.Raw(schema), "session": self._loaded.host.store.session}
+                waiting.append(entry)
         waiting += [
             {"kind": "update", "name": name, "ident": f"update:{name}", "until_at": None}
             for name in self._loaded.body.updates.names[:20]

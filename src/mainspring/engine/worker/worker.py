@@ -24,6 +24,7 @@ from mainspring.engine.attempts.executor import AttemptExecutor
 from mainspring.engine.attempts.logs.log_processor import LogProcessor
 from mainspring.engine.attempts.logs.log_writer import LogWriter
 from mainspring.engine.attempts.processes.child_pool import ChildPool
+from mainspring.engine.body.body import Body
 from mainspring.engine.body.programs import choose_program
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.driver.driver import Driver
@@ -33,6 +34,7 @@ from mainspring.engine.worker.blocking_calls import BlockingCaller, executor_cal
 from mainspring.engine.worker.codec_outage import CodecOutage
 from mainspring.engine.worker.history_reader import HistoryReader
 from mainspring.engine.worker.inbox_reader import InboxReader
+from mainspring.engine.worker.query_responder import QueryResponder
 from mainspring.engine.worker.run_claimer import RunClaimer
 from mainspring.engine.worker.run_services import RunServices, TransactionalCallBuilder, ignore_answer
 from mainspring.engine.worker.stalled_attempts import StalledAttempts
@@ -47,6 +49,7 @@ from mainspring.store.commands.runs import ClaimedRun, HaltRun, ReleaseRun
 from mainspring.store.commands.sessions import ClearProbation, ConfirmClockStep, RecordHeartbeat, WakeWorkers
 from mainspring.store.process_usage import ProcessUsage
 from mainspring.store.store_clock import StoreClock
+from mainspring.store.views import OpenQuery
 
 _LOG = logging.getLogger("mainspring.worker")
 _ROUND_S = 0.5
@@ -103,6 +106,7 @@ class Worker(RunServices):
         self.claimer = RunClaimer(self)
         self._round: asyncio.TimerHandle | None = None
         self._inboxes = InboxReader(store, reads, self, self.off_loop, self._later)
+        self._queries = QueryResponder(self, reads)
         self._fast_path_runs = FastPathRuns(self)
         self._histories = HistoryReader(reads, self.off_loop, self._later, self._history_read)
         self._unopened: dict[str, ClaimedRun] = {}
@@ -185,6 +189,7 @@ class Worker(RunServices):
             self.request_claim()
         if changes.facts:
             self.read_inboxes()
+            self._queries.poll()
         if changes.locks:
             self._locks.wake()
 
@@ -213,6 +218,7 @@ class Worker(RunServices):
             self.store.submit(self._usage.beat(), ignore_answer)
             self.request_claim()  # only a scan is reliable; change notifications and the timer just make it sooner
         self._record_child_queue(is_beat=self._rounds % _ROUNDS_PER_BEAT == 0)
+        self._queries.poll()  # a notification may have gone to a worker that died
         self._fast_path_runs.fall_back_all(now)
         for driver in list(self.drivers.values()):
             driver.run_periodic_tasks(now)
@@ -401,6 +407,11 @@ class Worker(RunServices):
     def read_inboxes(self) -> None:
         """Read the inboxes of loaded runs."""
         self._inboxes.poll()
+
+    def find_body(self, query: OpenQuery) -> Body | None:
+        """Return the body in memory that has all saved outcomes of a queried run."""
+        driver = self.drivers.get(query.run) if query.session is not None else self._suspended.find(query)
+        return None if driver is None else driver.body
 
 
 def _create_log_processor(

@@ -10,8 +10,9 @@ class DeliverFact(StoreCommand[CommandDone | Refused], frozen=True):
     """Deliver a fact to one run's inbox and wake the run. Answer: CommandDone, Refused not_found | finished |
     no_such_question | question_over.
 
-    The same `source` counts once per run and kind. An ANSWER must name the ident of an open question (or the only one:
-    ident None); at and after the instant `until_at` of its wait it is refused.
+    `key` = (automation, run key) of the run, instead of its id. The same `source` counts once per run and kind. An ANSWER
+    must name the ident of an open question (or the only one: ident None); at and after the instant `until_at` of its wait
+    it is refused.
     """
 
     run: str
@@ -21,6 +22,7 @@ class DeliverFact(StoreCommand[CommandDone | Refused], frozen=True):
     ident: str | None = None
     payload: bytes | None = None
     failure: Failure | None = None
+    key: tuple[str, str] | None = None
 
 
 class PublishEvent(StoreCommand[NumberAnswer | Refused], frozen=True):

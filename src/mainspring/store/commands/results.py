@@ -70,6 +70,13 @@ class UpdateStored(msgspec.Struct, frozen=True, tag="update"):
     created_run: bool = False
 
 
+class QueryStored(msgspec.Struct, frozen=True, tag="query"):
+    """The query exists. `run` = the run that it asks."""
+
+    id: str
+    run: str
+
+
 DONE = CommandDone()
 CLAIM_LOST = Refused("claim_lost", "another process has this run now")
 PAUSE_WITHDRAWN = Refused("not_paused", "the run was resumed before it was paused")

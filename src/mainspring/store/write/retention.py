@@ -46,6 +46,7 @@ _OF_RUNS = (
     "prune_measurements",
     "prune_run_forks",
     "prune_run_updates",
+    "prune_run_queries",
     "prune_logs",
     "prune_rollout_runs",
     "prune_runs",

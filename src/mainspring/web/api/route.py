@@ -63,6 +63,8 @@ def post_route(
     handler: Callable[[ApiCall[Any, Any]], Any],
     request_type: type[msgspec.Struct],
     response_type: Any,
+    *,
+    role: Role = Role.OPERATOR,
     **more: Any,
 ) -> ApiRoute:
     """Return a route that changes something."""
@@ -70,7 +72,7 @@ def post_route(
         id=id,
         method="POST",
         path=path,
-        role=Role.OPERATOR,
+        role=role,
         handler=handler,
         request_type=request_type,
         response_type=response_type,

@@ -31,7 +31,7 @@ from mainspring.web.api.endpoints import (
 )
 from mainspring.web.api.endpoints.flags import flag_operations, flag_reads
 from mainspring.web.api.endpoints.rollouts import rollout_operations, rollout_reads
-from mainspring.web.api.endpoints.runs import failed_runs, logs, run_operations, runs, updates
+from mainspring.web.api.endpoints.runs import failed_runs, logs, queries, run_operations, runs, updates
 from mainspring.web.api.route import BASE, ApiRoute
 from mainspring.web.server.path_table import PathTable
 
@@ -39,6 +39,7 @@ ROUTES: Final[tuple[ApiRoute, ...]] = (
     *runs.ROUTES,
     *run_operations.ROUTES,
     *updates.ROUTES,
+    *queries.ROUTES,
     *bulk.ROUTES,
     *bulk_operations.ROUTES,
     *failed_runs.ROUTES,

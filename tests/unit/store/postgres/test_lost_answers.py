@@ -16,7 +16,7 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import FencedError, StoreUnavailableError
 from mainspring.store import failpoints
 from mainspring.store.commands import automations, sessions
-from mainspring.store.commands.results import Refused, StartAnswer
+from mainspring.store.commands.results import Refused, StartAnswer, UpdateStored
 from mainspring.store.committer import Committer
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.connection import connect
@@ -127,6 +127,8 @@ def test_a_command_whose_answer_was_lost_has_one_effect(stores, proxy, number, c
     assert isinstance(expected, Refused) is is_refusal(COMMANDS[number])
     if isinstance(answer, StartAnswer):
         assert (answer.run, answer.state) == (expected.run, expected.state)
+    elif isinstance(answer, UpdateStored):
+        assert (answer.id, answer.run) == (expected.id, expected.run)
     elif not isinstance(COMMANDS[number], LOSES_ITS_COUNT):
         assert answer == expected
     assert contents(url) == rows

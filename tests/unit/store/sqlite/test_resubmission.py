@@ -46,6 +46,7 @@ from mainspring.store.commands import (
     logs,
     outbox,
     people,
+    queries,
     rollouts,
     run_control,
     runs,
@@ -102,6 +103,8 @@ ATTEMPT = journal.SaveAttempt(
     automation="a",
 )
 ASK = inbox.OpenWait(run="mine", claim=1, ident="q", kind="ask", name="q", question=b"{}")
+UPDATE_SEQ = 3
+"""The place of the update of run live in its inbox."""
 HALT = runs.HaltRun(run="halted", claim=1, reason=FailureReason.DRIFT, rank=0, failed_ident="s", failure=BROKEN)
 
 
@@ -219,7 +222,9 @@ COMMANDS: list[Any] = [
     updates.StartWithUpdate(
         msgspec.structs.replace(starting("greeted"), kind="workflow"), updates.UpdateRequest("add", "u3", b"3", "h3")
     ),
-    updates.RejectUpdate(run="live", claim=1, seq=40, failure=BROKEN),
+    updates.RejectUpdate(run="live", claim=1, seq=UPDATE_SEQ, failure=BROKEN),
+    queries.AskQuery("q2", "live", "total", b"1", 10_000),
+    queries.AnswerQuery("q1", b"1"),
     runs.CancelChild(run="mine", claim=1, ident="kid"),
     opening("u1"),
     sessions.RecordHeartbeat(),
@@ -505,8 +510,7 @@ def filled(open_one):
     do(database, msgspec.structs.replace(starting("live"), kind="workflow"))
     claim(database, "c-live", 1)
     do(database, updates.RequestUpdate("live", updates.UpdateRequest("add", "u1", b"1", "h1")))
-    database.connection.execute("update inbox set seq = 40 where kind = 'update'")
-    database.connection.execute("update run_updates set seq = 40")
+    do(database, queries.AskQuery("q1", "live", "total", b"1", 10_000))
     do(database, starting("leaving"))
     claim(database, "c-leaving", 1)
     do(database, run_control.PauseRun(run="leaving", command="earlier", request=PAUSE))

@@ -7,7 +7,8 @@ import httpx2
 import msgspec
 import pytest
 
-from mainspring.app.client import _FIRST_POLL_INTERVAL_S, Client
+from mainspring.app.client import Client
+from mainspring.app.remote_handle import _FIRST_POLL_INTERVAL_S
 from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.runs.run import mark_done

@@ -18,6 +18,7 @@ from mainspring.store.read.time_search import number_at
 from mainspring.store.schema.effects.effect_calls import BLOCKED_CALL, MOST_BLOCKED
 from mainspring.store.schema.messages.inbox import FACT
 from mainspring.store.schema.messages.rejected_facts import REJECTED_ROW
+from mainspring.store.schema.messages.run_queries import QUERY_VIEW
 from mainspring.store.schema.messages.run_updates import UPDATE_VIEW
 from mainspring.store.schema.messages.waits import WAIT_VIEW
 from mainspring.store.schema.row import first_value, first_values
@@ -28,7 +29,7 @@ from mainspring.store.schema.runs.run_pauses import RUN_PAUSE
 from mainspring.store.schema.runs.runs import RUN_ROW, RUN_VIEW
 from mainspring.store.schema.runs.stalled_attempts import STALL
 from mainspring.store.schema.runs.worker_losses import WORKER_LOSS
-from mainspring.store.views import RunHistory, RunPage, RunRow, RunView, StepView, UpdateView, WaitView
+from mainspring.store.views import QueryView, RunHistory, RunPage, RunRow, RunView, StepView, UpdateView, WaitView
 
 _MOST_LISTED = 5
 _CHILDREN = 100
@@ -253,6 +254,14 @@ def questions(reader: StoreReader, limit: int = 100, automations: Sequence[str] 
     """Return open questions to people, oldest first: of all runs or of some automations'."""
     names = None if automations is None else msgspec.json.encode(automations).decode()
     return WAIT_VIEW.read_all(reader.read("list_questions", (names, limit)))
+
+
+def query_view(reader: StoreReader, query: str) -> QueryView:
+    """Return a query by its id. Raises NotFoundError: it is no longer stored."""
+    found = QUERY_VIEW.read_first(reader.read("read_query", (query,)))
+    if found is None:
+        raise NotFoundError(f"there is no query {query}", hint="Its time is over: ask again.")
+    return found
 
 
 def update_view(reader: StoreReader, update: str) -> UpdateView:

@@ -4,10 +4,14 @@ from collections.abc import Sequence
 
 from mainspring.domain.runs.journal import Fact, History
 from mainspring.store.base import HISTORY_BYTES, DueSchedule, PauseRecord, ScheduleAhead, StoreReader, UnfinishedRun
+from mainspring.store.commands.runs import ClaimedRun
 from mainspring.store.read.runs import history
+from mainspring.store.read.runs.replayable_runs import read_replayable_runs
+from mainspring.store.schema.messages.run_queries import OPEN_QUERY
 from mainspring.store.schema.row import first_value
+from mainspring.store.views import OpenQuery
 
-_RUNS_AT_ONCE = 100
+_RUNS_AT_ONCE = _QUERIES_AT_ONCE = 100
 
 
 class WorkerReads:
@@ -23,6 +27,15 @@ class WorkerReads:
     def facts_after(self, session: int, seq: int) -> list[Fact]:
         """Return the facts newer than `seq` in the inboxes of runs that this session owns, in order."""
         return history.facts_after(self._reader, session, seq)
+
+    def open_queries(self, session: int, now: int) -> list[OpenQuery]:
+        """Return the queries that this session may answer; see base.EngineReads."""
+        return OPEN_QUERY.read_all(self._reader.read("list_open_queries", (session, now, _QUERIES_AT_ONCE)))
+
+    def read_replayable(self, run: str) -> tuple[ClaimedRun, History] | None:
+        """Return a run as a worker would claim it, with its history; None = it is gone."""
+        rows, _ = read_replayable_runs(self._reader, [run], HISTORY_BYTES)
+        return next(((row.run, found) for row, found in rows), None)
 
     def due_schedules(self, now: int, limit: int = 100) -> list[DueSchedule]:
         """Return the schedules whose next slot is due, neither paused nor ended, earliest first."""

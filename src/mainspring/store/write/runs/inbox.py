@@ -20,6 +20,12 @@ _NO_REASON = Failure("RunFailed", "run_failed", "the child ended without success
 def deliver_fact(tx: Transaction, command: DeliverFact) -> CommandDone | Refused:
     """Insert a fact into one run's inbox and wake the run."""
     c = command
+    if c.key is not None:
+        automation, key = c.key
+        run = tx.value("find_run_of_key", (automation, key), str)
+        if run is None:
+            return Refused("not_found", f"no run of {automation} has the key {key!r}")
+        return deliver_fact(tx, msgspec.structs.replace(c, run=run, key=None))
     tx.hold("run", c.run)
     found = read_receiving_run(tx, c.run)
     if found is None:  # or it was pruned, and another run continues it

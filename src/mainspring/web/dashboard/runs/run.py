@@ -16,7 +16,7 @@ from mainspring.insight.runs.step_groups import GROUPED, CallCount, StepGroup, c
 from mainspring.insight.runs.steps import StepLine, list_step_lines
 from mainspring.store.read.runs.run_views import ended_calls
 from mainspring.store.read.status.status import schedules
-from mainspring.store.views import RunRow, RunView
+from mainspring.store.views import RunRow, RunView, UpdateView
 from mainspring.web.api.call import ApiCall
 from mainspring.web.api.endpoints import effects
 from mainspring.web.api.endpoints.runs import runs
@@ -96,6 +96,10 @@ def _list_children(call: ApiCall[RunPageQuery, None]) -> list[RunRow]:
     return runs.read_outline(call).children
 
 
+def _list_updates(call: ApiCall[RunPageQuery, None]) -> list[UpdateView]:
+    return runs.read_outline(call).updates
+
+
 def _list_effects(call: ApiCall[RunPageQuery, None]) -> list[RunEffect]:
     return effects.list_effects_of_run(call).items
 
@@ -113,6 +117,7 @@ TABLES: Final[dict[str, Callable[[ApiCall[RunPageQuery, None]], Iterable[msgspec
     "steps": _list_steps,
     "attempts": _list_attempts,
     "children": _list_children,
+    "updates": _list_updates,
     "effects": _list_effects,
     "drift": _list_drift,
     "differences": _list_differences,

@@ -1,0 +1,34 @@
+"""`run.log`: the log of a run for its workflow body."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mainspring.engine.body.body import Body
+
+
+class RunLog:
+    """Writes lines that are stored with the run; none while saved history is delivered."""
+
+    def __init__(self, body: "Body") -> None:
+        self._body = body
+
+    def debug(self, text: str, **fields: object) -> None:
+        """Write a line that is shown only on request."""
+        self._write("debug", text, fields)
+
+    def info(self, text: str, **fields: object) -> None:
+        """Write a line."""
+        self._write("info", text, fields)
+
+    def warning(self, text: str, **fields: object) -> None:
+        """Write a line about something that may need a check."""
+        self._write("warning", text, fields)
+
+    def error(self, text: str, **fields: object) -> None:
+        """Write a line about something that went wrong."""
+        self._write("error", text, fields)
+
+    def _write(self, level: str, text: str, fields: dict[str, object]) -> None:
+        on_line = self._body.notes.on_line
+        if self._body.live and on_line is not None:
+            on_line(level, text, fields)

@@ -1,0 +1,27 @@
+"""Queries of runs. Questions to the code of a run about its state, each with its answer."""
+
+from typing import Final
+
+from mainspring.store.schema.row import RowType
+from mainspring.store.schema.table import TableSchema, blob, integer, text
+from mainspring.store.views import OpenQuery, QueryView
+
+TABLE: Final = TableSchema(
+    "run_queries",
+    (
+        text("id"),
+        text("run"),
+        text("name"),
+        blob("input"),
+        integer("until_at"),
+        integer("answered_at", null=True),
+        blob("result", null=True),
+        blob("failure", null=True),
+    ),
+    keys=(("id",),),
+)
+
+QUERY_VIEW: Final = RowType(QueryView, TABLE)
+OPEN_QUERY: Final = RowType(
+    OpenQuery, TABLE, expressions={"session": "runs.session", "claim": "runs.claim", "rank": "runs.rank"}
+)
