@@ -46,6 +46,31 @@ async def _signal(run, trace, ms):
         return "no signal"
 
 
+async def _any(run, trace, ms):
+    try:
+        return await run.receive_any(["one", "two"], within=ms / 1000)
+    except TimeoutError:
+        return "no signal"
+
+
+async def _send(run, trace, name):
+    await run.signal("r_other", name, 1)
+    return "sent"
+
+
+async def _update(run, trace, handled, node):
+    """Handle updates while another node is carried out, then wait until none is handled."""
+    name = f"update-{len(run._body.updates.names)}-{run.uuid()}"
+
+    @run.on_update(name)
+    async def handle(number: int) -> str:
+        return f"{number}: {await interpret(run, handled, trace)}"
+
+    value = await interpret(run, node, trace)
+    await run.updates_done()
+    return value
+
+
 async def _seq(run, trace, nodes):
     return [await interpret(run, node, trace) for node in nodes]
 
@@ -218,6 +243,8 @@ LEAVES = st.one_of(
     st.tuples(st.just("sleep"), MS),
     st.tuples(st.just("draw"), st.sampled_from(["uuid", "random", "now"])),
     st.tuples(st.just("signal"), MS),
+    st.tuples(st.just("any"), MS),
+    st.tuples(st.just("send"), st.sampled_from("ab")),
 )
 
 
@@ -241,6 +268,7 @@ def _around(node: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
         st.tuples(st.just("lock"), some),
         st.tuples(st.just("finally"), node, node),
         st.tuples(st.just("leave"), some),
+        st.tuples(st.just("update"), node, node),
         st.tuples(st.just("generator"), node, node, st.booleans()),
     )
 

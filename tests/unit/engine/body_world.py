@@ -14,13 +14,14 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
-from mainspring.domain.values.codec import decode, encode
+from mainspring.domain.values.codec import encode
 from mainspring.engine.body.body import Body
 from mainspring.engine.body.programs import run_to_end
-from mainspring.engine.body.request import Request, StepCall, TimerCall
+from mainspring.engine.body.request import ReplyCall, Request, SendCall, SignalCall, StepCall, TimerCall
 from mainspring.engine.body.run import Run
 
 RUN = "r01"
+_MOST_UPDATES = 3
 STARTED_AT = 1_700_000_000_000
 FACTS = {"automation": "w", "created_at": STARTED_AT}
 Main = Callable[[Run, list[Any]], Coroutine[Any, Any, Any]]
@@ -99,8 +100,11 @@ class World:
                 break
             life.journal.append(outcome)
             assert len(life.journal) < at_most, "the run does not end"
-            if outcome.output is not None and self.dice.random() < 0.5:
-                body.deliver(outcome, decode(outcome.output))  # as the driver does it: the value it has already
+            request = body.waiting.get(outcome.ident)
+            if request is not None and request.decode and outcome.output is not None and self.dice.random() < 0.5:
+                body.deliver(
+                    outcome, request.read(outcome.name, outcome.output)
+                )  # as the driver does it: the value it has already
             else:
                 body.deliver(outcome)
             self._mark(life)
@@ -145,6 +149,8 @@ class World:
             return Outcome(
                 rank, f"{kind}#{rank}", str(kind), kind, OutcomeState.SUCCEEDED, 0, 0, 0, self.time, self.time, 0
             )
+        if (update := self._update(body, life)) is not None:
+            return update
         if not self._upcoming:
             return None
         when, _, request = heapq.heappop(self._upcoming)
@@ -152,19 +158,35 @@ class World:
         fails = isinstance(request.call, StepCall) and b"may fail" in request.call.input and self.dice.random() < 0.4
         return self._outcome(life, request, OutcomeState.FAILED if fails else OutcomeState.SUCCEEDED)
 
+    def _update(self, body: WatchedBody, life: Life) -> Outcome | None:
+        """Now and then accept an update for a handler of the body."""
+        names = body.updates.names
+        if not names or self.dice.random() > 0.2:
+            return None
+        name, rank = self.dice.choice(names), len(life.journal) + 1
+        number = 1 + sum(outcome.kind is OutcomeKind.UPDATE and outcome.name == name for outcome in life.journal)
+        if number > _MOST_UPDATES:
+            return None
+        kind, state, at = OutcomeKind.UPDATE, OutcomeState.SUCCEEDED, self.time
+        ident, source, count = f"update:{name}#{number}", encode([at, rank]), body.request_count
+        return Outcome(rank, ident, name, kind, state, count, 1, 0, at, at, 0, source, encode(number))
+
     def _outcome(self, life: Life, request: Request, state: OutcomeState) -> Outcome:
         call, output, failure = request.call, None, None
-        if state is OutcomeState.SUCCEEDED and not isinstance(call, TimerCall):
+        name = self.dice.choice(sorted(call.any_of)) if isinstance(call, SignalCall) and call.any_of else request.name
+        if isinstance(call, ReplyCall):
+            output = call.input
+        elif state is OutcomeState.SUCCEEDED and not isinstance(call, TimerCall | SendCall):
             output = encode(f"{request.ident} done")
         if state is OutcomeState.FAILED:
             failure = Failure("Boom", "boom", f"{request.ident} broke", FailureKind.PERMANENT)
         # Another worker's clock may be behind: the body's own time must not go back for that.
         at = self.time if isinstance(call, TimerCall) else self.time + self.dice.choice((0, 0, 0, -7, 5))
-        saved = call.input if isinstance(call, StepCall) else None
+        saved = call.input if isinstance(call, StepCall | ReplyCall | SendCall) else None
         return Outcome(
             len(life.journal) + 1,
             request.ident,
-            request.name,
+            name,
             request.kind,
             state,
             request.request_number,

@@ -24,6 +24,8 @@ from mainspring.engine.body.request import ReplyCall, Request, Restarted, Rolled
 if TYPE_CHECKING:
     from mainspring.engine.body.body import Body
 
+_BRANCH = "update:"
+"""The beginning of the branches of handlers."""
 _ENDS_THE_RUN = "an update handler cannot end its run: set a flag there, and end the run in the workflow function"
 
 
@@ -78,7 +80,12 @@ class BodyUpdates:
         task.branch = f"{outcome.ident}/"
 
     async def wait_until_idle(self) -> None:
-        """Wait until no handler runs."""
+        """Wait until no handler runs. Raises BodyError in a handler, which would wait for itself."""
+        task = self._body.loop.current()
+        if task is not None and task.branch.startswith(_BRANCH):
+            raise BodyError(
+                "run.updates_done() in an update handler would wait for itself: call it in the workflow function"
+            )
         while self.running:
             self._idle_waiters.append(self._body.future())
             await self._idle_waiters[-1]
