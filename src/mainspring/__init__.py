@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mainspring.app.handle import Handle as Handle
     from mainspring.app.lock import lock as lock
     from mainspring.app.once import once as once
+    from mainspring.app.run_queries import RunInfo as RunInfo
+    from mainspring.app.run_queries import StepInfo as StepInfo
     from mainspring.app.secret import secret as secret
     from mainspring.domain.errors import MainspringError as MainspringError
     from mainspring.domain.errors import NotSent as NotSent
@@ -71,8 +73,10 @@ _PUBLIC: dict[str, str] = {
     "Run": "mainspring.engine.body.run",
     "RunEnded": "mainspring.domain.failures.saved_error",
     "RunFailed": "mainspring.domain.failures.saved_error",
+    "RunInfo": "mainspring.app.run_queries",
     "RunState": "mainspring.domain.states",
     "StepFailed": "mainspring.domain.failures.saved_error",
+    "StepInfo": "mainspring.app.run_queries",
     "Transient": "mainspring.domain.errors",
     "Tx": "mainspring.engine.attempts.transaction",
     "Update": "mainspring.domain.runs.update",

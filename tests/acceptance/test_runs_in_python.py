@@ -40,6 +40,25 @@ def make_registry() -> Registry:
 
 
 @pytest.mark.asyncio
+async def test_runs_are_found_by_tags(tmp_path):
+    """Those of the start and those of the code, in Python, at the command line and by the API's filter."""
+    with Registry() as registry:
+
+        @ms.workflow(tags={"team": "shop"})
+        async def order(run: ms.Run, customer: str) -> None:
+            run.tag(customer=customer, amount=7)
+
+    async with World(tmp_path).engine(registry) as engine:
+        app = engine.app
+        for customer in ("acme", "globex"):
+            await (await app.options(tags={"region": "eu"}).start(order, customer)).result()
+        (info,) = await app.runs.list(tag={"customer": "acme", "amount": 7, "region": "eu", "team": "shop"})
+        assert await app.runs.count(tag={"region": "eu"}) == 2
+        assert [run.id async for run in app.runs.iterate(tag={"customer": "acme"}, state="succeeded")] == [info.id]
+        assert await app.runs.list(tag={"customer": "acme"}, state="failed") == []
+
+
+@pytest.mark.asyncio
 async def test_runs_are_listed_found_and_counted(tmp_path):
     """By automation, state, version and time; by key; newest first, beyond one page."""
     registry = make_registry()

@@ -1,7 +1,7 @@
 """Queries for runs from Python, `app.runs`. Each call reads one state of the store, off the loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypedDict, TypeVar, Unpack
 
@@ -9,6 +9,7 @@ import msgspec
 
 from mainspring.domain.definitions.options import MAX_VERSION
 from mainspring.domain.errors import OptionError
+from mainspring.domain.runs.run_tags import TagPair, make_tag_pairs
 from mainspring.domain.states import RunState
 from mainspring.domain.values.codec import decode
 from mainspring.domain.values.sealing import Sealing
@@ -77,6 +78,7 @@ class RunFilters(TypedDict, total=False):
     state: RunState | str | Sequence[RunState | str] | None
     queue: str | None
     version: int | None
+    tag: Mapping[str, object] | None
     since: datetime | None
     until: datetime | None
 
@@ -88,13 +90,14 @@ class _Conditions(TypedDict):
     names: Sequence[str] | None
     queue: str | None
     version: int | None
+    tags: Sequence[TagPair]
     since_at: int | None
     until_at: int | None
 
 
 class RunQueries:
-    """Reads of runs. Filters: `name` = an automation or several, `state` = a state or several, `queue`, `version`, created from `since` to
-    before `until` (aware datetimes).
+    """Reads of runs. Filters: `name` = an automation or several, `state` = a state or several, `queue`, `version`, `tag` = tags by name,
+    created from `since` to before `until` (aware datetimes).
     """
 
     def __init__(self, owner: StoreOwner) -> None:
@@ -192,6 +195,7 @@ def _read_filters(call: str, filters: RunFilters) -> _Conditions | None:
         "names": [name] if isinstance(name, str) else name,
         "queue": filters.get("queue"),
         "version": version,
+        "tags": make_tag_pairs(filters.get("tag") or {}),
         "since_at": _to_ms(filters.get("since")),
         "until_at": _to_ms(filters.get("until")),
     }

@@ -50,6 +50,9 @@ def format_duration(row: Any, now: int) -> str:
 @click.option("-q", "--queue", type=params.QUEUE, help="only in this queue")
 @click.option("--version", type=click.IntRange(1, MAX_VERSION), help="only of this version of their automation")
 @click.option("--healed", is_flag=True, help="only those with a step that succeeded after a failed attempt")
+@click.option(
+    "--tag", "tags", multiple=True, metavar="NAME=VALUE", help="only with this tag; several: with all of them"
+)
 @params.until_option
 @click.option("--after", type=params.RUN, help="continue the list after this run")
 @pass_invocation
@@ -61,17 +64,20 @@ def list_command(
     *,
     version: int | None,
     healed: bool,
+    tags: tuple[str, ...],
     since: str | None,
     until: str | None,
     limit: int,
     after: str | None,
 ) -> None:
     """To see the next page, pass the last run of a page as --after. New runs do not move the pages."""
+    from mainspring.domain.runs.run_tags import parse_tags
     from mainspring.store.read.runs.run_pages import run_page
     from mainspring.store.read.runs.run_views import run_view
     from mainspring.store.read.short_ids import IdKind
     from mainspring.store.views import RunPage
 
+    pairs = parse_tags(tags)
     since_at, until_at = params.read_instant(invocation, since), params.read_instant(invocation, until)
 
     def read_page(reader: Any) -> RunPage:
@@ -84,6 +90,7 @@ def list_command(
             queue=queue,
             version=version,
             healed=healed,
+            tags=pairs,
             since_at=since_at,
             until_at=until_at,
         )

@@ -151,6 +151,18 @@ def test_recovery_options_exclude_each_other(cli, stage, args):
     assert cli("runs", "retry", failed(stage), *args).code == 2
 
 
+def test_runs_are_listed_by_tag(cli, stage):
+    """Several tags must all be there."""
+    run = stage.start(tags={"customer": "acme", "day": "mon"})
+    stage.start(tags={"customer": "acme"})
+    assert [row["id"] for row in cli("runs", "list", "--tag", "customer=acme", "--tag", "day=mon", "--json").json] == [
+        run
+    ]
+    assert len(cli("runs", "list", "--tag", "customer=acme", "--json").json) == 2
+    refused = cli("runs", "list", "--tag", "customer")
+    assert (refused.code, "expected NAME=VALUE" in refused.err) == (2, True)
+
+
 def test_retry_may_be_postponed(cli, stage):
     """--at is a span from now or an instant."""
     run = failed(stage)

@@ -140,6 +140,11 @@ def _announce_capacity(tx: PostgresTransaction, runs: Iterable[EndedInBulk | Sus
     queue_capacity.announce_capacity(tx, sorted({run.limited_queue for run in runs if run.limited_queue is not None}))
 
 
+def _find_untagged(_tx: PostgresTransaction, commands: Sequence[AnnotateRun]) -> list[bool]:
+    """Tell for each annotation whether it leaves the index of tags as it is."""
+    return [command.tags is None for command in commands]
+
+
 def _annotate(tx: PostgresTransaction, commands: list[AnnotateRun]) -> list[CommandDone | None]:
     """Save the annotations of running bodies."""
     rows = [(c.run, c.claim, c.tags, c.progress, c.published, c.detail) for c in commands]
@@ -150,4 +155,4 @@ def _annotate(tx: PostgresTransaction, commands: list[AnnotateRun]) -> list[Comm
 SUSPENSIONS = BatchRule(SuspendRun.batched_by(_suspend), key=run_of, run=run_of)
 ENDS = BatchRule(FinishRun.batched_by(_finish), key=run_of, run=run_of, plain=_find_unlinked)
 COMPLETIONS = BatchRule(CompleteRun.batched_by(_complete), key=run_of, run=run_of, plain=publishes_nothing)
-ANNOTATIONS = BatchRule(AnnotateRun.batched_by(_annotate), key=run_of, run=run_of)
+ANNOTATIONS = BatchRule(AnnotateRun.batched_by(_annotate), key=run_of, run=run_of, plain=_find_untagged)

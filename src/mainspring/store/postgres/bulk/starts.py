@@ -16,7 +16,14 @@ from mainspring.store.write.runs.start import is_version_open, read_start_rules,
 
 def is_plain(tx: PostgresTransaction, c: StartRun) -> bool:
     """Tell whether a start only inserts its own row, and cannot be refused."""
-    if c.here or c.awaited or c.parent is not None or c.run_key is not None or c.partition is not None:
+    if (
+        c.tags is not None
+        or c.here
+        or c.awaited
+        or c.parent is not None
+        or c.run_key is not None
+        or c.partition is not None
+    ):
         return False
     rules = read_start_rules(tx, c.automation)
     return not rules.is_retired and not is_version_open(rules, c) and queues.has_backlog_capacity(tx, c.queue)

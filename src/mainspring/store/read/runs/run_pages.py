@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from mainspring.domain.runs.run_tags import TagPair
 from mainspring.domain.states import RunState
 from mainspring.store.base import StoreReader
 from mainspring.store.read.list_bounds import NEWEST
@@ -30,6 +31,9 @@ _AMONG = "(automation in (select value from json_each(?))) is not false"
 # A subquery per run: as a condition (exists) a server may reverse it and start with all runs that were ever healed.
 _HEALED = """(select 1 from journal indexed by journal_healed
     where journal.run = runs.id and journal.state = {{succeeded}} and journal.attempt > 1 limit 1) = 1"""
+_TAGGED = "run_tags join runs on runs.id = run_tags.run where run_tags.name = ? and run_tags.value = ?"
+_HAS_TAG = "exists (select 1 from run_tags as other where other.run = runs.id and other.name = ? and other.value = ?)"
+_IN_STATES = "(runs.state in (select value from json_each(?))) is not false"
 _OVER = {RunState.FAILED, RunState.CANCELLED}
 """States whose runs of one automation have no index."""
 
@@ -50,6 +54,7 @@ def run_page(
     queue: str | None = None,
     version: int | None = None,
     healed: bool = False,
+    tags: Sequence[TagPair] = (),
     since_at: int | None = None,
     until_at: int | None = None,
     limit: int = 50,
@@ -57,10 +62,10 @@ def run_page(
 ) -> RunPage:
     """Return a page of runs, newest first, after `cursor`: of these automations (None = of all), in this queue and of this version.
 
-    `healed` = only those with a step that succeeded at a later attempt than its first. Created from `since_at` to
-    before `until_at` (ms).
+    `healed` = only those with a step that succeeded at a later attempt than its first. `tags` = only those with all of
+    these. Created from `since_at` to before `until_at` (ms).
     """
-    sources, filters = _choose_sources(states, names, queue, version)
+    sources, filters = _choose_sources(states, names, queue, version, tags)
     if healed:
         filters[_HEALED] = []
     before = NEWEST if cursor is None else cursor
@@ -92,12 +97,15 @@ def count_runs(
     names: Sequence[str] | None = None,
     queue: str | None = None,
     version: int | None = None,
+    tags: Sequence[TagPair] = (),
     since_at: int | None = None,
     until_at: int | None = None,
     most: int,
 ) -> int:
-    """Return how many runs match, at most `most`; by queue or version among the newest `MOST_SEARCHED` of a state or an automation."""
-    sources, filters = _choose_sources(states, names, queue, version)
+    """Return how many runs match, at most `most`; by queue, version or a second tag among the newest `MOST_SEARCHED` of a state, an
+    automation or a tag.
+    """
+    sources, filters = _choose_sources(states, names, queue, version, tags)
     lowest = _lowest(reader, sources, NEWEST) if filters else 0
     if since_at is not None:
         lowest = max(lowest, first_created_at(reader, since_at))
@@ -111,17 +119,30 @@ def count_runs(
 
 
 def _choose_sources(
-    states: Sequence[RunState], names: Sequence[str] | None, queue: str | None, version: int | None
+    states: Sequence[RunState],
+    names: Sequence[str] | None,
+    queue: str | None,
+    version: int | None,
+    tags: Sequence[TagPair],
 ) -> tuple[list[_Source], dict[str, list[object]]]:
     """Return the sources of a filter, and its conditions without an index, with their values."""
     filters: dict[str, list[object]] = {}
-    if names is not None and (len(names) > _EACH or set(states) & _OVER):
+    if tags:  # the index of tags leads; all else are conditions
+        if states:
+            filters[_IN_STATES] = [msgspec.json.encode([state.value for state in states]).decode()]
+        if names is not None:
+            filters[_AMONG] = [msgspec.json.encode(names).decode()]
+        if len(tags) > 1:
+            filters[" and ".join([_HAS_TAG] * (len(tags) - 1))] = [text for tag in tags[1:] for text in tag]
+    elif names is not None and (len(names) > _EACH or set(states) & _OVER):
         filters[_AMONG] = [msgspec.json.encode(names).decode()]
         names = None
     if queue is not None:
         filters["queue = ?"] = [queue]
     if version is not None:
         filters["version = ?"] = [version]
+    if tags:
+        return [_Source(_TAGGED, tags[0], "run_seq")], filters
     return _sources(states, [None] if names is None else names), filters
 
 

@@ -30,7 +30,7 @@ from mainspring.store.schema.runs.runs import (
 from mainspring.store.transaction import Transaction
 from mainspring.store.write import subscriptions
 from mainspring.store.write.incidents import members
-from mainspring.store.write.runs import events, inbox, partitions, queue_capacity, rollback, run_keys, updates
+from mainspring.store.write.runs import events, inbox, partitions, queue_capacity, rollback, run_keys, run_tags, updates
 from mainspring.store.write.runs.journal import encode_failure, save_outcome
 from mainspring.store.write.runs.ownership import answer_lost_claim, is_run_owner, read_receiving_run
 from mainspring.store.write.runs.start import start_run
@@ -334,6 +334,9 @@ def find_successor(tx: Transaction, run: str) -> str | None:
 def annotate_run(tx: Transaction, command: AnnotateRun) -> CommandDone | Refused:
     """Save the annotations of a running body."""
     c = command
-    if tx.change("annotate_run", (c.tags, c.progress, c.published, c.detail, c.run, c.claim, tx.session)):
+    tags = None if c.tags is None else run_tags.add_tags(tx, c.run, c.tags)
+    if tx.change("annotate_run", (tags, c.progress, c.published, c.detail, c.run, c.claim, tx.session)):
+        if tags is not None:
+            run_tags.index_tags(tx, c.run, tags)
         return DONE
     return answer_lost_claim(tx, c.run, c.claim)

@@ -28,7 +28,7 @@ from mainspring.web.dashboard.page_route import Form, PageButton, PageRoute, Pag
 from mainspring.web.dashboard.time_fields import list_time_errors, parse_past
 
 _CHILD = "child of "
-_FILTERS = ("name", "queue", "version", "since", "until")
+_FILTERS = ("name", "queue", "version", "tag", "since", "until")
 _SPANS = ("1h", "8h", "24h", "7d", "30d")
 
 
@@ -43,6 +43,7 @@ class RunsPageQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknown_
     queue: Word | None = None
     version: Annotated[int, msgspec.Meta(ge=1, le=MAX_VERSION)] | None = None
     healed: bool = False
+    tag: Word | None = None
     since: Word | None = None
     until: Word | None = None
     ask: Literal["cancel"] | None = None
@@ -70,7 +71,7 @@ def show(call: ApiCall[RunsPageQuery, Form | None]) -> PageView:
     errors = list_time_errors(call)
     page: Page[RunRow] = Page([]) if errors else runs.list_runs(_api_call(call))
     confirmation = None
-    is_selectable = not query.healed and query.version is None
+    is_selectable = not query.healed and query.version is None and query.tag is None
     if query.ask and not errors and is_selectable and call.visitor.may(Role.OPERATOR):
         confirmation = _count_targets(call)
     values = {
@@ -104,7 +105,7 @@ def cancel(call: ApiCall[Any, Form]) -> str:
 def _count_targets(call: ApiCall[RunsPageQuery, Any]) -> BulkConfirmation:
     query = call.query
     filter = {"state": _cancellable_states(query.state) if query.state else ()} | {
-        name: getattr(query, name) for name in _FILTERS
+        name: getattr(query, name) for name in _FILTERS if name != "tag"
     }
     line = bulk_command(BulkVerb.CANCEL, filter, query.rate.strip() or None)
     return count_targets(
@@ -124,9 +125,9 @@ def _cancel_request(call: ApiCall[RunsPageQuery, Any], **options: Any) -> BulkOp
         OptionError: none of them can be cancelled, or bulk operations have no such filter.
     """
     query = call.query
-    if query.healed or query.version is not None:
+    if query.healed or query.version is not None or query.tag is not None:
         raise OptionError(
-            "an operation on all runs cannot select them by version, or by a retry that fixed them",
+            "an operation on all runs cannot select them by version, by tag, or by a retry that fixed them",
             hint="Remove that filter.",
         )
     states = _cancellable_states(query.state)
@@ -164,6 +165,7 @@ def _api_call(call: ApiCall[RunsPageQuery, Any]) -> ApiCall[RunsQuery, None]:
         queue=query.queue,
         version=query.version,
         healed=query.healed,
+        tag=() if query.tag is None else (query.tag,),
         since=parse_past(call, query.since),
         until=parse_past(call, query.until),
         limit=query.limit,

@@ -9,7 +9,10 @@ import re
 import pytest
 
 from mainspring.domain.definitions.definition import DefinitionKind
+from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.states import RunState
+from mainspring.service.actor import Actor, operation_context
+from mainspring.service.runs.run_start import start
 from mainspring.store.read.bulk_operations import bulk_parts, list_bulk_operations
 from tests.api_world import BACKUP
 from tests.contract.store.process import outcome
@@ -68,6 +71,19 @@ async def test_runs_that_a_retry_healed_are_the_rows_of_their_number(world):
     answer = await world.submit(where, "cancel", reason="all", rate="")
     assert "an operation on all runs cannot select them by version" in printed_text(answer.text)
     assert list_bulk_operations(world.store.reader) == []
+
+
+@pytest.mark.asyncio
+async def test_runs_are_listed_by_tag(world):
+    """The command for the same list is offered; an operation on all has no such filter."""
+    options = StartOptions(tags={"customer": "acme"})
+    act = operation_context(Actor.cli("ann", "box"), world.clock)
+    tagged = start(world.store, world.clock, BACKUP, b"{}", act=act, options=options).run
+    world.begin(BACKUP, b"{}")
+    text = await world.get("/runs", tag="customer=acme")
+    assert listed(text) == [tagged]
+    assert "mainspring runs list --tag customer=acme" in text
+    assert "All that have not ended" not in text
 
 
 @pytest.mark.asyncio

@@ -7,6 +7,7 @@ import msgspec
 from mainspring.app.setup.up_command import make_up_command
 from mainspring.domain.definitions.options import MAX_VERSION
 from mainspring.domain.runs.journal import Outcome
+from mainspring.domain.runs.run_tags import parse_tags
 from mainspring.domain.states import TERMINAL_STATES, RunState
 from mainspring.insight.runs.explanation import Explanation
 from mainspring.insight.runs.steps import MOST, Stage, list_stages, list_step_lines
@@ -33,7 +34,7 @@ _QUESTIONS = 500
 class RunsQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A filter of runs: in these states, of the automation `name` and its `version`, in this queue, created from `since` to before `until`.
 
-    `healed` = only runs with a step that succeeded after a failed attempt.
+    `healed` = only runs with a step that succeeded after a failed attempt. `tag` = "NAME=VALUE", up to 5: only runs with all of these tags.
     """
 
     state: tuple[RunState, ...] = ()
@@ -41,6 +42,7 @@ class RunsQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknown_fiel
     queue: Word | None = None
     version: Annotated[int, msgspec.Meta(ge=1, le=MAX_VERSION)] | None = None
     healed: bool = False
+    tag: tuple[Word, ...] = ()
     since: Instant | None = None
     until: Instant | None = None
 
@@ -80,6 +82,7 @@ def list_runs(call: ApiCall[RunsQuery, None]) -> Page[RunRow]:
         queue=query.queue,
         version=query.version,
         healed=query.healed,
+        tags=parse_tags(query.tag),
         since_at=to_ms(query.since),
         until_at=to_ms(query.until),
         limit=query.limit,

@@ -102,6 +102,17 @@ async def test_lists_take_their_filters_and_no_others(world):
 
 
 @pytest.mark.asyncio
+async def test_runs_are_listed_by_tags(world):
+    """All of them must be there; a text that is no tag, and too many, are refused."""
+    run = (await world.post("/automations/pay/runs", input={"amount": 1}, tags={"a": "1", "b": "x=y"}))["run"]
+    world.begin()
+    assert [row["id"] for row in (await world.get("/runs", tag=["a=1", "b=x=y"]))["items"]] == [run]
+    assert (await world.get("/runs", tag=["a=1", "b=z"]))["items"] == []
+    for tags in (["a"], [f"a={n}" for n in range(6)]):
+        assert (await world.ask("GET", "/runs", params={"tag": tags})).status_code == 422
+
+
+@pytest.mark.asyncio
 async def test_null_is_no_filter_that_means_all(world):
     """Where a word is taken it is that word; elsewhere it is refused at its place, and never left out."""
     world.begin()

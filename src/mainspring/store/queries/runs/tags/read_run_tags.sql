@@ -1,0 +1,1 @@
+select tags from runs where id = ?
