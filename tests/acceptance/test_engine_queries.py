@@ -112,6 +112,44 @@ async def test_error_of_a_query_is_its_answer(tmp_path, settings):
     assert isinstance(failed.value.__cause__, ValueError)
 
 
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError(), None])
+async def test_query_that_wants_to_end_something_ends_nothing(tmp_path, settings, error):
+    """Neither the worker nor the run; also of a run that no worker has, and with calls of the run."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def odd(run: ms.Run) -> str:
+            @run.on_query("odd")
+            def raise_it() -> None:
+                if error is None:
+                    run.restart()
+                raise error
+
+            for name, call in (
+                ("tag", lambda: run.tag(a=1)),
+                ("state", lambda: run.publish_state(1)),
+                ("log", lambda: run.log.info("x")),
+                ("handler", lambda: run.on_query("more")(lambda: 1)),
+                ("random", run.random),
+            ):
+                run.on_query(name)(call)
+            await run.receive("stop")
+            return "stopped"
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        run = await engine.start(odd)
+        await engine.until(run, RunState.WAITING)
+        for name in ("odd", "tag", "state", "log", "handler", "random"):
+            with pytest.raises(ms.QueryFailed):
+                await run.query(name)
+        await run.signal("stop")
+        assert await run.result(60) == "stopped"
+        with pytest.raises(ms.QueryFailed):
+            await run.query("odd")
+        assert engine.view(run).tags is None
+        assert engine.view(run).published is None
+
+
 async def test_newest_run_of_a_chain_answers(tmp_path, settings):
     """By the id of the first one."""
     counter = Counter()
@@ -204,11 +242,25 @@ async def test_bad_declarations_are_refused(tmp_path, settings):
                     run.on_update("u")(two)
                 case "name":
                     run.on_update("a/b")(lambda: 1)
+                case "check":
+                    run.on_update("u", validate=coroutine)(lambda: 1)
+                case "other check":
+                    run.on_update("u", validate=lambda number: number)(lambda: 1)
+                case "keyword":
+                    run.on_update("u")(lambda *, number: number)
                 case _:
                     run.on_query("q")(lambda: 1)
                     run.on_query("q")(lambda: 2)
 
-    texts = {"coroutine": "`async def`", "two": "2 parameters", "name": "cannot be a name", "twice": "already"}
+    texts = {
+        "coroutine": "`async def`",
+        "two": "other parameters than one value",
+        "name": "cannot be a name",
+        "twice": "already",
+        "check": "`async def`",
+        "other check": "the same parameters",
+        "keyword": "other parameters",
+    }
     async with World(tmp_path).engine(registry) as engine:
         for case, text in texts.items():
             with pytest.raises(ms.RunFailed, match=text):

@@ -181,6 +181,25 @@ async def test_signal_of_a_killed_worker_counts_once(tmp_path, settings):
         assert await second.app.handle(target.id).result(60) == [1, ["end", "over"]]
 
 
+async def test_types_of_one_name_are_known_from_all_its_waits(tmp_path, settings):
+    """A value that only the other wait can read is not refused."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def two_types(run: ms.Run) -> list[Any]:
+            first = await run.receive("pay", int)
+            return [first, await run.receive_any({"pay": str, "refund": Payment})]
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        run = await engine.start(two_types)
+        await run.signal("pay", 1)
+        await run.signal("pay", "ok")
+        assert await run.result(60) == [1, ["pay", "ok"]]
+        later = await engine.start(two_types)
+        with pytest.raises(ValueRefusedError, match="refund"):
+            await later.signal("refund", {"amount": "much"})
+
+
 async def test_bad_calls_are_refused(tmp_path, settings):
     """No name, a text in place of a list, an empty name of a signal."""
     with Registry() as registry:

@@ -1,6 +1,7 @@
 """Updates of runs in a real engine: requests that get a reply, each applied once."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -15,6 +16,21 @@ from tests.acceptance.engine_world import AT_ONCE, REPLAYING, World
 from tests.acceptance.sealing_codec import codec
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.parametrize("settings", [AT_ONCE, REPLAYING])]
+
+
+@dataclass
+class Receipt:
+    """A reply."""
+
+    amount: int
+
+
+@dataclass
+class WiderReceipt:
+    """The same reply in later code."""
+
+    amount: int
+    tip: int = 0
 
 
 class Account:
@@ -124,6 +140,7 @@ class Account:
 
         await run.receive("next")
         if part == 1:
+            await run.updates_done()
             run.restart(2)
         return part
 
@@ -225,6 +242,19 @@ async def test_update_waits_for_its_handler(tmp_path, settings):
         assert await run.result(60) == "stopped"
 
 
+async def test_misspelt_update_is_named_with_the_handlers(tmp_path, settings):
+    """The caller stops to wait, and learns what the run receives."""
+    world = Account()
+    async with World(tmp_path).engine(world.registry, settings) as engine:
+        run = await engine.start(world.workflow)
+        await until_waiting_for(engine, run, b"balance")
+        with pytest.raises(
+            TimeoutError, match="no handler of this name: it receives balance, break, close, end, withdraw"
+        ):
+            await run.update("blance", timeout=0.2)
+        await run.update("close")
+
+
 async def test_return_waits_for_accepted_handlers_and_refuses_the_rest(tmp_path, settings):
     """The run ends after the handler that runs; an update without a handler gets RunEnded in the commit of the end."""
     world = Account()
@@ -268,6 +298,212 @@ async def test_restart_takes_updates_along_and_completes_accepted_ones_first(tmp
         await run.signal("next")
         assert await run.result(60) == 2
     assert world.booked == [7, 8]
+
+
+async def test_restart_while_a_handler_runs_is_refused(tmp_path, settings):
+    """What the handler changes would be lost; the error names the call that waits for it."""
+    entered, opened = asyncio.Event(), asyncio.Event()
+
+    async def pass_through(number: int) -> int:
+        entered.set()
+        await opened.wait()
+        return number
+
+    with Registry() as registry:
+
+        @ms.workflow
+        async def hasty(run: ms.Run, total: int = 0) -> int:
+            @run.on_update("add")
+            async def add(number: int) -> int:
+                return total + await run.step(pass_through, number)
+
+            await run.receive("next")
+            run.restart(total)
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        run = await engine.start(hasty)
+        lost = asyncio.create_task(run.update("add", 1))
+        await entered.wait()
+        await run.signal("next")
+        with pytest.raises(ms.RunFailed, match=r"(?s)what they change would be lost.*updates_done"):
+            await run.result(60)
+        with pytest.raises(ms.RunEnded):
+            await lost
+        opened.set()
+
+
+async def test_updates_that_arrive_while_a_run_waits_for_its_handlers_are_for_the_next_run(tmp_path, settings):
+    """A busy run does restart: it accepts none meanwhile."""
+    world = Account()
+    world.open.clear()
+    async with World(tmp_path).engine(world.registry, settings) as engine:
+        run = await engine.start(world.chain)
+        accepted = asyncio.create_task(run.update("any", 1))
+        await world.entered.wait()
+        await run.signal("next")
+        await engine.when(lambda: kinds(engine, run), lambda seen: (OutcomeKind.SIGNAL, "next#1") in seen)
+        later = asyncio.create_task(run.update("any", 2))
+        await engine.when(lambda: engine.history(run).updates, lambda updates: len(updates) == 2)
+        world.open.set()
+        assert (await accepted, await later) == ([1, 1], [2, 2])
+
+
+async def test_signals_that_came_before_an_update_are_received_first(tmp_path, settings):
+    """Also after the run was loaded from the store: a loop over signals gets all of them before the handler starts."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def ordered(run: ms.Run) -> list[int]:
+            seen: list[int] = []
+            run.on_update("seen")(lambda: list(seen))
+            await run.receive("go")
+            while True:
+                _, number = await run.receive_any(["number", "other"])
+                if number < 0:
+                    return seen
+                seen.append(number)
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        run = await engine.start(ordered)
+        await engine.until(run, RunState.WAITING)
+        await engine.app.pause(run.id)
+        for name, value in (("go", None), ("number", 1), ("other", 2), ("number", 3)):
+            await run.signal(name, value)
+        reply = asyncio.create_task(run.update("seen"))
+        await engine.when(lambda: engine.history(run).updates, bool)
+        await engine.app.resume(run.id)
+        assert await reply == [1, 2, 3]
+        await run.signal("number", -1)
+        assert await run.result(60) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("kind", ["query", "check"])
+async def test_code_that_only_reads_cannot_spoil_its_run(tmp_path, settings, kind):
+    """It set an event in part before it was refused: the run is loaded again from its journal."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def waits(run: ms.Run) -> str:
+            done = asyncio.Event()
+            run.on_query("wake")(done.set)
+            run.on_update("end")(done.set)
+            run.on_update("checked", validate=done.set)(lambda: 1)
+            await done.wait()
+            return "over"
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        run = await engine.start(waits)
+        await engine.until(run, RunState.WAITING)
+        with pytest.raises((ms.QueryFailed, ms.UpdateRejected), match="only read the state"):
+            await (run.query("wake") if kind == "query" else run.update("checked"))
+        assert await run.update("end") is None
+        assert await run.result(60) == "over"
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError(), GeneratorExit()])
+async def test_odd_errors_of_a_check_reject(tmp_path, settings, error):
+    """They end neither the run nor its worker; in a handler they are the reply or end with its task."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def odd(run: ms.Run) -> str:
+            def check(number: int) -> None:
+                if number == 1:
+                    raise error
+                if number == 2:
+                    run.restart()
+
+            run.on_update("odd", validate=check)(lambda number: number)
+            await run.receive("stop")
+            return "stopped"
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        run = await engine.start(odd)
+        for number in (1, 2):
+            with pytest.raises(ms.UpdateRejected):
+                await run.update("odd", number)
+        assert await run.update("odd", 3) == 3
+        await run.signal("stop")
+        assert await run.result(60) == "stopped"
+
+
+async def test_reply_with_a_new_field_is_the_same_reply(tmp_path, settings):
+    """A default fills what the saved reply lacks; another class of error and a value in place of an error are drift."""
+    place = World(tmp_path)
+
+    def made(receipt: type, error: type[Exception] | None) -> tuple[Registry, Any]:
+        with Registry() as registry:
+
+            @ms.workflow(name="receipts")
+            async def receipts(run: ms.Run) -> None:
+                @run.on_update("pay")
+                def pay(amount: int) -> receipt:  # type: ignore[valid-type]
+                    return receipt(amount)
+
+                @run.on_update("fail")
+                def fail() -> int:
+                    if error is None:
+                        return 1
+                    raise error("words may change")
+
+                await run.receive("stop")
+
+        return registry, receipts
+
+    registry, workflow = made(Receipt, ValueError)
+    async with place.engine(registry, settings) as engine:
+        run = await engine.start(workflow)
+        assert await run.update("pay", 5) == {"amount": 5}
+        with pytest.raises(ms.UpdateFailed):
+            await run.update("fail")
+        await engine.until(run, RunState.WAITING)
+    for error in (None, KeyError):
+        async with place.engine(made(WiderReceipt, error)[0], settings) as engine:
+            with pytest.raises(ms.RunFailed, match="handler of update 'fail' returns another reply"):
+                await engine.app.handle(run.id).update("pay", 6, id=str(error))
+            assert engine.view(run).failed_ident == "update:fail#1/reply"
+    async with place.engine(made(WiderReceipt, ValueError)[0], settings) as engine:
+        await engine.app.retry(run.id)
+        assert await engine.app.handle(run.id).update("pay", 7, id="last") == {"amount": 7, "tip": 0}
+
+
+async def test_updates_handed_over_again_wait_for_the_step_that_they_followed(tmp_path, settings):
+    """The handler uses its result, as it did before."""
+    calls: list[str] = []
+
+    async def load() -> int:
+        calls.append("load")
+        return 42
+
+    with Registry() as registry:
+
+        @ms.workflow
+        async def after_step(run: ms.Run) -> int:
+            value: int | None = None
+
+            @run.on_update("get")
+            def get() -> int:
+                assert value is not None
+                return value
+
+            value = await run.step(load)
+            await run.receive("stop")
+            if len(calls) == 1:
+                raise ms.Permanent("once more")
+            return value
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        run = await engine.start(after_step)
+        await until_waiting_for(engine, run, b"stop")
+        assert await run.update("get") == 42
+        await run.signal("stop")
+        await engine.until(run, RunState.FAILED)
+        await engine.act(run_recovery.retry_from, run.id, "load")
+        await run.signal("stop")
+        assert await run.result(60) == 42
+        kept = {outcome.ident: outcome for outcome in engine.history(run).outcomes if outcome.superseded is None}
+        assert list(kept)[:2] == ["load#1", "update:get#2"]
+        assert kept["update:get#2/reply"].state is OutcomeState.SUCCEEDED
 
 
 async def test_same_id_is_the_same_update(tmp_path, settings):

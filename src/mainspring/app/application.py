@@ -269,7 +269,16 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
         return RunQueries(self)
 
     def handle(self, run_id: str) -> Handle[Any]:
-        """Return a handle on a run of this store; its methods raise NotFoundError if there is none of this id."""
+        """Return a handle on a run of this store; its methods raise NotFoundError if there is none of this id.
+
+        Raises:
+            ArgumentError: `run_id` is no text.
+        """
+        if not isinstance(run_id, str):
+            raise ArgumentError(
+                f"{run_id!r} is no id of a run",
+                hint="Find a run by its key: (await app.runs.by_key(automation, key)).id",
+            )
         return Handle(self, run_id, None, created=False)
 
     # -- what handles use ----------------------------------------------------------------------------------------------

@@ -292,7 +292,7 @@ class RemoteStarter:
         body |= {"update": update.name, "value": encode_value(update.value, f"update {update.name}"), "id": update.id}
         sent = await self._client.act(f"automations/{quote_path_part(automation)}/update", body)
         handle = RemoteHandle(self._client, sent["run"], created=sent["created_run"])
-        return handle, await await_reply(self._client, sent["run"], sent["update"], Any, timeout)
+        return handle, await await_reply(self._client, sent["run"], sent["update"], update.type, timeout)
 
 
 def _encode_options(options: StartOptions) -> dict[str, Any]:

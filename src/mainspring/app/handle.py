@@ -80,6 +80,10 @@ class Handle(Generic[T_co]):
         """
         await self._app.signal(self.id, name, value)
 
+    def signal_sync(self, name: str, value: Any = None) -> None:
+        """Send a message as `signal` does, and block this thread. Raises ConflictError in the thread of a loop."""
+        run_blocking(self.signal(name, value), "handle.signal")
+
     async def update(
         self,
         name: str,

@@ -32,6 +32,7 @@ class RemoteRun(msgspec.Struct, frozen=True):
     result: Any = None
     failure: Failure | None = None
     detail: Any = None
+    waiting_for: Any = None
 
 
 class RemoteHandle:
@@ -151,9 +152,9 @@ async def await_reply(client: "Client", run_id: str, update_id: str, type: Any, 
         update = msgspec.convert(document | {"failure": drop_sealed(document["failure"])}, RemoteUpdate)
         if update.replied_at is not None:
             return _unwrap_reply(update, type)
-        if left <= 0:
-            raise make_timeout_error(update.name, update.run, update.request_id, timeout)
         run = await client.read_run(update.run)
+        if left <= 0:
+            raise make_timeout_error(update.name, update.run, update.request_id, timeout, run.waiting_for)
         if run.state is RunState.NEEDS_ATTENTION:
             raise RunFailed(run.id, run.state, run.failure)
         if not wait or time.monotonic() - sent_at < wait / 2:  # the server has no free place for one more that waits

@@ -104,7 +104,20 @@ class RunStarter(ABC):
             creates_store=True,
         )
         handle = Handle[Any](app, stored.run, prepared.signature, created=stored.created_run)
-        return handle, await await_reply(app, stored.id, Any, timeout)
+        return handle, await await_reply(app, stored.id, update.type, timeout)
+
+    def start_with_update_sync(
+        self,
+        update: Update,
+        automation: Automation | str,
+        /,
+        *args: Any,
+        timeout: float | None = REPLY_TIMEOUT_S,
+        **kwargs: Any,
+    ) -> tuple[Handle[Any], Any]:
+        """Start a run with an update as `start_with_update` does, and block. Raises ConflictError in the thread of a loop."""
+        started = self.start_with_update(update, automation, *args, timeout=timeout, **kwargs)
+        return run_blocking(started, "app.start_with_update")
 
     @overload
     def start_sync(

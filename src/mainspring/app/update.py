@@ -53,7 +53,7 @@ async def await_reply(owner: EngineOwner, update_id: str, type: Any, timeout: fl
                 raise RunFailed(run.id, run.state, owner.sealing.open_failure(run.failure))
             left = None if until is None else until - time.monotonic()
             if left is not None and left <= 0:
-                raise make_timeout_error(view.name, view.run, view.request_id, timeout)
+                raise make_timeout_error(view.name, view.run, view.request_id, timeout, run.waiting_for)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), left)
 

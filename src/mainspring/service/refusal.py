@@ -44,7 +44,7 @@ _CONFLICT_HINTS = {
     "holder_live": "Wait for its outcome, or stop its run; `mainspring effects show KEY` names the holder.",
     "not_done": "There is nothing to do: a later call of the key counts.",
     "not_in_doubt": "There is nothing to do: its outcome is known. `mainspring effects forget KEY` lets it happen again.",
-    "no_workflow": "Send updates to a workflow with @run.on_update(NAME).",
+    "no_workflow": "Only a workflow has handlers: @run.on_update(NAME), @run.on_query(NAME).",
     "update_conflict": "Use another id for another update, or the same name and value.",
     "has_run": "There is nothing to do; `mainspring runs retry RUN` continues one that failed.",
     "not_past": "There is nothing to do: `mainspring auto next NAME` shows when it starts.",

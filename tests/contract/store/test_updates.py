@@ -227,6 +227,24 @@ def test_updates_end_with_their_run(store, clock):
     assert store.reader.read_text("select count(*) from run_updates", ()) == [(0,)]
 
 
+def test_updates_of_a_chain_stay_as_long_as_one_of_its_runs(store, clock):
+    """A repeated request finds its reply although the run that gave it was deleted."""
+    run = begin(store)
+    done = store.do(request(run.id, "done"))
+    store.do(accept(run, 1, *seqs(store, run.id)), reply(run, 2))
+    store.do(finish(run, rank=2, then=store.starting(kind="workflow")))
+    successor = store.claim_one()
+    clock.forward(10_000)
+    assert store.do(ApplyRetention(clock.now(), None, None, None, None)).number == 1
+    assert store.do(request(successor.id, "done")) == UpdateStored(done.id, run.id, created=False)
+    assert update_view(store.reader, done.id).result == b"10"
+    assert store.reader.read("check_run_updates") == []
+    store.do(finish(successor))
+    clock.forward(10_000)
+    store.do(ApplyRetention(clock.now(), None, None, None, None))
+    assert store.reader.read_text("select count(*) from run_updates", ()) == [(0,)]
+
+
 def test_integrity_check_accepts_open_and_ended_updates(store):
     """It would find one of a run that does not exist, and one that ended without a reply."""
     run = begin(store)

@@ -55,7 +55,7 @@ def _await_reply(
 ) -> "UpdateView":
     """Return the update once it has its reply. Raises WaitTimedOutError, RunFailed, UpdateFailed."""
     from mainspring.domain.failures.saved_error import RunFailed
-    from mainspring.domain.runs.update import make_update_error
+    from mainspring.domain.runs.update import describe_handlers, make_update_error
 
     until = time.monotonic() + timeout
     changed = threading.Event()
@@ -76,7 +76,8 @@ def _await_reply(
             left = until - time.monotonic()
             if left <= 0:
                 raise exits.WaitTimedOutError(
-                    f"run {view.run} has not replied to update {view.name!r} in {timeout:g} s; it is {run.state}",
+                    f"run {view.run} has not replied to update {view.name!r} in {timeout:g} s; it is {run.state}."
+                    f"{describe_handlers(view.name, run.waiting_for)}",
                     hint=f"The update stays in force. Wait for its reply: the same command with --id {view.request_id}\n"
                     f"See: mainspring explain {view.run}",
                 )

@@ -69,7 +69,10 @@ class StepFailed(MainspringError):
 
 
 class UpdateFailed(MainspringError):
-    """The handler of an update raised: the error is the reply, and the run continues. `__cause__` represents that error."""
+    """The handler of an update raised: the error is the reply, and the run continues.
+
+    `reason` = its message alone, as for a person. `__cause__` represents that error.
+    """
 
     code = "update_failed"
 
@@ -79,6 +82,7 @@ class UpdateFailed(MainspringError):
         self.run_id = run_id
         self.name = name
         self.failure = failure
+        self.reason = failure.message
 
 
 class UpdateRejected(UpdateFailed):
@@ -94,7 +98,10 @@ class RunEnded(UpdateFailed):
 
 
 class QueryFailed(MainspringError):
-    """The code of a run could not answer a query. `__cause__` represents its error; the run is unharmed."""
+    """The code of a run could not answer a query; the run is unharmed.
+
+    `reason` = the message of its error alone. `__cause__` represents that error.
+    """
 
     code = "query_failed"
 
@@ -104,6 +111,7 @@ class QueryFailed(MainspringError):
         self.run_id = run_id
         self.name = name
         self.failure = failure
+        self.reason = failure.message
 
 
 class RunFailed(MainspringError):

@@ -14,6 +14,8 @@ _MOST: Final = timedelta(minutes=5)
 def read_within(within: Any) -> timedelta:
     """Return how long a caller waits. Raises OptionError: it is no duration, or longer than 5 minutes."""
     span = parse_duration(within)
+    if not span:
+        raise OptionError(f"within={within!r}: a query needs some time to be answered")
     if span > _MOST:
         raise OptionError(f"within={within!r}: a query waits at most 5 minutes")
     return span

@@ -16,11 +16,15 @@ REPLY_SUFFIX = "/reply"
 
 
 class Update(msgspec.Struct, frozen=True):
-    """An update for `App.start_with_update`. The same `id` is the same update: a repeated request gets the first reply."""
+    """An update for `App.start_with_update`. The same `id` is the same update: a repeated request gets the first reply.
+
+    `type` = the type of the reply.
+    """
 
     name: str
     value: Any = None
     id: str | None = None
+    type: Any = Any
 
 
 def make_update_id(first_run: str, request_id: str) -> str:
@@ -35,9 +39,27 @@ def make_update_error(run_id: str, name: str, state: UpdateState, failure: Failu
     return (RunEnded if failure.code == RunEnded.code else UpdateFailed)(run_id, name, failure)
 
 
-def make_timeout_error(name: str, run_id: str, request_id: str, timeout: float | None) -> TimeoutError:
-    """Return the error for an update without a reply in time."""
+def make_timeout_error(
+    name: str, run_id: str, request_id: str, timeout: float | None, waiting_for: object = None
+) -> TimeoutError:
+    """Return the error for an update without a reply in time. `waiting_for` = that of the run's row."""
+    handlers = describe_handlers(name, waiting_for)
     return TimeoutError(
-        f"run {run_id} has not replied to update {name!r} within {timeout} s. The update stays in force; to wait for its reply, send it "
-        f"again with id={request_id!r}. To see why: mainspring explain {run_id}"
+        f"run {run_id} has not replied to update {name!r} within {timeout} s.{handlers} The update stays in force; "
+        f"to wait for its reply, send it again with id={request_id!r}. To see why: mainspring explain {run_id}"
     )
+
+
+def describe_handlers(name: str, waiting_for: object) -> str:
+    """Return a sentence if the run waits and has no handler of this name. `waiting_for` = its waits, as JSON or decoded."""
+    try:
+        waits = msgspec.json.decode(waiting_for) if isinstance(waiting_for, bytes) else waiting_for
+    except msgspec.DecodeError:
+        return ""
+    if not isinstance(waits, list):
+        return ""
+    names = [str(wait.get("name")) for wait in waits if isinstance(wait, dict) and wait.get("kind") == "update"]
+    if name in names:
+        return ""
+    known = f"it receives {', '.join(names)}" if names else "it receives none now"
+    return f" The run has no handler of this name: {known}."

@@ -22,7 +22,7 @@ from mainspring.domain.states import OutcomeState
 from mainspring.domain.values.codec import DEFAULT_LIMIT
 from mainspring.domain.values.plain_json import LATEST_INSTANT
 from mainspring.engine.attempts.context_flags import IN_BODY
-from mainspring.engine.body.deterministic_loop import BodyTask, DeterministicLoop, Timer
+from mainspring.engine.body.deterministic_loop import READ_ONLY, BodyTask, DeterministicLoop, Timer
 from mainspring.engine.body.drift import Drift, build_unread_drift, detect_drift
 from mainspring.engine.body.failed_outcomes import FailedOutcomes
 from mainspring.engine.body.queries import BodyQueries
@@ -89,7 +89,7 @@ class Body:
         self.undelivered: list[Outcome] = []  # accepted signals and events whose wait was cancelled by then
         self.stopping: OutcomeKind | None = None
         self.undoes: bool | None = None
-        self.rolling_back, self.live = False, not outcomes
+        self.rolling_back, self.live, self.is_read_only = False, not outcomes, False
         self.calls = UnawaitedCalls()
         self.names = StepNames()
         self._requests_done: asyncio.Future[Any] | None = None
@@ -311,12 +311,26 @@ class Body:
         """Call a function of the code while the body is at rest. It may read the body's state and change nothing.
 
         Raises:
-            BodyError: it calls `run.*`, or something that would wake a task. And what it raises.
+            BodyError: it calls `run.*`, or something that would wake a task; it raises something that is no `Exception`.
+            Exception: what it raises.
         """
         context = contextvars.copy_context()
         context.run(IN_BODY.set, True)
-        with self.calls.refused(), self.loop.frozen():
-            return context.run(function, *arguments)
+        self.is_read_only = True
+        try:
+            with self.calls.refused(), self.loop.frozen():
+                return context.run(function, *arguments)
+        except Exception:
+            raise
+        except BaseException as error:
+            raise BodyError(f"a check of an update or a query raised {type(error).__name__}") from error
+        finally:
+            self.is_read_only = False
+
+    def refuse_if_read_only(self) -> None:
+        """Raise BodyError while code runs that may only read."""
+        if self.is_read_only:
+            raise BodyError(READ_ONLY)
 
     # -- for the loop (LoopOwner) --------------------------------------------------------------------------------------
 

@@ -98,7 +98,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self._polling: list[asyncio.Handle] = []
         self.tasks: dict[int, BodyTask] = {}
         self.lost_errors = LostErrors()
-        self.closed = False
+        self.closed = self.is_spoiled = False
         self.generators = AsyncGenerators(self.create_task, self._task_runs)
         self._hooks = self.generators.on_first_iteration, self.generators.on_finalize
 
@@ -166,7 +166,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         _refuse_random_order(coro, caller)
         if isinstance(self._ready, _RefusingQueue):
             coro.close()
-            raise BodyError(_READ_ONLY)
+            raise BodyError(READ_ONLY)
         task = BodyTask(coro, loop=self, name=name, context=context)
         self.tasks[task.number] = task
         task.add_done_callback(self._drop_task)
@@ -239,11 +239,12 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         """Let code read the state of the body at rest: within the context it can start no task and wake none."""
         outer, ready = events._get_running_loop(), self._ready
         events._set_running_loop(self)
-        self._ready = _RefusingQueue()
+        self._ready = refusing = _RefusingQueue()
         try:
             yield
         finally:
             self._ready = ready
+            self.is_spoiled |= refusing.has_refused
             events._set_running_loop(outer)
 
     def _run_ready(self) -> None:
@@ -280,16 +281,19 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         return ended
 
 
-_READ_ONLY = "a check of an update and a query only read the state of the workflow: they start and wake no task"
+READ_ONLY = "a check of an update and a query only read the state of the workflow: they call no run.* method, and start and wake no task"
 
 
 class _RefusingQueue(deque[asyncio.Handle]):
     """The ready queue of a body that is only read."""
 
+    has_refused = False
+
     def append(self, handle: asyncio.Handle, /) -> None:
-        """Refuse to schedule anything."""
+        """Refuse to schedule anything. What wanted it has half changed: an event that is set, a future that is done."""
+        self.has_refused = True
         handle.cancel()
-        raise BodyError(_READ_ONLY)
+        raise BodyError(READ_ONLY)
 
 
 def _find_caller() -> Any:

@@ -2,19 +2,27 @@
 
 from dataclasses import dataclass
 
+from mainspring.domain.errors import ValueRefusedError
 from mainspring.domain.runs.journal import Outcome
 from mainspring.domain.states import OutcomeState
-from mainspring.domain.values.saved_call import CallDifference, compare_calls, is_same_call
+from mainspring.domain.values.saved_call import (
+    CallDifference,
+    compare_calls,
+    decode_result,
+    encode_result,
+    is_same_call,
+)
 from mainspring.engine.body.request import ChildCall, ReplyCall, Request, SendCall, StepCall
 
-_WITH_INPUT = (StepCall, ChildCall, ReplyCall, SendCall)
+_WITH_INPUT = (StepCall, ChildCall, SendCall)
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
     """A step that drifted, the differences, and its current input.
 
-    `unread` = why the current type cannot read the saved value of a signal, event or answer; then there is no input to accept.
+    `is_reply` = it is the reply to an update. `unread` = why the current type cannot read the saved value of a signal, event or answer;
+    then there is no input to accept.
     """
 
     ident: str
@@ -22,6 +30,7 @@ class Drift:
     changes: list[CallDifference]
     input: bytes
     unread: str | None = None
+    is_reply: bool = False
 
 
 def detect_drift(request: Request, saved: Outcome) -> Drift | None:
@@ -29,6 +38,8 @@ def detect_drift(request: Request, saved: Outcome) -> Drift | None:
     call = request.call
     if saved.kind is not request.kind:
         return Drift(request.ident, request.name, [CallDifference("$", str(saved.kind), str(request.kind))], b"")
+    if isinstance(call, ReplyCall):
+        return _detect_reply_drift(request, call, saved)
     if saved.state is not OutcomeState.SUCCEEDED or saved.input is None or not isinstance(call, _WITH_INPUT):
         return None
     if saved.input == call.input:
@@ -40,6 +51,25 @@ def detect_drift(request: Request, saved: Outcome) -> Drift | None:
     return Drift(
         request.ident, request.name, [CallDifference("$", saved.input.decode(), call.input.decode())], call.input
     )
+
+
+def _detect_reply_drift(request: Request, call: ReplyCall, saved: Outcome) -> Drift | None:
+    """Return how a reply differs from the saved one. Of two errors the class is compared: their words may differ."""
+    if saved.input is None or saved.input == call.input:
+        return None
+    if saved.state is OutcomeState.SUCCEEDED and call.error is None and _is_same_reply(call, saved.input):
+        return None
+    changes = [CallDifference("$", saved.input.decode(), call.input.decode())]
+    return Drift(request.ident, request.name, changes, call.input, is_reply=True)
+
+
+def _is_same_reply(call: ReplyCall, saved: bytes) -> bool:
+    """Return whether the saved reply, read with the type of now, is the reply of now."""
+    try:
+        value = decode_result(call.signature, saved, "the saved reply")
+        return encode_result(call.signature, value, "the saved reply") == call.input
+    except ValueRefusedError:
+        return False
 
 
 def build_unread_drift(saved: Outcome, error: Exception) -> Drift:

@@ -1,5 +1,6 @@
 """Handlers of messages in a body: functions that its code registers for updates and queries."""
 
+import inspect
 from collections.abc import Callable, Container
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ _NOT_IN_NAMES = frozenset("#/[]%")
 class MessageHandler(NamedTuple):
     """A function of the value of a message, or of nothing. `noun` = the kind of message.
 
-    A message without a value leaves it to the default of the parameter, if there is one.
+    A message without a value has the default of the parameter, if there is one and its type does not allow None.
     """
 
     noun: str
@@ -25,11 +26,13 @@ class MessageHandler(NamedTuple):
     def read(self, data: bytes | None) -> tuple[Any, ...]:
         """Return the arguments of the function. Raises ValueRefusedError: the value does not fit its type."""
         data = b"null" if data is None else data
-        parameters = self.signature.parameters
-        if data == b"null" and parameters and not parameters[0].is_required:
-            return ()
-        if parameters:
-            return (decode(data, annotation=parameters[0].annotation, value_name=f"{self.noun} {self.name}"),)
+        for parameter in self.signature.parameters:
+            try:
+                return (decode(data, annotation=parameter.annotation, value_name=f"{self.noun} {self.name}"),)
+            except ValueRefusedError:
+                if data != b"null" or parameter.is_required:
+                    raise
+                return (parameter.default,)
         if data != b"null":
             raise ValueRefusedError(f"{self.noun} {self.name}", "$", "its handler takes no value")
         return ()
@@ -52,10 +55,26 @@ def make_handler(
         raise OptionError(f"{call}: this cannot be a name", hint="Use letters, digits and _ - . : only.")
     if name in known_names:
         raise OptionError(f"{call}: the run has a handler of this name already")
-    signature = read_signature(function)
-    if len(signature.parameters) > 1:
-        raise OptionError(
-            f"{call}: the handler has {len(signature.parameters)} parameters",
-            hint="A message carries one value: give the handler one parameter, such as a dataclass.",
-        )
+    signature = _read_message_signature(call, "the handler", function)
+    if validate is not None:
+        if inspect.iscoroutinefunction(validate):
+            raise OptionError(f"{call}: validate= is `async def`", hint="A check only reads: write `def`.")
+        checked = _read_message_signature(call, "validate=", validate)
+        if len(checked.parameters) != len(signature.parameters):
+            raise OptionError(f"{call}: validate= must have the same parameters as the handler")
     return MessageHandler(noun, name, function, signature, validate)
+
+
+def _read_message_signature(call: str, role: str, function: Callable[..., Any]) -> Signature:
+    """Return the signature of a function of one value or of none. Raises OptionError."""
+    if not callable(function):
+        raise OptionError(f"{call}: {role} is no function, but {function!r}")
+    signature = read_signature(function)
+    if len(signature.parameters) > 1 or any(
+        parameter.name not in signature.positional for parameter in signature.parameters
+    ):
+        raise OptionError(
+            f"{call}: {role} has other parameters than one value, or none",
+            hint="A message carries one value: give the function one parameter, such as a dataclass.",
+        )
+    return signature

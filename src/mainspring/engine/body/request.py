@@ -152,6 +152,7 @@ class ReplyCall:
     """The reply of the handler of an update: `input` = the result as JSON, or the text of its error."""
 
     input: bytes
+    signature: Signature
     error: BaseException | None = None
 
 

@@ -79,10 +79,12 @@ class Run(MessageCaller):
 
     def uuid(self) -> uuid.UUID:
         """Return a UUID that is the same in each replay."""
+        self._body.refuse_if_read_only()
         return uuid.UUID(bytes=self._body.draw("uuid")[:16], version=4)
 
     def random(self) -> float:
         """Return a number in [0, 1) that is the same in each replay."""
+        self._body.refuse_if_read_only()
         return int.from_bytes(self._body.draw("random")[:7], "big") / 2.0**56
 
     # -- updates -------------------------------------------------------------------------------------------------------
@@ -101,6 +103,7 @@ class Run(MessageCaller):
         Raises:
             OptionError: the name has a handler already, or cannot be used; the handler has several parameters.
         """
+        self._body.refuse_if_read_only()
 
         def register(handler: Handler) -> Handler:
             self._body.updates.register(name, handler, validate)
@@ -117,6 +120,7 @@ class Run(MessageCaller):
         Raises:
             OptionError: the name has a function already, or cannot be used; the function is `async def` or has several parameters.
         """
+        self._body.refuse_if_read_only()
 
         def register(function: Handler) -> Handler:
             self._body.queries.register(name, function)
@@ -126,9 +130,9 @@ class Run(MessageCaller):
 
     @track_calls
     async def updates_done(self) -> None:
-        """Wait until no handler of an update runs: before `run.restart`, so that its input contains what they change.
+        """Wait until no handler of an update runs, and accept none meanwhile: before `run.restart`, so that its input has what they change.
 
-        The run does so by itself before it ends, but the input of a restart is made before that.
+        Updates that arrive meanwhile wait, for this run or for the one that continues it. Before it returns, a run does this by itself.
         """
         await self._body.updates.wait_until_idle()
 
@@ -209,7 +213,9 @@ class Run(MessageCaller):
 
         Raises:
             ArgumentError, ValueRefusedError: the input does not fit the workflow.
+            BodyError: a handler of an update runs, and what it changes would be lost: `await run.updates_done()` first.
         """
+        self._body.updates.refuse_restart()
         signature = self._restart_signature
         subject = f"restart of {self.automation}"
         limit = self._body.payload_max
@@ -217,6 +223,7 @@ class Run(MessageCaller):
 
     def shield(self) -> Shield:
         """Return a context in which clean-up continues although the run is cancelled."""
+        self._body.refuse_if_read_only()
         return Shield(self._body)
 
     async def as_completed(self, awaitables: Iterable[Awaitable[T]]) -> AsyncIterator[T]:
@@ -237,6 +244,7 @@ class Run(MessageCaller):
 
     def tag(self, **tags: object) -> None:
         """Set words to find this run by."""
+        self._body.refuse_if_read_only()
         notes = self._body.notes
         notes.tags.update({name: str(value) for name, value in tags.items()})
         notes.changed = True
@@ -249,11 +257,13 @@ class Run(MessageCaller):
         Raises:
             ValueRefusedError: the value cannot be saved.
         """
+        self._body.refuse_if_read_only()
         self._body.notes.published = encode(value, value_name="published state", limit=self._body.payload_max)
         self._body.notes.changed = self._body.notes.has_new_state = True
 
     def progress(self, done: int, total: int | None = None) -> None:
         """Say how far the run is."""
+        self._body.refuse_if_read_only()
         self._body.notes.note_progress(done, total, of_run=True)
 
 

@@ -29,6 +29,7 @@ class RunLog:
         self._write("error", text, fields)
 
     def _write(self, level: str, text: str, fields: dict[str, object]) -> None:
+        self._body.refuse_if_read_only()
         on_line = self._body.notes.on_line
         if self._body.live and on_line is not None:
             on_line(level, text, fields)

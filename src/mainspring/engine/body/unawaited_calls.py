@@ -15,6 +15,7 @@ from types import CodeType, FrameType
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from mainspring.domain.errors import BodyError
+from mainspring.engine.body.deterministic_loop import READ_ONLY
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -107,7 +108,7 @@ class UnawaitedCalls:
 
 
 def _refuse_call() -> NoReturn:
-    raise BodyError("a check of an update and a query only read the state of the workflow: they call no run.* method")
+    raise BodyError(READ_ONLY)
 
 
 def track_calls(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:

@@ -42,7 +42,7 @@ class BodyUpdates:
     @property
     def names(self) -> list[str]:
         """The names of the updates that the run receives now."""
-        is_open = not (self.is_closed or self._body.done or self._body.stopping is not None)
+        is_open = not (self.is_closed or self._idle_waiters or self._body.done or self._body.stopping is not None)
         return sorted(self._handlers) if is_open else []
 
     def register(self, name: str, function: Callable[..., Any], validate: Callable[..., Any] | None) -> None:
@@ -79,10 +79,24 @@ class BodyUpdates:
         task = context.run(self._body.loop.create_task, self._run(handler, arguments, outcome.ident), context=context)
         task.branch = f"{outcome.ident}/"
 
-    async def wait_until_idle(self) -> None:
-        """Wait until no handler runs. Raises BodyError in a handler, which would wait for itself."""
+    @property
+    def _is_in_handler(self) -> bool:
         task = self._body.loop.current()
-        if task is not None and task.branch.startswith(_BRANCH):
+        return task is not None and task.branch.startswith(_BRANCH)
+
+    def refuse_restart(self) -> None:
+        """Raise BodyError if a handler runs: what it changes would not be in the input of the restart."""
+        if self._is_in_handler:
+            raise BodyError(_ENDS_THE_RUN)
+        if self.running:
+            raise BodyError(
+                f"run.restart() while {self.running} update handlers run: what they change would be lost",
+                hint="Write `await run.updates_done()` before it, and make the input after that.",
+            )
+
+    async def wait_until_idle(self) -> None:
+        """Wait until no handler runs; none is accepted meanwhile. Raises BodyError in a handler, which would wait for itself."""
+        if self._is_in_handler:
             raise BodyError(
                 "run.updates_done() in an update handler would wait for itself: call it in the workflow function"
             )
@@ -110,14 +124,16 @@ class BodyUpdates:
             if inspect.isawaitable(result):
                 result = await result
             subject = f"reply to update {handler.name}"
-            return ReplyCall(encode_result(handler.signature, result, subject, limit=self._body.payload_max))
+            return ReplyCall(
+                encode_result(handler.signature, result, subject, limit=self._body.payload_max), handler.signature
+            )
         except (Unloaded, GeneratorExit):
             raise
         except (Restarted, RolledBack):
             error: BaseException = BodyError(_ENDS_THE_RUN)
         except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001 - the error is the reply
             error = raised
-        return ReplyCall(encode({"error": f"{type(error).__name__}: {error}"}), error)
+        return ReplyCall(encode(f"raises {type(error).__qualname__}"), handler.signature, error)
 
     async def _save_reply(self, request: Request) -> None:
         future = self._body.future()

@@ -21,7 +21,11 @@ from mainspring.domain.values.arguments import make_value_schema
 MessageSchemas = dict[str, dict[str, list[Any]]]
 
 _UNKNOWN: Any = object()
-_WAITS: Final = {"receive": (FactKind.SIGNAL, "signal", 1), "event": (FactKind.EVENT, "name", None)}
+_WAITS: Final = {
+    "receive": (FactKind.SIGNAL, "signal", 1),
+    "receive_any": (FactKind.SIGNAL, "signals", None),
+    "event": (FactKind.EVENT, "name", None),
+}
 """By method of the run: kind of the fact, parameter of the name, and position of the type among the arguments."""
 
 
@@ -38,7 +42,7 @@ def find_message_schemas(fn: Callable[..., Any]) -> MessageSchemas:
         return {}
     found: MessageSchemas = {}
     for kind in (FactKind.SIGNAL, FactKind.EVENT):
-        stated = [_read_wait(call, names) for call in calls if _WAITS[_method_name(call)][0] is kind]
+        stated = [wait for call in calls if _WAITS[_method_name(call)][0] is kind for wait in _read_waits(call, names)]
         if stated and all(name is not None for name, _ in stated):
             found[kind] = _by_name([(name, annotation) for name, annotation in stated if name is not None])
     return {kind: by_name for kind, by_name in found.items() if by_name}
@@ -83,6 +87,24 @@ def _is_passed_on(tree: ast.AST, run: str) -> bool:
     """Return whether the run is used in another way than for its attributes: then other code may wait with it."""
     owners = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     return any(isinstance(node, ast.Name) and node.id == run and id(node) not in owners for node in ast.walk(tree))
+
+
+def _read_waits(call: ast.Call, names: Mapping[str, Any]) -> list[tuple[str | None, Any]]:
+    """Return the awaited names (None = one is computed) with their types."""
+    if _method_name(call) != "receive_any":
+        return [_read_wait(call, names)]
+    words = {keyword.arg: keyword.value for keyword in call.keywords}
+    match call.args[0] if call.args else words.get("signals"):
+        case ast.Dict(keys=keys, values=values):
+            pairs = list(zip(keys, [_value_of(value, names) for value in values], strict=True))
+        case ast.List(elts=keys) | ast.Tuple(elts=keys) | ast.Set(elts=keys):
+            pairs = [(key, _UNKNOWN) for key in keys]
+        case _:
+            return [(None, _UNKNOWN)]
+    return [
+        (key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else None, annotation)
+        for key, annotation in pairs
+    ]
 
 
 def _read_wait(call: ast.Call, names: Mapping[str, Any]) -> tuple[str | None, Any]:

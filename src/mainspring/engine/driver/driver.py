@@ -51,6 +51,21 @@ class Driver(LoadedRun):
         """Whether a cancel or the deadline is being written to the journal."""
         return self.waits.stop_sent
 
+    @property
+    def has_new_requests(self) -> bool:
+        """Whether the body has requests that are not started."""
+        return any(request.open for request in self.body.new)
+
+    @property
+    def is_accepting_signals(self) -> bool:
+        """Whether a signal is being written to the journal: the body may wait for the next one after it."""
+        return bool(self.waits.accepting)
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a step runs or will be tried again."""
+        return bool(self.steps.in_flight or self.wakeups.retries)
+
     # -- life ----------------------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
@@ -89,6 +104,14 @@ class Driver(LoadedRun):
             is_new = new_from <= self.body.base_at <= now
             self.clock_steps.add(delivered - 1 if is_new else delivered, step.by_ms, step.at)
             self.wakeups.move(step.by_ms, new_from)
+
+    def reload_if_spoiled(self) -> None:
+        """Load the run again from its journal if code that may only read has changed its body in part."""
+        if self.body.loop.is_spoiled:
+            if self.is_suspended:
+                self.unload()
+            else:
+                self.drain()
 
     def drain(self) -> None:
         """Start nothing new; release the run once open outcomes are saved."""
@@ -140,7 +163,7 @@ class Driver(LoadedRun):
             cancelled, body.cancelled_requests = body.cancelled_requests, []
             for request in cancelled:
                 self._cancel(request)
-        if body.done and self.halt is None:
+        if body.done and self.halt is None and not body.loop.is_spoiled:
             self._finish()
             return
         if self.halt is None and not self.starts_nothing:

@@ -192,6 +192,21 @@ class LoadedRun(ABC):
 
     @property
     @abstractmethod
+    def has_new_requests(self) -> bool:
+        """Whether the body has requests that are not started."""
+
+    @property
+    @abstractmethod
+    def is_accepting_signals(self) -> bool:
+        """Whether a signal is being written to the journal."""
+
+    @property
+    @abstractmethod
+    def is_working(self) -> bool:
+        """Whether a step runs or will be tried again."""
+
+    @property
+    @abstractmethod
     def waits_for_stop(self) -> bool:
         """Whether a cancel or the deadline is being written to the journal: nothing new starts before it."""
 
@@ -230,6 +245,10 @@ class LoadedRun(ABC):
     @abstractmethod
     def await_codec(self) -> None:
         """Continue when the codec answers again."""
+
+    @abstractmethod
+    def reload_if_spoiled(self) -> None:
+        """Load the run again from its journal if code that may only read has changed its body in part."""
 
     @abstractmethod
     def unload(self) -> None:

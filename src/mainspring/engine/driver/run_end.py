@@ -67,6 +67,15 @@ class RunEnd:
     detail: dict[str, Any] = field(default_factory=dict)
 
 
+_INPUT_HINT = (
+    "Accept the new input: runs retry RUN --accept STEP. Or run it again from there: runs retry RUN --from-step STEP."
+)
+_REPLY_HINT = (
+    "The reply was given and stays. To continue with the code of now: runs retry RUN --accept STEP. Or handle the update "
+    "again: runs retry RUN --from-step STEP."
+)
+
+
 def build_drift_halt(drift: "Drift", seal: Callable[[bytes | None], bytes | None]) -> RunHalt:
     """Return the halt of a run with drift: the step, and the differences."""
     if drift.unread is not None:
@@ -75,10 +84,11 @@ def build_drift_halt(drift: "Drift", seal: Callable[[bytes | None], bytes | None
     failure = Failure(
         type="Drift",
         code="drift",
-        message=f"the code requests the saved step {drift.name!r} ({drift.ident}) with another input",
+        message=f"the handler of update {drift.name!r} returns another reply than the saved one ({drift.ident})"
+        if drift.is_reply
+        else f"the code requests the saved step {drift.name!r} ({drift.ident}) with another input",
         kind=FailureKind.PERMANENT,
-        hint="Accept the new input: runs retry RUN --accept STEP. Or run it again from there: runs retry RUN "
-        "--from-step STEP.",
+        hint=_REPLY_HINT if drift.is_reply else _INPUT_HINT,
         data=changes,
     )
     return RunHalt(

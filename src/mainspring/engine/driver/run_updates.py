@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mainspring.domain.errors import CodecUnavailableError
+from mainspring.domain.errors import BodyError, CodecUnavailableError
 from mainspring.domain.runs.journal import Fact, History, Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
+from mainspring.engine.body.deterministic_loop import READ_ONLY
 from mainspring.engine.driver.loaded_run import halt_run_on_error
 from mainspring.store.commands.results import CommandDone, Refused
 from mainspring.store.commands.updates import RejectUpdate
@@ -29,10 +30,14 @@ class RunUpdates:
         """Accept or reject an update and return True. False = it waits for its handler; None = it waits, and so do all later facts."""
         loaded, updates = self._loaded, self._loaded.body.updates
         handler = updates.find(fact.name)
-        if handler is None or loaded.waits_for_stop:
-            return False
-        if handler.validate is not None and loaded.journal.saving:
-            return None  # what is being saved may change the state that it checks
+        if handler is None or loaded.waits_for_stop or loaded.has_new_requests:
+            return False  # waits for earlier messages are not open yet
+        if loaded.is_accepting_signals or (handler.validate is not None and loaded.journal.saving):
+            return (
+                None  # the code may wait for an earlier signal next; what is being saved may change the state to check
+            )
+        if fact.ident is not None and loaded.is_working:
+            return None  # a retry from a step handed it over again: what it followed is done first
         try:
             opened = loaded.host.open_fact(fact)
         except CodecUnavailableError:
@@ -43,7 +48,11 @@ class RunUpdates:
         except Exception as error:  # noqa: BLE001 - any error of the user's check rejects the update
             self._reject(fact, error)
         else:
-            self._accept(opened)
+            if not loaded.body.loop.is_spoiled:
+                self._accept(opened)
+            else:  # the check has hidden the error
+                self._reject(fact, BodyError(READ_ONLY))
+        loaded.reload_if_spoiled()
         return True
 
     def _accept(self, fact: Fact) -> None:

@@ -15,8 +15,8 @@ from mainspring.domain.errors import CodecUnavailableError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import History
 from mainspring.domain.values.sealing import Sealing
-from mainspring.engine.body.body import Body
 from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.driver.driver import Driver
 from mainspring.engine.driver.replay import query_run
 from mainspring.engine.worker.blocking_calls import BlockingCaller
 from mainspring.engine.worker.run_services import ignore_answer
@@ -41,8 +41,8 @@ class QueryHost(Protocol):
     payload_max: int
     off_loop: BlockingCaller
 
-    def find_body(self, query: OpenQuery) -> Body | None:
-        """Return the body in memory that has all saved outcomes of the run."""
+    def find_driver(self, query: OpenQuery) -> Driver | None:
+        """Return the driver in memory whose body has all saved outcomes of the run."""
         ...
 
     def opened(self, history: History | None) -> History | None:
@@ -98,9 +98,9 @@ class QueryResponder:
         for query in read:
             if query.id in self._replaying:
                 continue
-            body = self._host.find_body(query)
-            if body is not None:
-                self._answer_from(body, query)
+            driver = self._host.find_driver(query)
+            if driver is not None:
+                self._answer_from(driver, query)
             elif query.session is None:
                 self._replay(query)
             else:
@@ -109,11 +109,12 @@ class QueryResponder:
             self._reads_again = False
             self._host.loop.call_later(_INTERVAL_S, self.poll)
 
-    def _answer_from(self, body: Body, query: OpenQuery) -> None:
+    def _answer_from(self, driver: Driver, query: OpenQuery) -> None:
         try:
-            self._send(query, body.queries.answer(query.name, self._host.sealing.open(query.input)))
+            self._send(query, driver.body.queries.answer(query.name, self._host.sealing.open(query.input)))
         except Exception as error:  # noqa: BLE001 - any error of the user's function is the answer
             self._fail(query, error)
+        driver.reload_if_spoiled()
 
     def _replay(self, query: OpenQuery) -> None:
         self._replaying.add(query.id)

@@ -24,7 +24,6 @@ from mainspring.engine.attempts.executor import AttemptExecutor
 from mainspring.engine.attempts.logs.log_processor import LogProcessor
 from mainspring.engine.attempts.logs.log_writer import LogWriter
 from mainspring.engine.attempts.processes.child_pool import ChildPool
-from mainspring.engine.body.body import Body
 from mainspring.engine.body.programs import choose_program
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.driver.driver import Driver
@@ -408,10 +407,9 @@ class Worker(RunServices):
         """Read the inboxes of loaded runs."""
         self._inboxes.poll()
 
-    def find_body(self, query: OpenQuery) -> Body | None:
-        """Return the body in memory that has all saved outcomes of a queried run."""
-        driver = self.drivers.get(query.run) if query.session is not None else self._suspended.find(query)
-        return None if driver is None else driver.body
+    def find_driver(self, query: OpenQuery) -> Driver | None:
+        """Return the driver in memory whose body has all saved outcomes of a queried run."""
+        return self.drivers.get(query.run) if query.session is not None else self._suspended.find(query)
 
 
 def _create_log_processor(

@@ -137,7 +137,15 @@ def describe_waits(history: RunHistory, now: int, at: Callable[[int], str]) -> l
             found.append(f"It receives update {name}.")
         else:
             found.append(f"It waits for {_WORDS.get(kind, escape_line(kind))} {name}{until}.")
-    return found
+    handled = {wait.get("name") for wait in list_waits(history) if wait.get("kind") == "update"}
+    unknown = {fact.name for fact in history.facts if fact.kind is FactKind.UPDATE} - handled
+    return [
+        *found,
+        *(
+            f"Update {escape_line(name, 80)} waits: the run has no handler of this name now."
+            for name in sorted(unknown)
+        ),
+    ]
 
 
 def _answers(fact: Fact, wait: dict[str, Any]) -> bool:

@@ -13,7 +13,7 @@ RULES: Final[Mapping[str, str]] = {
     "check_journal_runs": "the journal names a run that does not exist",
     "check_partition_holders": "the holder of a partition is not an unfinished run",
     "check_run_pauses": "a run is paused without a record of its pause, or has one without being paused",
-    "check_run_updates": "an update names a run that does not exist, or has no reply although it has ended",
+    "check_run_updates": "an update without a reply is of a run that has ended or does not exist",
     "check_inbox_runs": "the inbox names a run that does not exist",
 }
 """Each statement returns up to 20 rows that break its rule."""

@@ -11,6 +11,7 @@ TABLE: Final = TableSchema(
     (
         text("id"),
         text("run"),
+        text("first_run"),
         text("request_id"),
         text("name"),
         text("input_hash"),

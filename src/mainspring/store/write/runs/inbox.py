@@ -32,7 +32,8 @@ def deliver_fact(tx: Transaction, command: DeliverFact) -> CommandDone | Refused
         successor = tx.value("find_newest_of_chain", (c.run,), str)
         missing = Refused("not_found", f"there is no run {c.run}")
         return missing if successor is None else deliver_fact(tx, msgspec.structs.replace(c, run=successor))
-    if tx.again and tx.first("has_fact_receipt", (c.run, c.kind, c.source)) is not None:
+    # Also without `tx.again`: the sender may have died after the delivery, and the receiver may have ended since.
+    if (tx.again or found.is_finished) and tx.first("has_fact_receipt", (c.run, c.kind, c.source)) is not None:
         return DONE
     if found.is_finished:
         successor = tx.value("find_newest_of_chain", (c.run,), str)

@@ -46,15 +46,16 @@ def request_update(tx: Transaction, command: RequestUpdate) -> UpdateStored | Re
     if not inbox.is_readable(update.input, receiver.codec):
         text = f"the values of run {run} are sealed by codec {receiver.codec!r}, this one is not"
         return Refused("sealed_otherwise", text)
-    _insert_update(tx, run, id, update)
+    _insert_update(tx, run, id, first_run, update)
     return UpdateStored(id, run, created=True)
 
 
-def _insert_update(tx: Transaction, run: str, id: str, update: UpdateRequest) -> None:
+def _insert_update(tx: Transaction, run: str, id: str, first_run: str, update: UpdateRequest) -> None:
     inbox.insert_fact(tx, run, FactKind.UPDATE, update.name, None, update.input, None, id)
     values = {
         "id": id,
         "run": run,
+        "first_run": first_run,
         "request_id": update.request_id,
         "name": update.name,
         "input_hash": update.input_hash,

@@ -2,6 +2,7 @@
 create table run_updates (
     id           text collate "C" primary key,    -- domain.runs.update.make_update_id: the same request to the runs of a chain has one id
     run          text collate "C" not null,
+    first_run    text collate "C" not null,       -- the first run of the chain: updates stay as long as one of its runs
     request_id   text collate "C" not null,       -- given by the caller, or the id of the operation
     name         text collate "C" not null,
     input_hash   text collate "C" not null,       -- the same request with another input is an error
@@ -16,4 +17,5 @@ create table run_updates (
 );
 
 create index run_updates_run  on run_updates (run, seq);
+create index run_updates_first_run on run_updates (first_run);
 create index run_updates_open on run_updates (run) where replied_at is null;

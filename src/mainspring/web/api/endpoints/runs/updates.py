@@ -70,7 +70,7 @@ def start_with_update(call: ApiCall[None, StartWithUpdateRequest]) -> UpdateRunR
 
 
 def show_update(call: ApiCall[UpdateQuery, None]) -> UpdateView:
-    """Show an update of a run, with its reply."""
+    """Show an update of a run, with its reply. `update` in the path is the field `update` of the response that sent it."""
     return call.site.opening.update(_find_update(call))
 
 
