@@ -1,6 +1,7 @@
-"""Queries of runs in a real engine: answered from memory or by a replay, and in no journal."""
+"""Queries of runs in a real engine: answered by a replay, and in no journal."""
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -76,6 +77,54 @@ async def test_query_reads_the_state_and_leaves_nothing(tmp_path, settings):
         assert await run.query("total") == 7
         assert len(engine.history(run).outcomes) == 3
         assert engine.working.store.reader.read_text("select count(*) from inbox", ()) == [(0,)]
+
+
+async def test_query_that_never_ends_stops_no_run(tmp_path, settings):
+    """Its caller waits in vain; the run, the worker and other queries continue."""
+    end = threading.Event()
+    with Registry() as registry:
+
+        @ms.workflow
+        async def slow(run: ms.Run) -> str:
+            run.on_query("slow")(lambda: end.wait() and "late")
+            run.on_query("fast")(lambda: "fast")
+            return await run.receive("stop", str)
+
+    try:
+        async with World(tmp_path).engine(registry, settings) as engine:
+            run = await engine.start(slow)
+            with pytest.raises(BusyError, match=r"no worker answered within 0\.2 s"):
+                await run.query("slow", within="200ms")
+            assert await run.query("fast") == "fast"
+            await run.signal("stop", "stopped")
+            assert await run.result(60) == "stopped"
+    finally:
+        end.set()
+
+
+async def test_what_a_query_changes_is_lost(tmp_path, settings):
+    """Each query has a body of its own: neither the run nor a later query sees it."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def careless(run: ms.Run) -> list[int]:
+            numbers = [1]
+
+            @run.on_query("add")
+            def add() -> list[int]:
+                numbers.append(2)
+                return numbers
+
+            await run.receive("stop")
+            return numbers
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        run = await engine.start(careless)
+        await engine.until(run, RunState.WAITING)
+        for _ in range(2):
+            assert await run.query("add") == [1, 2]
+        await run.signal("stop")
+        assert await run.result(60) == [1]
 
 
 async def test_query_of_a_run_at_work_is_answered_by_its_owner(tmp_path, settings):

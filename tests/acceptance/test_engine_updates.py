@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import mainspring as ms
-from mainspring.domain.errors import ConflictError
+from mainspring.domain.errors import ArgumentError, ConflictError, OptionError
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import OutcomeState, RunState, UpdateState
 from mainspring.engine.definitions.registry import Registry
@@ -31,6 +31,11 @@ class WiderReceipt:
 
     amount: int
     tip: int = 0
+
+
+def note(text: str) -> str:
+    """A step."""
+    return text
 
 
 class Account:
@@ -275,6 +280,73 @@ async def test_return_waits_for_accepted_handlers_and_refuses_the_rest(tmp_path,
         assert await run.result(60) == "stopped"
 
 
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError(), GeneratorExit()])
+async def test_odd_error_of_a_handler_is_the_reply(tmp_path, settings, error):
+    """It ends neither the run nor the worker, before and after an await."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def odd(run: ms.Run) -> str:
+            @run.on_update("at once")
+            def raise_it() -> None:
+                raise error
+
+            @run.on_update("later")
+            async def raise_it_later() -> None:
+                await run.step(note, "x")
+                raise error
+
+            return await run.receive("stop", str)
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        run = await engine.start(odd)
+        for name in ("at once", "later"):
+            with pytest.raises(ms.UpdateFailed, match=type(error).__name__):
+                await run.update(name)
+        await run.signal("stop", "stopped")
+        assert await run.result(60) == "stopped"
+
+
+async def test_handler_that_can_never_end_does_not_stop_the_end_of_its_run(tmp_path, settings):
+    """It waits for something that no outcome brings: it is cancelled with the other tasks, and its caller learns that the run ended."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def patient(run: ms.Run) -> str:
+            never = asyncio.Event()
+            run.on_update("wait")(never.wait)
+            await run.receive("stop")
+            return "stopped"
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        run = await engine.start(patient)
+        stuck = asyncio.create_task(run.update("wait"))
+        await engine.when(lambda: kinds(engine, run), lambda seen: (OutcomeKind.UPDATE, "update:wait#1") in seen)
+        await run.signal("stop")
+        assert await run.result(60) == "stopped"
+        with pytest.raises((ms.RunEnded, ms.UpdateFailed)):
+            await stuck
+
+
+async def test_bad_request_is_refused_at_its_sender(tmp_path, settings):
+    """An empty id, a name that no handler can have, a timeout that is no number: nothing is sent."""
+    world = Account()
+    async with World(tmp_path).engine(world.registry, settings) as engine:
+        run = await engine.start(world.once)
+        for name, options, message in (
+            ("work", {"id": ""}, "the id of an update"),
+            ("", {}, "the name of an update"),
+            ("work#1", {}, "no handler has such a name"),
+            ("work", {"timeout": "5s"}, "expected a number of seconds"),
+            ("work", {"timeout": True}, "expected a number of seconds"),
+        ):
+            with pytest.raises((ArgumentError, OptionError), match=message):
+                await run.update(name, 5, **options)
+        assert engine.working.store.reader.read_text("select count(*) from run_updates", ()) == [(0,)]
+        await run.signal("stop")
+        assert await run.result(60) == "stopped"
+
+
 async def test_restart_takes_updates_along_and_completes_accepted_ones_first(tmp_path, settings):
     """The successor replies to what the first run had no handler for."""
     world = Account()
@@ -501,9 +573,9 @@ async def test_updates_handed_over_again_wait_for_the_step_that_they_followed(tm
         await engine.act(run_recovery.retry_from, run.id, "load")
         await run.signal("stop")
         assert await run.result(60) == 42
-        kept = {outcome.ident: outcome for outcome in engine.history(run).outcomes if outcome.superseded is None}
-        assert list(kept)[:2] == ["load#1", "update:get#2"]
-        assert kept["update:get#2/reply"].state is OutcomeState.SUCCEEDED
+        counted = {outcome.ident: outcome for outcome in engine.history(run).outcomes if outcome.superseded is None}
+        assert list(counted)[:2] == ["load#1", "update:get#2"]
+        assert counted["update:get#2/reply"].state is OutcomeState.SUCCEEDED
 
 
 async def test_same_id_is_the_same_update(tmp_path, settings):

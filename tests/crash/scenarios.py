@@ -60,7 +60,7 @@ def update(experiment: Experiment) -> bool:
     for name, value, request_id in (("add", 1, "u1"), ("add", 2, "u2"), ("add", 1, "again")):
         if experiment.client.update(experiment.run, name, value, request_id).replied_at is None:
             return False
-    query = experiment.client.query(experiment.run, "numbers", "q1")
+    query = experiment.client.query(experiment.run, "numbers")
     if query is None or query.answered_at is None:
         return False
     assert query.result == b"[1,2]", query

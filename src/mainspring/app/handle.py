@@ -13,7 +13,7 @@ from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.domain.runs.log_line import LogLine
 from mainspring.domain.runs.query import DEFAULT_WITHIN
 from mainspring.domain.runs.unsealing import RowUnsealer
-from mainspring.domain.runs.update import REPLY_TIMEOUT_S
+from mainspring.domain.runs.update import REPLY_TIMEOUT_S, check_timeout
 from mainspring.domain.states import TERMINAL_STATES, RunState
 from mainspring.domain.values.codec import decode
 from mainspring.domain.values.function_signature import Signature
@@ -106,6 +106,7 @@ class Handle(Generic[T_co]):
             ConflictError: the run had ended, or is no workflow, or the id was used for another update.
             TimeoutError: there was no reply in time. The update stays in force.
         """
+        check_timeout(timeout)
         stored = await self._app.do(
             lambda engine, *, act: engine.request_update(self.id, name, value, act=act, request_id=id)
         )

@@ -10,7 +10,7 @@ import msgspec
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.saved_error import QueryFailed, RunFailed
 from mainspring.domain.runs.query import DEFAULT_WITHIN, make_unanswered_error, read_within
-from mainspring.domain.runs.update import REPLY_TIMEOUT_S, make_timeout_error, make_update_error
+from mainspring.domain.runs.update import REPLY_TIMEOUT_S, check_timeout, make_timeout_error, make_update_error
 from mainspring.domain.states import TERMINAL_STATES, RunState, UpdateState
 from mainspring.domain.values.codec import decode, encode
 from mainspring.domain.values.sealing import MAX_PAYLOAD_BYTES
@@ -68,6 +68,7 @@ class RemoteHandle:
         timeout: float | None = REPLY_TIMEOUT_S,
     ) -> Any:
         """Send a request to the run and return its reply, as `type`; see `Handle.update`."""
+        check_timeout(timeout)
         body = {"name": name, "value": encode_value(value, f"update {name}"), "id": id}
         sent = await self._client.act(f"runs/{quote_path_part(self.id)}/update", body)
         return await await_reply(self._client, sent["run"], sent["update"], type, timeout)

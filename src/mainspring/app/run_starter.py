@@ -9,7 +9,7 @@ from mainspring.app.handle import Handle
 from mainspring.app.update import await_reply
 from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.definitions.start_options import StartOptions
-from mainspring.domain.runs.update import REPLY_TIMEOUT_S, Update
+from mainspring.domain.runs.update import REPLY_TIMEOUT_S, Update, check_timeout
 from mainspring.domain.values.function_signature import Signature
 from mainspring.engine.attempts.transaction import Tx
 from mainspring.engine.definitions.automation import Automation, Script, Task, Workflow
@@ -89,6 +89,7 @@ class RunStarter(ABC):
             ConflictError: the run of the key has ended.
             Whatever `start` and `Handle.update` raise.
         """
+        check_timeout(timeout)
         app, options = self._start_context()
         prepared = await app.prepare_start(automation, args, kwargs)
         stored = await app.do(

@@ -154,15 +154,13 @@ class QueryView(msgspec.Struct, frozen=True):
 
 
 class OpenQuery(msgspec.Struct, frozen=True):
-    """A query without an answer, and who has its run: `session` None = no worker; `claim` and `rank` = how far the run is stored."""
+    """A query without an answer."""
 
     id: str
     run: str
     name: str
     input: bytes
-    session: int | None
-    claim: int
-    rank: int
+    until_at: int
 
 
 class BlockedCall(msgspec.Struct, frozen=True):

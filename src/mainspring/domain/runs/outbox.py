@@ -20,6 +20,8 @@ MAX_ENTRY_BYTES = MAX_PAYLOAD_BYTES
 EVENT_RETENTION_MS = 7 * 86_400_000
 """How long an event is stored for later waits, unless stated otherwise."""
 
+NOT_IN_HANDLER_NAMES = frozenset("#/[]%")
+"""They have a meaning in identities of requests."""
 _HEADER = lazy_pattern(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}")
 
 
@@ -97,6 +99,10 @@ def check_update(name: str, request_id: str) -> None:
         ArgumentError: one is empty, longer than 1,000 characters, or cannot be printed.
     """
     _check_text(name, "the name of an update")
+    if not NOT_IN_HANDLER_NAMES.isdisjoint(name):
+        raise ArgumentError(
+            f"{name!r} cannot be the name of an update: no handler has such a name", hint="Do not use any of # / [ ] %."
+        )
     _check_text(request_id, "the id of an update")
 
 

@@ -25,7 +25,7 @@ def make_unanswered_error(name: str, run_id: str, within: timedelta) -> BusyErro
     """Return the error for a query that no worker answered in time."""
     return BusyError(
         timedelta(seconds=1),
-        f"query {name!r} of run {run_id}: no worker answered within {within.total_seconds():g} s. The worker with the run or its code is "
-        "busy, or does not respond",
-        hint="`mainspring workers list` shows whether its event loop is blocked. Or give it more time: within=.",
+        f"query {name!r} of run {run_id}: no worker answered within {within.total_seconds():g} s. The function of the query takes "
+        "longer, or its worker is busy or has ended",
+        hint="Ask again. Or give it more time: within=. `mainspring workers list` shows whether an event loop is blocked.",
     )

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from mainspring.domain.errors import OptionError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.saved_error import RunEnded, UpdateFailed, UpdateRejected
 from mainspring.domain.ids import derive_id
@@ -25,6 +26,12 @@ class Update(msgspec.Struct, frozen=True):
     value: Any = None
     id: str | None = None
     type: Any = Any
+
+
+def check_timeout(timeout: object) -> None:
+    """Raise OptionError if this is no time to wait for a reply: a number of seconds, or None."""
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float)):
+        raise OptionError(f"timeout={timeout!r}: expected a number of seconds, or None for no limit")
 
 
 def make_update_id(first_run: str, request_id: str) -> str:

@@ -258,8 +258,8 @@ class Body:
     def _end_requests_wait(self) -> bool:
         """End the wait of `requests_done` if its condition holds; call it at rest. Return whether it was ended."""
         waiter = self._requests_done
-        if waiter is None or self.updates.running:
-            return False
+        if waiter is None or (self.updates.running and self.waiting):
+            return False  # a handler that waits for nothing saved can never end: it is cancelled with the other tasks
         if any(request.open and _must_complete(request) for request in self.waiting.values()):
             return False
         self._requests_done = None

@@ -5,10 +5,9 @@ from collections.abc import Callable, Container
 from typing import Any, NamedTuple
 
 from mainspring.domain.errors import OptionError, ValueRefusedError
+from mainspring.domain.runs.outbox import NOT_IN_HANDLER_NAMES
 from mainspring.domain.values.codec import decode
 from mainspring.domain.values.function_signature import Signature, read_signature
-
-_NOT_IN_NAMES = frozenset("#/[]%")
 
 
 class MessageHandler(NamedTuple):
@@ -51,7 +50,7 @@ def make_handler(
         OptionError: the name or the function cannot be used, or the name has a handler already.
     """
     call = f"run.on_{noun}({name!r})"
-    if not name or not name.isprintable() or _NOT_IN_NAMES & set(name):
+    if not name or not name.isprintable() or NOT_IN_HANDLER_NAMES & set(name):
         raise OptionError(f"{call}: this cannot be a name", hint="Use letters, digits and _ - . : only.")
     if name in known_names:
         raise OptionError(f"{call}: the run has a handler of this name already")

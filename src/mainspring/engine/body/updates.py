@@ -127,11 +127,11 @@ class BodyUpdates:
             return ReplyCall(
                 encode_result(handler.signature, result, subject, limit=self._body.payload_max), handler.signature
             )
-        except (Unloaded, GeneratorExit):
-            raise
         except (Restarted, RolledBack):
             error: BaseException = BodyError(_ENDS_THE_RUN)
-        except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001 - the error is the reply
+        except BaseException as raised:
+            if isinstance(raised, Unloaded) or self._body.loop.closed:
+                raise
             error = raised
         return ReplyCall(encode(f"raises {type(error).__qualname__}"), handler.signature, error)
 

@@ -1,11 +1,13 @@
-"""The responder to queries: a worker answers them from the bodies in its memory, else by a replay without a claim.
+"""The responder to queries: a worker answers them by a replay of the run, without a claim and outside of its event loop.
 
-Used in the loop's thread. The open queries are read twice a second, and sooner after a notification of a change; queries of runs that are
-just being loaded are read again a little later. Nothing of it writes to a run.
+Each query has a body of its own, which is dropped afterwards: what its function changes is lost. It runs in a thread of its own, so that a
+function that takes long, or never ends, delays no run. One session accepts a query, so that such a function reaches one worker only. The
+open queries are read twice a second, and sooner after a notification of a change.
 """
 
 import asyncio
 import logging
+import threading
 from typing import Any, Final, Protocol
 
 from msgspec.structs import replace
@@ -16,18 +18,19 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import History
 from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.definitions.registry import Registry
-from mainspring.engine.driver.driver import Driver
 from mainspring.engine.driver.replay import query_run
 from mainspring.engine.worker.blocking_calls import BlockingCaller
 from mainspring.engine.worker.run_services import ignore_answer
 from mainspring.store.base import EngineReads, Store
-from mainspring.store.commands.queries import AnswerQuery
-from mainspring.store.commands.runs import ClaimedRun
+from mainspring.store.commands.queries import AcceptQuery, AnswerQuery
+from mainspring.store.commands.results import CommandDone, Refused
 from mainspring.store.views import OpenQuery
 
 _LOG = logging.getLogger("mainspring.worker")
 _INTERVAL_S: Final = 0.005
 """The shortest time between two reads, in seconds: many changes that are no queries cost few reads."""
+_MOST: Final = 4
+"""Queries that are answered at a time."""
 
 
 class QueryHost(Protocol):
@@ -40,10 +43,6 @@ class QueryHost(Protocol):
     sealing: Sealing
     payload_max: int
     off_loop: BlockingCaller
-
-    def find_driver(self, query: OpenQuery) -> Driver | None:
-        """Return the driver in memory whose body has all saved outcomes of the run."""
-        ...
 
     def opened(self, history: History | None) -> History | None:
         """Return a history with its values opened."""
@@ -59,20 +58,26 @@ class QueryHost(Protocol):
 
 
 class QueryResponder:
-    """Answers the open queries that its session may answer."""
+    """Answers the open queries that its session may answer. Used in the loop's thread, except for the answers themselves."""
 
     def __init__(self, host: QueryHost, reads: EngineReads) -> None:
         self._host = host
         self._reads = reads
-        self._is_reading = self._reads_again = False
+        self._is_reading = self._reads_again = self._is_closed = False
         self._next_read_at = 0.0
-        self._replaying: set[str] = set()
+        self._accepted: dict[str, OpenQuery] = {}
+        self._late: set[str] = set()
+
+    def close(self) -> None:
+        """Answer no more queries."""
+        self._is_closed = True
 
     def poll(self) -> None:
         """Read the open queries now, or once more after the current read."""
         session = self._host.store.session
-        if session is None:
+        if session is None or self._is_closed:
             return
+        self._warn_of_late_ones()
         if self._is_reading:
             self._reads_again = True
             return
@@ -87,64 +92,71 @@ class QueryResponder:
 
     def _read(self, session: int) -> None:
         now = self._host.clock.now()
-        self._host.off_loop(lambda: self._reads.open_queries(session, now), self._answer_all)
+        self._host.off_loop(lambda: self._reads.open_queries(session, now), self._accept_all)
 
-    def _answer_all(self, read: Any) -> None:
+    def _accept_all(self, read: Any) -> None:
         self._is_reading = False
+        if self._is_closed:
+            return
         if isinstance(read, Exception):
             _LOG.error("the queries cannot be read: %s", read)
             return
-        is_waiting = False
         for query in read:
-            if query.id in self._replaying:
-                continue
-            driver = self._host.find_driver(query)
-            if driver is not None:
-                self._answer_from(driver, query)
-            elif query.session is None:
-                self._replay(query)
-            else:
-                is_waiting = True  # this worker is loading the run
-        if self._reads_again or is_waiting:
+            if query.id not in self._accepted and len(self._accepted) < _MOST:
+                self._accepted[query.id] = query
+                self._accept(query)
+        if self._reads_again:
             self._reads_again = False
-            self._host.loop.call_later(_INTERVAL_S, self.poll)
+            self._host.loop.call_soon(self.poll)
 
-    def _answer_from(self, driver: Driver, query: OpenQuery) -> None:
+    def _accept(self, query: OpenQuery) -> None:
+        def accepted(result: CommandDone | Refused | BaseException) -> None:
+            if isinstance(result, CommandDone) and not self._is_closed:
+                threading.Thread(target=self._answer, args=(query,), name="mainspring-query", daemon=True).start()
+            else:
+                self._accepted.pop(query.id, None)
+
+        self._host.store.submit(AcceptQuery(query.id), accepted)
+
+    def _answer(self, query: OpenQuery) -> None:
+        """Answer a query, in its own thread."""
+        host, answer, error = self._host, None, None
         try:
-            self._send(query, driver.body.queries.answer(query.name, self._host.sealing.open(query.input)))
-        except Exception as error:  # noqa: BLE001 - any error of the user's function is the answer
-            self._fail(query, error)
-        driver.reload_if_spoiled()
-
-    def _replay(self, query: OpenQuery) -> None:
-        self._replaying.add(query.id)
-        self._host.off_loop(
-            lambda: self._reads.read_replayable(query.run), lambda read: self._answer_from_replay(query, read)
-        )
-
-    def _answer_from_replay(self, query: OpenQuery, read: tuple[ClaimedRun, History] | Exception | None) -> None:
-        self._replaying.discard(query.id)
-        if read is None:  # the run was deleted: its caller finds that out
-            return
+            found = self._reads.read_replayable(query.run)
+            if found is not None:  # otherwise the run was deleted: its caller finds that out
+                run, history = found
+                opened, sealing = host.opened(history), host.sealing
+                assert opened is not None
+                run = replace(run, input=sealing.open(run.input))
+                answer = query_run(run, opened, host.registry, query.name, sealing.open(query.input), host.payload_max)
+        except BaseException as raised:  # noqa: BLE001 - any error of the user's code is the answer
+            error = raised
         try:
-            if isinstance(read, Exception):
-                raise read
-            run, history = read
-            opened, sealing = self._host.opened(history), self._host.sealing
-            assert opened is not None
-            run = replace(run, input=sealing.open(run.input))
-            answer = query_run(
-                run, opened, self._host.registry, query.name, sealing.open(query.input), self._host.payload_max
-            )
-            self._send(query, answer)
-        except Exception as error:  # noqa: BLE001 - see _answer_from
-            self._fail(query, error)
-
-    def _send(self, query: OpenQuery, answer: bytes) -> None:
-        self._host.store.submit(AnswerQuery(query.id, self._host.sealing.seal(answer)), ignore_answer)
-
-    def _fail(self, query: OpenQuery, error: Exception) -> None:
-        if isinstance(error, CodecUnavailableError):  # another worker may reach it
+            host.loop.call_soon_threadsafe(self._answered, query, answer, error)
+        except RuntimeError:  # the worker has ended
             return
-        failure = self._host.seal_failure(self._host.failure_of(error))
-        self._host.store.submit(AnswerQuery(query.id, None, failure), ignore_answer)
+
+    def _answered(self, query: OpenQuery, answer: bytes | None, error: BaseException | None) -> None:
+        self._accepted.pop(query.id, None)
+        self._late.discard(query.id)
+        if self._is_closed:
+            return
+        host = self._host
+        if error is not None and not isinstance(error, CodecUnavailableError):
+            failure = host.seal_failure(host.failure_of(error))
+            host.store.submit(AnswerQuery(query.id, None, failure), ignore_answer)
+        elif answer is not None:
+            host.store.submit(AnswerQuery(query.id, host.sealing.seal(answer)), ignore_answer)
+        self.poll()
+
+    def _warn_of_late_ones(self) -> None:
+        now = self._host.clock.now()
+        for query in self._accepted.values():
+            if query.until_at < now and query.id not in self._late:
+                self._late.add(query.id)
+                _LOG.warning(
+                    "query %r of run %s still runs, its caller has given up: a worker runs %d at most; only its restart ends this one",
+                    query.name,
+                    query.run,
+                    _MOST,
+                )

@@ -4,7 +4,6 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from mainspring.store.commands.runs import ClaimedRun
-from mainspring.store.views import OpenQuery
 
 if TYPE_CHECKING:
     from mainspring.engine.driver.driver import Driver
@@ -49,12 +48,6 @@ class SuspendedRunCache:
             return driver
         driver.unload()
         return None
-
-    def find(self, query: OpenQuery) -> "Driver | None":
-        """Return the driver of a queried run that no worker has, if no other worker continued the run since."""
-        driver = self._drivers.get(query.run)
-        is_same = driver is not None and (driver.claim, driver.journal.rank) == (query.claim, query.rank)
-        return driver if is_same else None
 
     def forget(self, driver: "Driver") -> None:
         """Drop a driver that unloaded itself."""

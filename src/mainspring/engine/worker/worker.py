@@ -48,7 +48,6 @@ from mainspring.store.commands.runs import ClaimedRun, HaltRun, ReleaseRun
 from mainspring.store.commands.sessions import ClearProbation, ConfirmClockStep, RecordHeartbeat, WakeWorkers
 from mainspring.store.process_usage import ProcessUsage
 from mainspring.store.store_clock import StoreClock
-from mainspring.store.views import OpenQuery
 
 _LOG = logging.getLogger("mainspring.worker")
 _ROUND_S = 0.5
@@ -104,7 +103,7 @@ class Worker(RunServices):
         self._suspended = SuspendedRunCache(self.settings.max_suspended, self.settings.park_bytes)
         self.claimer = RunClaimer(self)
         self._round: asyncio.TimerHandle | None = None
-        self._inboxes = InboxReader(store, reads, self, self.off_loop, self._later)
+        self._inboxes = InboxReader(store, reads, self, self.off_loop, self._later, self.loop.time)
         self._queries = QueryResponder(self, reads)
         self._fast_path_runs = FastPathRuns(self)
         self._histories = HistoryReader(reads, self.off_loop, self._later, self._history_read)
@@ -152,6 +151,7 @@ class Worker(RunServices):
         """Unload everything; writes nothing. For the end of the process."""
         self.draining = self._stopped = True
         self._histories.close()
+        self._queries.close()
         self.claimer.close()
         if self._round is not None:
             self._round.cancel()
@@ -406,10 +406,6 @@ class Worker(RunServices):
     def read_inboxes(self) -> None:
         """Read the inboxes of loaded runs."""
         self._inboxes.poll()
-
-    def find_driver(self, query: OpenQuery) -> Driver | None:
-        """Return the driver in memory whose body has all saved outcomes of a queried run."""
-        return self.drivers.get(query.run) if query.session is not None else self._suspended.find(query)
 
 
 def _create_log_processor(

@@ -35,7 +35,7 @@ def request_update(
         ConflictError: it has ended, or is no workflow; the id was used for another update.
         ValueRefusedError: the value cannot be saved.
     """
-    request = _build_request(name, value, request_id or act.command, sealing)
+    request = _build_request(name, value, act.command if request_id is None else request_id, sealing)
     return perform(store, act, "update", f"run:{run}", RequestUpdate(run, request), {"update": name, "id": request_id})
 
 
@@ -57,7 +57,7 @@ def start_with_update(
     Raises:
         ConflictError: the run of the key has ended. And whatever `run_start.start` and `request_update` raise.
     """
-    request = _build_request(name, value, request_id or act.command, sealing)
+    request = _build_request(name, value, act.command if request_id is None else request_id, sealing)
     start = build_start(clock, definition, data, act=act, options=options, sealing=sealing)
     detail = {"run": start.id, "key": options.key, "update": name, "id": request_id}
     return perform(

@@ -18,6 +18,12 @@ class AskQuery(BookkeepingCommand[QueryStored | Refused], frozen=True):
     within_ms: int
 
 
+class AcceptQuery(BookkeepingCommand[CommandDone | Refused], frozen=True):
+    """Accept a query for this session to answer: no other session answers it. Answer: CommandDone, Refused accepted."""
+
+    id: str
+
+
 class AnswerQuery(BookkeepingCommand[CommandDone], frozen=True):
     """Answer a query; the first answer counts. Answer: CommandDone."""
 

@@ -224,6 +224,7 @@ COMMANDS: list[Any] = [
     ),
     updates.RejectUpdate(run="live", claim=1, seq=UPDATE_SEQ, failure=BROKEN),
     queries.AskQuery("q2", "live", "total", b"1", 10_000),
+    queries.AcceptQuery("q1"),
     queries.AnswerQuery("q1", b"1"),
     runs.CancelChild(run="mine", claim=1, ident="kid"),
     opening("u1"),

@@ -14,6 +14,7 @@ TABLE: Final = TableSchema(
         text("name"),
         blob("input"),
         integer("until_at"),
+        integer("session", null=True),
         integer("answered_at", null=True),
         blob("result", null=True),
         blob("failure", null=True),
@@ -22,6 +23,4 @@ TABLE: Final = TableSchema(
 )
 
 QUERY_VIEW: Final = RowType(QueryView, TABLE)
-OPEN_QUERY: Final = RowType(
-    OpenQuery, TABLE, expressions={"session": "runs.session", "claim": "runs.claim", "rank": "runs.rank"}
-)
+OPEN_QUERY: Final = RowType(OpenQuery, TABLE)

@@ -3,7 +3,7 @@
 import msgspec
 
 from mainspring.domain.definitions.options import DefinitionKind
-from mainspring.store.commands.queries import AnswerQuery, AskQuery
+from mainspring.store.commands.queries import AcceptQuery, AnswerQuery, AskQuery
 from mainspring.store.commands.results import DONE, CommandDone, QueryStored, Refused
 from mainspring.store.transaction import Transaction
 from mainspring.store.write.runs import inbox
@@ -35,6 +35,15 @@ def ask_query(tx: Transaction, command: AskQuery) -> QueryStored | Refused:
     tx.change("insert_query", values)
     tx.facts = True
     return QueryStored(c.id, run)
+
+
+def accept_query(tx: Transaction, command: AcceptQuery) -> CommandDone | Refused:
+    """Accept a query for one session: a query that stops its worker does not go to the next one."""
+    if tx.change("accept_query", (command.id, tx.session)):
+        return DONE
+    if tx.again and tx.first("is_query_accepted", (command.id, tx.session)) is not None:
+        return DONE
+    return Refused("accepted", f"another worker answers query {command.id}")
 
 
 def answer_query(tx: Transaction, command: AnswerQuery) -> CommandDone:

@@ -5,6 +5,7 @@ create table run_queries (
     name        text collate "C" not null,
     input       bytea not null,
     until_at    bigint not null,                  -- the caller waits until then; later the row is deleted
+    session     bigint,                           -- the one that answers it
     answered_at bigint,
     result      bytea,
     failure     bytea                             -- domain.failures.failure.Failure as JSON

@@ -5,6 +5,7 @@ create table run_queries (
     name        text not null,
     input       blob not null,
     until_at    integer not null,                 -- the caller waits until then; later the row is deleted
+    session     integer,                          -- the one that answers it
     answered_at integer,
     result      blob,
     failure     blob                              -- domain.failures.failure.Failure as JSON

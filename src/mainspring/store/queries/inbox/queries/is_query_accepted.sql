@@ -1,0 +1,1 @@
+select 1 from run_queries where id = ? and session = ?
