@@ -13,6 +13,10 @@ def note(text: str) -> str:
     return text
 
 
+def unnote(text: str, result: str) -> None:
+    CALLS.append(f"undo {result}")
+
+
 def refuse(text: str) -> str:
     raise ms.Permanent(text)
 
@@ -35,6 +39,19 @@ def make_registry() -> Registry:
         @ms.workflow
         async def await_event(run: ms.Run) -> str:
             return (await run.event("paid", where={"order": 7})).by
+
+        @ms.workflow
+        async def receive_any_two(run: ms.Run) -> list[list[object]]:
+            return [list(await run.receive_any({"word": str, "number": int})) for _ in range(2)]
+
+        @ms.workflow
+        async def send_number(run: ms.Run, receiver: str, number: int) -> None:
+            await run.signal(receiver, "number", number)
+
+        @ms.workflow
+        async def undo_note(run: ms.Run) -> None:
+            await run.options(undo=unnote).step(note, "done")
+            await run.receive("never")
 
         @ms.workflow
         async def ask(run: ms.Run) -> str:

@@ -3,8 +3,10 @@
 import msgspec
 import pytest
 
+import mainspring as ms
 from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.errors import (
+    BusyError,
     ConflictError,
     KeyConflictError,
     NotFoundError,
@@ -13,6 +15,7 @@ from mainspring.domain.errors import (
 )
 from mainspring.domain.ids import make_id
 from mainspring.domain.states import OutcomeState, RunState, UpdateState
+from mainspring.engine.definitions.registry import Registry
 from mainspring.service.runs.run_fork import ForkOptions
 from tests.contract.engine.automations import CALLS, make_registry
 
@@ -83,6 +86,28 @@ async def test_signals_are_received_in_order_and_each_command_counts_once(open_e
         for number, command in ((1, "one"), (1, "one"), (2, "two")):
             await caller.call(caller.engine.signal, run, "number", number, command=command)
         assert value((await caller.end_of(run)).result) == [1, 2]
+
+
+async def test_signals_of_several_names_are_received_in_order(open_engine):
+    """The run gets the name with the value."""
+    async with open_engine(make_registry()) as caller:
+        run = (await caller.start("receive_any_two")).run
+        for name, sent in (("number", 1), ("word", "two")):
+            await caller.call(caller.engine.signal, run, name, sent)
+        assert value((await caller.end_of(run)).result) == [["number", 1], ["word", "two"]]
+
+
+async def test_run_sends_a_signal_to_another_run(open_engine):
+    """By its id; a receiver that is missing fails the sender with its name."""
+    async with open_engine(make_registry()) as caller:
+        run = (await caller.start("receive_two")).run
+        for number in (1, 2):
+            sender = await caller.start("send_number", receiver=run, number=number)
+            assert (await caller.end_of(sender.run)).state is RunState.SUCCEEDED
+        assert value((await caller.end_of(run)).result) == [1, 2]
+        missing = make_id("r", 0, 1)
+        sender = await caller.start("send_number", receiver=missing, number=1)
+        assert missing in (await caller.end_of(sender.run)).failure.message
 
 
 async def test_signal_that_the_code_cannot_read_is_refused_at_its_sender(open_engine):
@@ -208,6 +233,35 @@ async def test_query_reads_the_state_of_a_waiting_and_of_an_ended_run(open_engin
             await caller.answer_to((await caller.start("double", n=1)).run, "total", None)
 
 
+async def test_query_without_a_worker_is_refused_at_once(open_engine):
+    """The error names the code that no worker has; a query that is not stored is named."""
+    with Registry() as other:
+
+        @ms.task
+        def unrelated() -> None:
+            pass
+
+    async with open_engine(make_registry()) as caller:
+        run = (await caller.start("receive_two")).run
+        await caller.until(run, lambda view: view.state is RunState.WAITING)
+    async with open_engine(other) as caller:
+        with pytest.raises(BusyError, match="receive_two version 1"):
+            await caller.answer_to(run, "total", None)
+        with pytest.raises(NotFoundError):
+            caller.engine.read_query(make_id("q", 0, 1))
+
+
+async def test_cancel_decides_whether_steps_are_undone(open_engine):
+    """The request is stronger than the definition."""
+    async with open_engine(make_registry()) as caller:
+        for undo in (False, True):
+            run = (await caller.start("undo_note")).run
+            await caller.until(run, lambda view: view.state is RunState.WAITING)
+            await caller.call(caller.engine.cancel, run, undo=undo)
+            assert (await caller.end_of(run)).state is RunState.CANCELLED
+    assert CALLS == ["done", "done", "undo done"]
+
+
 async def test_cancelled_run_cleans_up_and_ends_cancelled(open_engine):
     """The code may clean up, and an ended run refuses a further cancel."""
     async with open_engine(make_registry()) as caller:
@@ -242,6 +296,9 @@ async def test_failed_run_is_retried_with_its_finished_steps(open_engine):
         await caller.end_of(run)
         await caller.call(caller.engine.retry, run)
         await caller.until(run, lambda view: view.claim > 1 and view.state is RunState.FAILED)
+        await caller.call(caller.engine.retry, run, due_at=(due_at := caller.clock.now() + 3_600_000))
+        view = await caller.describe(run)
+        assert (view.state, view.due_at) == (RunState.QUEUED, due_at)
         done = (await caller.start("double", n=1)).run
         await caller.end_of(done)
         with pytest.raises(ConflictError):
@@ -304,3 +361,8 @@ async def test_missing_run_is_named(open_engine):
         ):
             with pytest.raises(NotFoundError, match=missing):
                 await caller.call(operation, missing, *args)
+        with pytest.raises(NotFoundError, match=missing):
+            await caller.answer_to(missing, "total", None)
+        with pytest.raises(NotFoundError, match=missing):
+            definition = await caller.definition("two_steps")
+            await caller.call(engine.fork, definition, missing, None, options=ForkOptions(None, None, None))
