@@ -54,9 +54,13 @@ class Engine:
                     if holds(value := read()):
                         return value
                     await asyncio.sleep(2 * (time.monotonic() - started))
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self.working.changed.wait(), 0.01)
+                    await self.change(0.01)
         raise AssertionError(f"this was waited for in vain; at last: {value}")
+
+    async def change(self, within: float) -> None:
+        """Wait for the next change in the store, up to `within` seconds."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.working.changed.wait(), within)
 
     def history(self, run: ms.Handle | str) -> RunHistory:
         return self.reads.run_history(_id(run))

@@ -10,6 +10,7 @@ from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry
 from mainspring.service.runs import run
 from tests.acceptance.engine_world import World
+from tests.service_calls import call_service
 
 pytestmark = pytest.mark.asyncio
 SHORT_WAIT = datetime.timedelta(milliseconds=700)
@@ -52,7 +53,7 @@ async def test_a_retry_for_later_made_by_the_working_process_itself_is_started_w
         await engine.until(handle, RunState.FAILED)
         failing.clear()
         due_at = engine.app.clock.now() + 700
-        await engine.app.do(lambda store, act: run.retry(store, handle.id, act=act, due_at=due_at))
+        await call_service(engine.app, lambda store, act: run.retry(store, handle.id, act=act, due_at=due_at))
         view = await engine.until(handle, RunState.SUCCEEDED)
     assert view.finished_at >= due_at
 

@@ -15,6 +15,7 @@ from mainspring.service import lock
 from mainspring.store.commands.automations import AcquireLock
 from mainspring.store.read.status.status import locks
 from tests.acceptance.engine_world import World
+from tests.service_calls import call_service
 
 pytestmark = pytest.mark.asyncio
 
@@ -57,7 +58,9 @@ async def test_peer_procrastinate_1543_lock_displays_its_owner_and_can_be_broken
         (held,) = locks(engine.working.store.reader)
         assert (held.owner, held.note, held.live) == ("run r1", "backup", 1)
         assert held.acquired_at > 0
-        await engine.app.do(lambda store, act: lock.break_lock(store, "nightly", act=act), "stuck since noon")
+        await call_service(
+            engine.app, lambda store, act: lock.break_lock(store, "nightly", act=act), "stuck since noon"
+        )
         assert locks(engine.working.store.reader) == []
         second = await engine.working.apply(AcquireLock("nightly", "run r2"))
         assert second.token > first.token

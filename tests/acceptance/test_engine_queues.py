@@ -15,6 +15,7 @@ from mainspring.service import queue
 from mainspring.store.commands.automations import SetQueue
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import AT_ONCE, World
+from tests.service_calls import call_service
 
 pytestmark = pytest.mark.asyncio
 
@@ -136,11 +137,11 @@ async def test_paused_queue_keeps_its_runs_until_it_is_resumed(tmp_path):
     blocker.open.set()
     registry, work = gated(blocker, queue="q")
     async with World(tmp_path).engine(registry, queues=(SetQueue("q"),)) as engine:
-        await engine.app.do(lambda store, act: queue.pause(store, "q", act=act))
+        await call_service(engine.app, lambda store, act: queue.pause(store, "q", act=act))
         run = await engine.start(work, "x")
-        await engine.app.changed(0.1)
+        await engine.change(0.1)
         assert await run.status() is RunState.QUEUED
-        await engine.app.do(lambda store, act: queue.resume(store, "q", act=act))
+        await call_service(engine.app, lambda store, act: queue.resume(store, "q", act=act))
         assert await run.result(60) == "x"
 
 
@@ -196,7 +197,7 @@ async def test_on_blocked_chooses_whether_a_stuck_run_holds_its_partition(tmp_pa
         if choice == "pass":
             assert await good.result(60) == "good"
         else:
-            await engine.app.changed(0.1)
+            await engine.change(0.1)
             assert await good.status() is RunState.QUEUED
             await engine.app.cancel(bad.id)
             assert await good.result(60) == "good"

@@ -19,6 +19,7 @@ from mainspring.service.runs import run_recovery
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import Engine, World
 from tests.acceptance.step_record import DONE
+from tests.service_calls import call_service
 
 pytestmark = pytest.mark.asyncio
 
@@ -364,10 +365,11 @@ async def test_runs_that_stopped_for_one_pair_are_decided_together(shop):
         for run in runs[:2]:
             await engine.app.signal(run, "go", 1)
             await engine.until(run, RunState.NEEDS_ATTENTION)
-        answer = await engine.app.do(
+        answer = await call_service(
+            engine.app,
             lambda store, act: run_recovery.decide_renamed_each(
                 store, engine.reads, runs, "map", "charge=charge_card", act=act
-            )
+            ),
         )
         assert (answer.done, list(answer.refused)) == (2, [runs[2]])
         for run in runs[:2]:

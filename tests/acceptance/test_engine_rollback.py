@@ -15,6 +15,7 @@ from mainspring.store.commands.sessions import DeclareSessionDead
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.booking import Ledger, booking
 from tests.acceptance.engine_world import AT_ONCE, Engine, World
+from tests.service_calls import call_service
 
 pytestmark = pytest.mark.asyncio
 UNDONE = Ledger()
@@ -377,7 +378,7 @@ async def test_many_stopped_runs_are_undone_by_one_filter(tmp_path):
             )
             return bulk.cancel_each(store, found, act=act)
 
-        answer = await engine.app.do(cancel_all)
+        answer = await call_service(engine.app, cancel_all)
         assert (answer.done, answer.refused) == (len(runs), {})
         await engine.when(lambda: count(RunState.CANCELLED), lambda found: found == len(runs))
     assert sorted(ledger.lines) == sorted(["a", "b", "-b:B", "-a:A"] * len(runs))

@@ -85,7 +85,7 @@ async def test_slot_starts_one_run_at_its_time_and_not_before(tmp_path):
     clock, counter = FakeClock(BEGIN), CallCounter()
     async with World(tmp_path, clock).engine(ringing(counter), AT_ONCE) as engine:
         await engine.pass_time(timedelta(seconds=29))
-        await engine.app.changed(0.05)
+        await engine.change(0.05)
         assert counter.slots == []
         await engine.pass_time(timedelta(seconds=1))
         assert await verdicts(engine, 1) == [("12:01", "run")]
@@ -121,7 +121,7 @@ async def test_clock_that_is_set_back_makes_no_slot_again(tmp_path):
         await verdicts(engine, 1)
         await engine.pass_time(-MINUTE)
         await engine.pass_time(MINUTE)
-        await engine.app.changed(0.05)
+        await engine.change(0.05)
         assert await verdicts(engine, 1) == [("12:01", "run")]
 
 

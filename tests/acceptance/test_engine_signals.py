@@ -64,6 +64,38 @@ async def test_value_that_fits_no_type_is_refused_at_its_sender(tmp_path, settin
         assert await run.result(60) == 3
 
 
+async def test_run_is_refused_a_value_that_the_receiver_cannot_read(tmp_path, settings):
+    """By its id and by its key; the receiver continues to wait, and nothing is put aside."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def typed(run: ms.Run) -> int:
+            return (await run.receive("pay", Payment)).amount
+
+        @ms.workflow
+        async def sender(run: ms.Run, target: str) -> list[str]:
+            reasons = []
+            for receiver in (target, ("typed", "k")):
+                try:
+                    await run.signal(receiver, "pay", {"amount": "much"})
+                except ms.StepFailed as error:
+                    reasons.append(error.reason)
+            await asyncio.gather(*(run.signal(target, "pay", {"amount": amount}) for amount in (3, 4)))
+            return reasons
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        run = await engine.app.options(key="k").start(typed)
+        await engine.until(run, RunState.WAITING)
+        reasons = await (await engine.start(sender, run.id)).result(60)
+        assert await run.result(60) == 3
+        assert engine.history(run).rejected == []
+    assert [reason.split(" cannot")[0] for reason in reasons] == [
+        f"signal pay of run {run.id}",
+        "signal pay of run typed[k]",
+    ]
+    assert all("much" not in reason or "amount" in reason for reason in reasons)
+
+
 async def test_wait_for_any_of_several_ends_with_its_time(tmp_path, settings):
     """Both names are shown while it lasts."""
     clock = FakeClock()

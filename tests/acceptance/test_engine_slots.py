@@ -14,6 +14,7 @@ from mainspring.service.runs.bulk import BulkDueTimes
 from mainspring.store.read.status.status import slots
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import AT_ONCE, World
+from tests.service_calls import call_service
 
 pytestmark = pytest.mark.asyncio
 
@@ -51,11 +52,11 @@ async def test_peer_kestra_16721_policy_for_missed_slots_holds_over_a_pause(tmp_
     """PEERS 13: each slot of the pause is on record with who paused and why; what is made up for is the policy's to say."""
     clock, rang = FakeClock(BEGIN), []
     async with World(tmp_path, clock).engine(ringing(rang, misfire=policy), AT_ONCE) as engine:
-        await engine.app.do(lambda store, act: pause(store, "ring", act=act))
+        await call_service(engine.app, lambda store, act: pause(store, "ring", act=act))
         await engine.pass_time(3 * HOUR + 30 * MINUTE)
-        await engine.app.changed(0.05)
+        await engine.change(0.05)
         assert slots(engine.working.store.reader, "ring") == []
-        await engine.app.do(lambda store, act: resume(store, "ring", act=act))
+        await call_service(engine.app, lambda store, act: resume(store, "ring", act=act))
         await engine.pass_time(timedelta(0))
         found = await records(engine, 3)
         await engine.when(lambda: sorted(rang), lambda so_far: so_far == made_up)
@@ -70,7 +71,7 @@ async def test_pause_for_a_while_ends_by_itself(tmp_path):
     clock, rang = FakeClock(BEGIN), []
     async with World(tmp_path, clock).engine(ringing(rang, misfire="none"), AT_ONCE) as engine:
         until = clock.now() + 7_200_000
-        await engine.app.do(lambda store, act: pause(store, "ring", act=act, until_at=until))
+        await call_service(engine.app, lambda store, act: pause(store, "ring", act=act, until_at=until))
         await engine.pass_time(2 * HOUR + 30 * MINUTE)
         found = await records(engine, 2)
         assert [(time, verdict, note[:10]) for time, verdict, note in found] == [
@@ -153,7 +154,7 @@ async def test_one_shot_starts_once(tmp_path):
     async with world.engine(registry, AT_ONCE) as engine:
         found = await records(engine, 1)
         await engine.pass_time(DAY)
-        await engine.app.changed(0.05)
+        await engine.change(0.05)
         assert await records(engine, 1) == found
         await engine.when(lambda: rang, bool)
     assert [(time, verdict) for time, verdict, _ in found] == [("01 16:00", "run")]
@@ -166,8 +167,8 @@ async def test_slots_continue_while_a_backfill_waits(tmp_path):
         reads, now = engine.reads, clock.now()
         found = backfill.list_past_slots(reads, "ring", now - 4 * 3_600_000, now, now)
         later = BulkDueTimes(now + 5_400_000)
-        answer = await engine.app.do(
-            lambda store, act: backfill.backfill(store, reads, clock, "ring", found, act=act, due=later)
+        answer = await call_service(
+            engine.app, lambda store, act: backfill.backfill(store, reads, clock, "ring", found, act=act, due=later)
         )
         assert answer.made == 4
         await engine.pass_time(HOUR)
@@ -176,7 +177,7 @@ async def test_slots_continue_while_a_backfill_waits(tmp_path):
         (live,) = [run for run in reads.list_runs().runs if run.trigger == "schedule ring"]
         await engine.pass_time(HOUR)
         assert (await records(engine, 6))[5] == ("01 14:00", "skipped", f"run {live.id} has not ended")
-        await engine.app.changed(0.05)
+        await engine.change(0.05)
         assert rang == ["01 13:00"]
         await engine.app.signal(live.id, "out")
         await engine.when(lambda: list(rang), lambda so_far: so_far == ["01 13:00", "01 09:00"])

@@ -46,7 +46,7 @@ async def silent(engine, run, span=timedelta(minutes=1)):
     """What is on record of a run after a look; of each step the function that it stands in."""
     await engine.pass_time(span)
     engine.working.worker.stalled.check()
-    await engine.app.changed(0.01)
+    await engine.change(0.01)
     return {stall.step: stall for stall in engine.history(run).stalls}
 
 

@@ -48,7 +48,7 @@ async def test_run_of_another_declared_version_waits_for_a_worker_that_has_it(tm
     registry, _ = release(2)
     async with world.engine(registry, AT_ONCE) as engine:
         await engine.app.signal(run, "go")
-        await engine.app.changed(0.2)
+        await engine.change(0.2)
         assert engine.view(run).state is RunState.WAITING
         facts = blocker(engine.working.store.reader, run)
         assert facts.run.version == 1
@@ -89,7 +89,7 @@ async def test_run_that_no_worker_knows_is_left_for_one_that_does(tmp_path):
     run = await waiting_run(world)
     async with world.engine(Registry(), AT_ONCE) as engine:
         await engine.app.signal(run, "go")
-        await engine.app.changed(0.2)
+        await engine.change(0.2)
         assert engine.view(run).state is RunState.WAITING
         assert blocker(engine.working.store.reader, run).workers == []
 

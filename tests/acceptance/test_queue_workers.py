@@ -12,6 +12,7 @@ import mainspring as ms
 from mainspring.engine.definitions.registry import Registry
 from mainspring.store.commands.automations import SetQueue
 from tests.acceptance.test_engine_queues import Blocker
+from tests.service_calls import call_service
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(180)]
 
@@ -47,7 +48,7 @@ async def running(store: str, registry: Registry, *tags: str) -> AsyncIterator[m
     """A worker of its own session."""
     app = ms.App(store, registry=registry, tags=tags)
     async with app.running():
-        await app.do(lambda to, *, act: to.apply(SetQueue("one", concurrency=1)))
+        await call_service(app, lambda to, *, act: to.apply(SetQueue("one", concurrency=1)))
         yield app
 
 

@@ -18,7 +18,7 @@ from mainspring.app.stores.store_factory import make_store
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.engine.attempts.processes.process_lifetime import set_death_signal
-from mainspring.engine.worker.blocking_calls import executor_caller
+from mainspring.engine.driver.blocking_calls import executor_caller
 from mainspring.engine.worker.scheduler import Scheduler
 from mainspring.store import failpoints
 from mainspring.store.commands.automations import MakeSlot

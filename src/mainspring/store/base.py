@@ -4,7 +4,7 @@ There is one write path (`submit`, `apply`) for every command: the command joins
 commits the group. Reads use short connections of their own and never delay a commit.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
@@ -274,6 +274,15 @@ class EngineReads(Protocol):
 
     def facts_after(self, session: int, seq: int) -> list[Fact]:
         """Return the facts newer than `seq` in the inboxes of runs that this session owns, in order."""
+        ...
+
+    def undelivered_signal_schemas(
+        self, target: str | tuple[str, str], name: str, source: str
+    ) -> list[Mapping[str, object]] | None:
+        """Return the schemas of the signals of this name that the code of a run can read; None = unknown, or it has got this one.
+
+        `target` = a run or (automation, run key). `source` = who sends it, as in DeliverFact.
+        """
         ...
 
     def open_queries(self, session: int, now: int) -> "list[OpenQuery]":

@@ -19,7 +19,7 @@ from mainspring.domain.triggers.trigger import split_trigger_name
 from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.attempts.thread_pool import DaemonThreadPool
 from mainspring.engine.definitions.registry import Registry
-from mainspring.engine.worker.blocking_calls import BlockingCaller
+from mainspring.engine.driver.blocking_calls import BlockingCaller
 from mainspring.store.base import Store, StoreReader
 from mainspring.store.commands.results import CommandDone, DeliveryStored, Refused
 from mainspring.store.commands.triggers import DecideDelivery, RecordFilterCall

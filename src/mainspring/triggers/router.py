@@ -17,7 +17,7 @@ from mainspring.domain.states import DeliveryState
 from mainspring.domain.triggers.event_sources import JoinedRunsSource
 from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.domain.values.sealing import Sealing
-from mainspring.engine.worker.blocking_calls import BlockingCaller
+from mainspring.engine.driver.blocking_calls import BlockingCaller
 from mainspring.store.base import Store, StoreReader
 from mainspring.store.commands.results import CommandDone, DeliveryStored, Refused, StartAnswer
 from mainspring.store.commands.triggers import DecideDelivery, JoinRun, ReleaseHeldDeliveries

@@ -10,7 +10,7 @@ import mainspring as ms
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.definitions.registry import Registry
-from mainspring.engine.worker.blocking_calls import executor_caller
+from mainspring.engine.driver.blocking_calls import executor_caller
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.triggers import DecideDelivery

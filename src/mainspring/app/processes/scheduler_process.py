@@ -12,7 +12,7 @@ from mainspring.app.alerting.fallback_alerting import FallbackAlerter
 from mainspring.app.alerting.watcher import Watcher
 from mainspring.app.processes.background_process import BackgroundProcess, run_background_process
 from mainspring.app.workers.intake_and_delivery import IntakeAndDelivery
-from mainspring.engine.worker.blocking_calls import executor_caller
+from mainspring.engine.driver.blocking_calls import executor_caller
 from mainspring.engine.worker.scheduler import Scheduler
 from mainspring.resources.error_text import ErrorText
 from mainspring.store.commit_and_wait import commit_and_wait

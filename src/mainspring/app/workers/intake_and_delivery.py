@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from mainspring.app.workers.consumers import ConsumerFactory
 from mainspring.domain.clock import Clock
 from mainspring.domain.values.sealing import Sealing
-from mainspring.engine.worker.blocking_calls import BlockingCaller
+from mainspring.engine.driver.blocking_calls import BlockingCaller
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.process_store import ProcessStore

@@ -76,7 +76,7 @@ class MessageCaller(StepCaller):
         It counts once, whatever dies, and leads to the run that continues a restarted one.
 
         Raises:
-            StepFailed: there is no such run, or it has ended.
+            StepFailed: there is no such run, it has ended, or its code is known to read values of another type.
             ArgumentError, ValueRefusedError: the name or the value cannot be used.
         """
         check_signal_name(name)

@@ -11,7 +11,8 @@ from mainspring.domain.runs.journal import Fact
 from mainspring.engine.attempts.executor import AttemptExecutor
 from mainspring.engine.attempts.logs.log_processor import LogProcessor
 from mainspring.engine.body.request import ChildCall, Request
-from mainspring.store.base import Store
+from mainspring.engine.driver.blocking_calls import BlockingCaller
+from mainspring.store.base import EngineReads, Store
 from mainspring.store.commands.flags import AnswerFlag
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.runs import ClaimedRun, StartRun
@@ -51,6 +52,8 @@ class DriverHost(Protocol):
 
     loop: asyncio.AbstractEventLoop
     store: Store
+    reads: EngineReads
+    off_loop: BlockingCaller
     clock: Clock
     attempts: AttemptExecutor
     lines: LogProcessor

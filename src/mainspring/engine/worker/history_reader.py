@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.runs.journal import History
 from mainspring.domain.time.clock_step import ClockStep, RunClockSteps
-from mainspring.engine.worker.blocking_calls import BlockingCaller
+from mainspring.engine.driver.blocking_calls import BlockingCaller
 from mainspring.engine.worker.inbox_reader import CallLater
 from mainspring.store.base import EngineReads
 from mainspring.store.commands.runs import ClaimedRun

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from mainspring.domain.runs.journal import Fact
+from mainspring.engine.driver.blocking_calls import BlockingCaller
 from mainspring.engine.driver.driver_host import DriverLookup
-from mainspring.engine.worker.blocking_calls import BlockingCaller
 from mainspring.store.base import EngineReads, Store
 
 _LOG = logging.getLogger("mainspring.worker")

@@ -18,8 +18,8 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import History
 from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.driver.blocking_calls import BlockingCaller
 from mainspring.engine.driver.replay import query_run
-from mainspring.engine.worker.blocking_calls import BlockingCaller
 from mainspring.engine.worker.run_services import ignore_answer
 from mainspring.store.base import EngineReads, Store
 from mainspring.store.commands.queries import AcceptQuery, AnswerQuery

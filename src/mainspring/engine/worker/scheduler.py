@@ -16,7 +16,7 @@ import msgspec
 from mainspring.domain.clock import MAX_CLOCK_LEAD_MS, Clock
 from mainspring.domain.time.schedule import Schedule
 from mainspring.domain.values.sealing import Sealing
-from mainspring.engine.worker.blocking_calls import BlockingCaller
+from mainspring.engine.driver.blocking_calls import BlockingCaller
 from mainspring.engine.worker.slot_planner import MAX_SLOTS_PER_PASS, SlotPlan, SlotPlanner
 from mainspring.store.base import EngineReads, ScheduleAhead, Store
 from mainspring.store.commands.automations import PullBackSchedule

@@ -26,10 +26,10 @@ from mainspring.engine.attempts.logs.log_writer import LogWriter
 from mainspring.engine.attempts.processes.child_pool import ChildPool
 from mainspring.engine.body.programs import choose_program
 from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.driver.blocking_calls import BlockingCaller, executor_caller
 from mainspring.engine.driver.driver import Driver
 from mainspring.engine.driver.fast_path_run import FastPathRun, FastPathRuns
 from mainspring.engine.worker.attempt_report_router import AttemptReportRouter
-from mainspring.engine.worker.blocking_calls import BlockingCaller, executor_caller
 from mainspring.engine.worker.codec_outage import CodecOutage
 from mainspring.engine.worker.history_reader import HistoryReader
 from mainspring.engine.worker.inbox_reader import InboxReader
@@ -83,7 +83,7 @@ class Worker(RunServices):
         self.loop = loop
         self.settings = settings or WorkerOptions()
         self.suspend_after_ms = self.settings.suspend_after_ms
-        self.off_loop = off_loop or executor_caller(loop)
+        self.reads, self.off_loop = reads, off_loop or executor_caller(loop)
         self.drivers: dict[str, Driver] = {}
         self._locks = AttemptLocks(store, loop)
         self._effects = AttemptEffects(store, loop, EffectLedger(self.sealing, clock))

@@ -15,7 +15,7 @@ from mainspring.domain.time.schedule import Schedule
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.definitions.announcement import build_announcement
 from mainspring.engine.definitions.registry import Registry
-from mainspring.engine.worker.blocking_calls import executor_caller
+from mainspring.engine.driver.blocking_calls import executor_caller
 from mainspring.engine.worker.scheduler import Scheduler
 from mainspring.engine.worker.slot_planner import MAX_SLOTS_PER_PASS
 from mainspring.store.commands.automations import SetQueue

@@ -43,3 +43,13 @@ def signal_schemas(reader: StoreReader, run: str, name: str) -> list[Mapping[str
             return None
         live = first_values(read("list_live_session_ids"), int)
         return schemas if all(wait.session in live for wait in signal_waits) else None
+
+
+def undelivered_signal_schemas(
+    reader: StoreReader, target: str | tuple[str, str], name: str, source: str
+) -> list[Mapping[str, object]] | None:
+    """Return the schemas of a signal from `source` to a run or to (automation, run key); None = unknown, or it was delivered."""
+    run: str | None = target if isinstance(target, str) else first_value(reader.read("find_run_of_key", target), str)
+    if run is None or reader.read("has_fact_receipt", (run, FactKind.SIGNAL, source)):
+        return None
+    return signal_schemas(reader, run, name)

@@ -1,11 +1,12 @@
 """The reads of a worker, bound to one store: base.EngineReads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mainspring.domain.runs.journal import Fact, History
 from mainspring.store.base import HISTORY_BYTES, DueSchedule, PauseRecord, ScheduleAhead, StoreReader, UnfinishedRun
 from mainspring.store.commands.runs import ClaimedRun
 from mainspring.store.read.runs import history
+from mainspring.store.read.runs.message_schemas import undelivered_signal_schemas
 from mainspring.store.read.runs.replayable_runs import read_replayable_runs
 from mainspring.store.schema.messages.run_queries import OPEN_QUERY
 from mainspring.store.schema.row import first_value
@@ -27,6 +28,12 @@ class WorkerReads:
     def facts_after(self, session: int, seq: int) -> list[Fact]:
         """Return the facts newer than `seq` in the inboxes of runs that this session owns, in order."""
         return history.facts_after(self._reader, session, seq)
+
+    def undelivered_signal_schemas(
+        self, target: str | tuple[str, str], name: str, source: str
+    ) -> list[Mapping[str, object]] | None:
+        """Return the schemas of a signal for a run that has not got it; see base.EngineReads."""
+        return undelivered_signal_schemas(self._reader, target, name, source)
 
     def open_queries(self, session: int, now: int) -> list[OpenQuery]:
         """Return the queries that this session may answer; see base.EngineReads."""
