@@ -39,7 +39,10 @@ NOT_READING = {
         "crash",
         "open",
     ),
-    *(f"runs {verb}" for verb in ("retry", "cancel", "pause", "resume", "fork", "signal", "answer", "give-result")),
+    *(
+        f"runs {verb}"
+        for verb in ("retry", "cancel", "pause", "resume", "fork", "signal", "answer", "give-result", "update", "query")
+    ),
     *(f"auto {verb}" for verb in ("pause", "resume", "retire", "backfill")),
     *("failed retry", "failed discard", "bulk pause", "bulk resume", "bulk stop", "triggers replay", "locks break"),
     *(f"rollout {verb}" for verb in ("start", "pause", "resume", "abort", "finish")),

@@ -14,7 +14,7 @@ from mainspring.store.schema.messages.inbox import FACT
 from mainspring.store.schema.runs.journal import CURRENT_OUTCOME
 from mainspring.store.transaction import Transaction
 from mainspring.store.write import subscriptions
-from mainspring.store.write.runs import inbox, message_schemas, updates
+from mainspring.store.write.runs import inbox, message_schemas
 from mainspring.store.write.runs.ownership import answer_lost_claim, is_run_owner
 
 _decode = msgspec.json.decode
@@ -215,6 +215,8 @@ def return_fact(tx: Transaction, command: ReturnFact) -> CommandDone | Refused:
     if not tx.change("cancel_outcome", (c.run, c.rank)):
         return DONE  # by its first sending
     if c.kind is FactKind.UPDATE:
+        from mainspring.store.write.runs import updates  # noqa: PLC0415 - few runs have updates
+
         updates.return_update(tx, c.run, c.seq)
         return DONE
     if c.event is None:

@@ -36,7 +36,6 @@ from mainspring.store.write.runs import (
     rollback,
     run_keys,
     run_transitions,
-    updates,
 )
 from mainspring.store.write.runs.ownership import read_receiving_run
 
@@ -206,6 +205,8 @@ def _accept(tx: Transaction, run: StoppedRun, command: ReopenRun) -> Refused | N
 
 
 def _make_ready(tx: Transaction, run: StoppedRun, generation: int, due_at: int | None, *, undoes: bool) -> CommandDone:
+    from mainspring.store.write.runs import updates  # noqa: PLC0415 - not loaded for a run that only ends
+
     if generation > run.generation:
         tx.change("delete_checkpoints_of_run", (run.id,))  # attempts from now on have other keys than these checkpoints
     tx.change("delete_pause_requests", (run.id,))  # it stopped before it could be paused

@@ -30,7 +30,7 @@ from mainspring.store.schema.runs.runs import (
 from mainspring.store.transaction import Transaction
 from mainspring.store.write import subscriptions
 from mainspring.store.write.incidents import members
-from mainspring.store.write.runs import events, inbox, partitions, queue_capacity, rollback, run_keys, run_tags, updates
+from mainspring.store.write.runs import events, inbox, partitions, queue_capacity, rollback, run_keys
 from mainspring.store.write.runs.journal import encode_failure, save_outcome
 from mainspring.store.write.runs.ownership import answer_lost_claim, is_run_owner, read_receiving_run
 from mainspring.store.write.runs.start import start_run
@@ -219,6 +219,8 @@ def settle_end(
     """
     tx.change("close_waits", (run,))
     if ended.has_open_updates:
+        from mainspring.store.write.runs import updates  # noqa: PLC0415 - few runs have updates
+
         updates.end_open_updates(tx, run)
     _announce_end(tx, run, ended, state, result, failure, reason)
     close_children(tx, run)
@@ -333,6 +335,8 @@ def find_successor(tx: Transaction, run: str) -> str | None:
 
 def annotate_run(tx: Transaction, command: AnnotateRun) -> CommandDone | Refused:
     """Save the annotations of a running body."""
+    from mainspring.store.write.runs import run_tags  # noqa: PLC0415 - few runs are annotated
+
     c = command
     tags = None if c.tags is None else run_tags.add_tags(tx, c.run, c.tags)
     if tx.change("annotate_run", (tags, c.progress, c.published, c.detail, c.run, c.claim, tx.session)):

@@ -12,7 +12,7 @@ from mainspring.store.schema.runs.runs import CHILD_OF_STEP, NEW_RUN, NewRun
 from mainspring.store.transaction import Transaction
 from mainspring.store.write import queues
 from mainspring.store.write.held_store import is_store_on_hold
-from mainspring.store.write.runs import inbox, partitions, run_keys, run_tags
+from mainspring.store.write.runs import inbox, partitions, run_keys
 from mainspring.store.write.runs.ownership import is_run_owner
 
 VERSIONED_KINDS: Final = frozenset({DefinitionKind.WORKFLOW, DefinitionKind.TASK, DefinitionKind.SCRIPT})
@@ -171,6 +171,8 @@ def _stage(tx: Transaction, command: StartRun) -> StartAnswer | Refused:
         run_keys.bind_key(tx, command, command.run_key, state)
     tx.change("insert_run", NEW_RUN.values(row_of(tx, command, state, ready=ready, blocked=blocked)))
     if command.tags is not None:
+        from mainspring.store.write.runs import run_tags  # noqa: PLC0415 - few runs have tags
+
         run_tags.index_tags(tx, command.id, command.tags)
     if command.here:
         tx.count(command.automation, started=1)
