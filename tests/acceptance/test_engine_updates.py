@@ -405,7 +405,7 @@ async def test_restart_while_a_handler_runs_is_refused(tmp_path, settings):
 
 
 async def test_updates_that_arrive_while_a_run_waits_for_its_handlers_are_for_the_next_run(tmp_path, settings):
-    """A busy run does restart: it accepts none meanwhile."""
+    """A busy run does restart: it accepts none before that."""
     world = Account()
     world.open.clear()
     async with World(tmp_path).engine(world.registry, settings) as engine:

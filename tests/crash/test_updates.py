@@ -15,7 +15,7 @@ from tests.crash.scenarios import ALL
 
 pytestmark = pytest.mark.timeout(0 if ALL else 240)
 RUNS, EACH, KILLS = (100, 100, 20) if ALL else (8, 24, 6)
-"""How many runs there are, the updates of each, and the kills meanwhile."""
+"""How many runs there are, the updates of each, and the kills."""
 AUTOMATIONS = """
 import asyncio
 import mainspring as ms

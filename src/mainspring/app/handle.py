@@ -128,7 +128,7 @@ class Handle(Generic[T_co]):
         """Ask the code of the run about its state and return the answer, as `type`; the code has `@run.on_query(name)`.
 
         It changes nothing and is in no journal. It works for a run that waits in no memory, and for one that has ended: a worker with its
-        code calls the workflow function with the saved outcomes. Of a restarted run the newest one is asked.
+        code calls the workflow function with the saved outcomes. Of a restarted run the newest one answers.
 
         Raises:
             QueryFailed: its function raised, or the code has none of this name.

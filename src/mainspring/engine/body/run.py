@@ -130,9 +130,9 @@ class Run(MessageCaller):
 
     @track_calls
     async def updates_done(self) -> None:
-        """Wait until no handler of an update runs, and accept none meanwhile: before `run.restart`, so that its input has what they change.
+        """Accept no update, and wait until no handler runs: before `run.restart`, so that its input has what they change.
 
-        Updates that arrive meanwhile wait, for this run or for the one that continues it. Before it returns, a run does this by itself.
+        Later updates wait, for this run or for the one that continues it. Before it returns, a run does this by itself.
         """
         await self._body.updates.wait_until_idle()
 

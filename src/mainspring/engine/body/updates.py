@@ -95,7 +95,7 @@ class BodyUpdates:
             )
 
     async def wait_until_idle(self) -> None:
-        """Wait until no handler runs; none is accepted meanwhile. Raises BodyError in a handler, which would wait for itself."""
+        """Accept no update, and wait until no handler runs. Raises BodyError in a handler, which would wait for itself."""
         if self._is_in_handler:
             raise BodyError(
                 "run.updates_done() in an update handler would wait for itself: call it in the workflow function"

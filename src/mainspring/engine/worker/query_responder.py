@@ -122,9 +122,9 @@ class QueryResponder:
         """Answer a query, in its own thread."""
         host, answer, error = self._host, None, None
         try:
-            found = self._reads.read_replayable(query.run)
-            if found is not None:  # otherwise the run was deleted: its caller finds that out
-                run, history = found
+            replayable = self._reads.read_replayable(query.run)
+            if replayable is not None:  # otherwise the run was deleted: its caller finds that out
+                run, history = replayable
                 opened, sealing = host.opened(history), host.sealing
                 assert opened is not None
                 run = replace(run, input=sealing.open(run.input))

@@ -258,18 +258,18 @@ def questions(reader: StoreReader, limit: int = 100, automations: Sequence[str] 
 
 def query_view(reader: StoreReader, query: str) -> QueryView:
     """Return a query by its id. Raises NotFoundError: it is no longer stored."""
-    found = QUERY_VIEW.read_first(reader.read("read_query", (query,)))
-    if found is None:
+    view = QUERY_VIEW.read_first(reader.read("read_query", (query,)))
+    if view is None:
         raise NotFoundError(f"there is no query {query}", hint="Its time is over: ask again.")
-    return found
+    return view
 
 
 def update_view(reader: StoreReader, update: str) -> UpdateView:
     """Return an update by its id. Raises NotFoundError."""
-    found = UPDATE_VIEW.read_first(reader.read("read_update", (update,)))
-    if found is None:
+    view = UPDATE_VIEW.read_first(reader.read("read_update", (update,)))
+    if view is None:
         raise NotFoundError(f"there is no update {update}", hint="See those of a run: mainspring runs show RUN")
-    return found
+    return view
 
 
 def automations_of(reader: StoreReader, runs: Iterable[str]) -> dict[str, str]:

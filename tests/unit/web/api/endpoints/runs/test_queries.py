@@ -1,4 +1,4 @@
-"""Queries of runs by the API: asked by a viewer, answered by a worker."""
+"""Queries of runs by the API: a viewer sends them, a worker answers."""
 
 import asyncio
 
@@ -42,7 +42,7 @@ async def test_error_of_the_code_is_the_answer(world, run):
 
 
 async def test_query_of_a_hidden_run_is_missing(world, run):
-    """Neither can it be asked, nor its answer be read by way of another run."""
+    """A visitor can neither send one nor read its answer by way of another run."""
     stored = await world.post(f"/runs/{run}/query", name="total")
     visible = world.begin()
     for path in (f"/runs/{run}/queries/{stored['query']}", f"/runs/{visible}/queries/{stored['query']}"):
