@@ -30,6 +30,7 @@ PUBLIC = [
     "RunFailed",
     "RunInfo",
     "RunState",
+    "StartedRun",
     "StepFailed",
     "StepInfo",
     "Transient",

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from mainspring.engine.attempts.step_context import log as log
     from mainspring.engine.attempts.step_context import progress as progress
     from mainspring.engine.attempts.transaction import Tx as Tx
+    from mainspring.engine.body.child_runs import StartedRun as StartedRun
     from mainspring.engine.body.fan_out import ItemFailed as ItemFailed
     from mainspring.engine.body.run import Run as Run
     from mainspring.engine.definitions import on as on
@@ -75,6 +76,7 @@ _PUBLIC: dict[str, str] = {
     "RunFailed": "mainspring.domain.failures.saved_error",
     "RunInfo": "mainspring.app.run_queries",
     "RunState": "mainspring.domain.states",
+    "StartedRun": "mainspring.engine.body.child_runs",
     "StepFailed": "mainspring.domain.failures.saved_error",
     "StepInfo": "mainspring.app.run_queries",
     "Transient": "mainspring.domain.errors",

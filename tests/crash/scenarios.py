@@ -104,6 +104,14 @@ def verify_child(experiment: Experiment) -> None:
     assert experiment.client.rows("select run from run_keys where key = 'ship:7'") == [(children[0][0],)]
 
 
+def verify_started(experiment: Experiment) -> None:
+    """Each run was started once, also after kills, and has no parent."""
+    text = "select runs.input, runs.parent from started_runs join runs on runs.id = started_runs.run where starter = ? order by runs.seq"
+    started = experiment.client.rows(text, experiment.run)
+    assert [(decode(data), parent) for data, parent in started] == [({"order": 8}, None), ({"order": 9}, None)]
+    assert experiment.client.rows("select count(*) from runs") == [(3,)]
+
+
 def verify_rollback(experiment: Experiment) -> None:
     """Each undo happened, newest first."""
     undone = [call.what for call in experiment.calls() if call.what.startswith("undo") and call.applied]
@@ -233,6 +241,7 @@ SCENARIOS = [
     Scenario("step_with_timeout", result="in its place", minimum=12),
     Scenario("map_with_bad_items", result=[f"bad {n}" if n in (7, 31) else n for n in range(50)], minimum=20),
     Scenario("child_with_key", result="after parcel 7", verify=verify_child, minimum=20),
+    Scenario("started_runs", result="parcel new", verify=verify_started, minimum=16),
     Scenario("sleep_and_event", result="paid 12", deliver=publish, minimum=18),
     Scenario("ask_and_answer", result="they said yes", deliver=answer, minimum=16),
     Scenario("undone_run", state=RunState.CANCELLED, deliver=cancel, verify=verify_undone, minimum=18),

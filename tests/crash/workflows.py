@@ -227,6 +227,22 @@ async def ship(run: ms.Run, order: int) -> str:
 
 
 @ms.workflow
+async def parcel_service(run: ms.Run, order: int) -> None:
+    """A run with its own life, which outlives the one that started it."""
+    await run.event("delivered", where={"order": order})
+
+
+@ms.workflow
+async def started_runs(run: ms.Run) -> str:
+    """A run of its own between two steps, and another one in a task that no one awaits, as the last act."""
+    await run.step(keyed_in_loop, "before the start")
+    parcel = await run.start(parcel_service, 8)
+    await run.step(keyed, "after the start")
+    last = asyncio.create_task(run.start(parcel_service, 9))
+    return f"parcel {'new' if parcel.created and not last.done() else 'old'}"
+
+
+@ms.workflow
 async def child_with_key(run: ms.Run) -> str:
     """A child that is known by a key."""
     await run.step(keyed_in_loop, "before the child")

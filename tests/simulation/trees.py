@@ -57,6 +57,8 @@ def _leaf(dice: random.Random, number: int) -> Tree:
             return ["saves", f"c{dice.randrange(99)}"]
         case 12:
             return ["deaf", f"d{dice.randrange(99)}"]
+        case 13:
+            return ["start", ["act", f"a{dice.randrange(99)}", dice.choice(HOWS)]]
         case 10:
             return ["spread", f"p{dice.randrange(99)}"]
         case 4 | 7 | 11:
@@ -92,6 +94,8 @@ def expect(tree: Tree) -> Any:
             raise Failing
         case "map":
             return ["failed" if ending == "bad" else ending for ending in rest[0]]
+        case "start":
+            return "started"
         case "child":
             return expect(rest[0])
         case "gather" | "group" | "seq":

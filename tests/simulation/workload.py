@@ -251,6 +251,10 @@ async def _child(run, tree):
     return await run.child(plain, tree)
 
 
+async def _start(run, tree):
+    return "started" if (await run.start(plain, tree)).created else "found"
+
+
 async def _map(run, hows, concurrency):
     got = await run.map(one_item, hows, concurrency=concurrency, on_error="collect")
     return [item if isinstance(item, str) else "failed" for item in got]
@@ -315,6 +319,7 @@ FORMS: dict[str, Any] = {
     "signal": _signal,
     "sleep": _sleep,
     "spread": _spread,
+    "start": _start,
     "timed": _timed,
     "try": _attempt,
     "undoable": _undoable,

@@ -256,6 +256,7 @@ class World:
         """Answer questions, give the results of steps in doubt or cancel, continue some failed runs, rolled back ones among them."""
         failed = (
             "select id from runs where state = 'failed' and parent is null and automation not in ('hurried', 'chain')"
+            " and id not in (select run from started_runs)"
         )
         for (run,) in self.rows(failed):
             if run not in self._checked and self.dice.random() < 0.6 and self._can_go_on(run):

@@ -79,6 +79,7 @@ class ViewUnsealer(RowUnsealer):
             waits=[self.wait(view) for view in history.waits],
             children=[self.row(row) for row in history.children],
             rejected=[self.rejected(fact) for fact in history.rejected],
+            started=[self.row(row) for row in history.started],
             forks=[self.row(row) for row in history.forks],
             updates=[self.update(view) for view in history.updates],
         )

@@ -201,6 +201,8 @@ class RunHistory(msgspec.Struct, frozen=True):
     """The pause of a paused run."""
     forks: list[RunRow] = []
     """Its newest forks."""
+    started: list[RunRow] = []
+    """The newest runs that its code started, in the order of their starts."""
     updates: list[UpdateView] = []
     """Its newest updates, in the order of their arrival."""
 

@@ -49,6 +49,10 @@ def make_registry() -> Registry:
             await run.signal(receiver, "number", number)
 
         @ms.workflow
+        async def start_double(run: ms.Run) -> str:
+            return (await run.start("double", 4)).id
+
+        @ms.workflow
         async def undo_note(run: ms.Run) -> None:
             await run.options(undo=unnote).step(note, "done")
             await run.receive("never")

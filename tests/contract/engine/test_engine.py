@@ -110,6 +110,14 @@ async def test_run_sends_a_signal_to_another_run(open_engine):
         assert missing in (await caller.end_of(sender.run)).failure.message
 
 
+async def test_run_starts_a_run_of_its_own(open_engine):
+    """It gets the id of the run, whose end is its own."""
+    async with open_engine(make_registry()) as caller:
+        run = (await caller.start("start_double")).run
+        started = value((await caller.end_of(run)).result)
+        assert value((await caller.end_of(started)).result) == 8
+
+
 async def test_signal_that_the_code_cannot_read_is_refused_at_its_sender(open_engine):
     """A value of another type never reaches the run."""
     async with open_engine(make_registry()) as caller:

@@ -5,7 +5,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+import mainspring as ms
 from mainspring.engine.body.run import Run
+from mainspring.engine.definitions.registry import Registry
 
 Node = tuple[Any, ...]
 
@@ -56,6 +58,16 @@ async def _any(run, trace, ms):
 async def _send(run, trace, name):
     await run.signal("r_other", name, 1)
     return "sent"
+
+
+with Registry():
+
+    @ms.workflow
+    async def other(run: ms.Run, name: str) -> None: ...
+
+
+async def _start(run, trace, name):
+    return (await run.start(other, name)).id
 
 
 async def _update(run, trace, handled, node):
@@ -245,6 +257,7 @@ LEAVES = st.one_of(
     st.tuples(st.just("signal"), MS),
     st.tuples(st.just("any"), MS),
     st.tuples(st.just("send"), st.sampled_from("ab")),
+    st.tuples(st.just("start"), st.sampled_from("ab")),
 )
 
 

@@ -17,7 +17,7 @@ from mainspring.domain.states import OutcomeState
 from mainspring.domain.values.codec import encode
 from mainspring.engine.body.body import Body
 from mainspring.engine.body.programs import run_to_end
-from mainspring.engine.body.request import ReplyCall, Request, SendCall, SignalCall, StepCall, TimerCall
+from mainspring.engine.body.request import ReplyCall, Request, SendCall, SignalCall, StartCall, StepCall, TimerCall
 from mainspring.engine.body.run import Run
 
 RUN = "r01"
@@ -176,13 +176,15 @@ class World:
         name = self.dice.choice(sorted(call.any_of)) if isinstance(call, SignalCall) and call.any_of else request.name
         if isinstance(call, ReplyCall):
             output = call.input
+        elif isinstance(call, StartCall):
+            output = encode({"id": f"r_{request.ident}", "created": True})
         elif state is OutcomeState.SUCCEEDED and not isinstance(call, TimerCall | SendCall):
             output = encode(f"{request.ident} done")
         if state is OutcomeState.FAILED:
             failure = Failure("Boom", "boom", f"{request.ident} broke", FailureKind.PERMANENT)
         # Another worker's clock may be behind: the body's own time must not go back for that.
         at = self.time if isinstance(call, TimerCall) else self.time + self.dice.choice((0, 0, 0, -7, 5))
-        saved = call.input if isinstance(call, StepCall | ReplyCall | SendCall) else None
+        saved = call.input if isinstance(call, StepCall | ReplyCall | SendCall | StartCall) else None
         return Outcome(
             len(life.journal) + 1,
             request.ident,

@@ -101,7 +101,7 @@ class SpanMaker:
         links: tuple[SpanLink, ...] = ()
         if done.kind in _WAITS:
             links = (SpanLink(trace_id_of(done.run), work_span_id(done.run, done.claim)),)
-        elif done.kind is OutcomeKind.CHILD and (owned := self._owned.get(done.run)) is not None:
+        elif done.kind in (OutcomeKind.CHILD, OutcomeKind.START) and (owned := self._owned.get(done.run)) is not None:
             links = (link_to_run(choose_child_id(owned.run, done.ident)),)
         attributes = self._build_attributes(done.run, done.automation, kind=str(done.kind), state=str(done.state))
         first_at = done.started_at if done.first_at is None else min(done.first_at, done.started_at)

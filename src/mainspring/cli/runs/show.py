@@ -70,6 +70,7 @@ def make_run_data(history: "RunHistory", explanation: "Explanation") -> dict[str
         "inbox": to_plain_json(history.facts),
         "rejected": to_plain_json(history.rejected),
         "children": to_plain_json(history.children),
+        "started": to_plain_json(history.started),
         "stalls": to_plain_json(history.stalls),
         "losses": to_plain_json(history.losses),
         "numbers": history.numbers,
@@ -281,11 +282,11 @@ def _print_rare_parts(invocation: Invocation, history: "RunHistory", lines: "lis
     if superseded:
         names = ", ".join(formatting.escape_line(line.label, 30) for line in superseded[:8])
         output.line(f"  superseded, still stored: {names}{', ...' if len(superseded) > 8 else ''}")
-    short_ids = invocation.short_ids(IdKind.RUN, (child.id for child in history.children[:10]))
-    for child in history.children[:10]:
-        output.line(
-            f"  child {short_ids[child.id]}  {formatting.format_state(child.state)}  {formatting.escape_line(child.automation)}"
-        )
+    related = [("child", row) for row in history.children[:10]] + [("started", row) for row in history.started[-10:]]
+    short_ids = invocation.short_ids(IdKind.RUN, (row.id for _, row in related))
+    for relation, row in related:
+        state, automation = formatting.format_state(row.state), formatting.escape_line(row.automation)
+        output.line(f"  {relation} {short_ids[row.id]}  {state}  {automation}")
     if history.facts:
         output.line(
             "  not processed yet: "

@@ -17,6 +17,8 @@ class OutcomeKind(StrEnum):
     EVENT = "event"
     ANSWER = "answer"
     CHILD = "child"
+    START = "start"
+    """A run that was started; no one awaits its end."""
     FLAG = "flag"
     """The answer of a flag."""
     UNDO = "undo"

@@ -15,7 +15,7 @@ from mainspring.domain.states import OutcomeState
 from mainspring.domain.text.lazy_pattern import lazy_pattern
 
 _STOP_KINDS = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
-_EFFECT_KINDS = frozenset({OutcomeKind.STEP, OutcomeKind.UNDO, OutcomeKind.CHILD})
+_EFFECT_KINDS = frozenset({OutcomeKind.STEP, OutcomeKind.UNDO, OutcomeKind.CHILD, OutcomeKind.START})
 _BRANCH = lazy_pattern(r"(?:[^/\[]+#\d+/)*")
 """Branches at the start of an identity; a key, which is in brackets at its end, may contain anything."""
 

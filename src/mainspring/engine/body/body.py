@@ -33,6 +33,7 @@ from mainspring.engine.body.request import (
     Request,
     Restarted,
     SendCall,
+    StartCall,
     StepCall,
     TimerCall,
     Unloaded,
@@ -269,10 +270,16 @@ class Body:
         self._drive()
         return True
 
-    def detach_independent_children(self) -> None:
-        """Detach the children with close="keep": they start although no task will await them."""
+    def detach_independent_runs(self) -> None:
+        """Detach the children with close="keep", and runs to start: they start although no task will await them."""
         for request in self.waiting.values():
-            request.detached = isinstance(request.call, ChildCall) and request.call.plan.close == "keep"
+            request.detached = _is_independent(request)
+
+    def release_independent_runs(self) -> None:
+        """Let the independent runs that the code has requested start, for the code ends here."""
+        self.detach_independent_runs()
+        for request in [request for request in self.waiting.values() if request.detached]:
+            self.cancel_request(request)
 
     @property
     def done(self) -> bool:
@@ -477,7 +484,13 @@ def _must_complete(request: Request) -> bool:
     """Return whether a request must complete although the body's function has returned."""
     if request.kind is OutcomeKind.CHILD:
         return isinstance(request.call, ChildCall) and request.call.plan.close != "keep"
-    return isinstance(request.call, StepCall | ReplyCall | SendCall)
+    return isinstance(request.call, StepCall | ReplyCall | SendCall | StartCall)
+
+
+def _is_independent(request: Request) -> bool:
+    """Return whether a request is for a run that outlives this one."""
+    call = request.call
+    return isinstance(call, StartCall) or (isinstance(call, ChildCall) and call.plan.close == "keep")
 
 
 def _ignore_value(_value: Any, _failure: Failure | None) -> None:

@@ -16,15 +16,15 @@ from mainspring.domain.errors import DefinitionError, OptionError
 from mainspring.domain.ids import derive_id
 from mainspring.domain.values.codec import decode, encode
 from mainspring.domain.values.function_signature import Signature, read_signature
-from mainspring.domain.values.saved_call import decode_call, decode_result, roundtrip_call
+from mainspring.domain.values.saved_call import decode_call, decode_result, encode_call, roundtrip_call
 from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.attempts.isolation import import_name_of, load_decorated, load_in_engine
-from mainspring.engine.body.request import ChildCall, Request
+from mainspring.engine.body.request import ChildCall, Request, StartCall
 from mainspring.engine.definitions.automation import Automation
 from mainspring.engine.definitions.registry import current_registry
 from mainspring.engine.definitions.run_start import build_start_command
 from mainspring.engine.definitions.step_plan import StepPlan
-from mainspring.store.commands.runs import ClaimedRun, ParentLink, StartAlternative, StartRun
+from mainspring.store.commands.runs import ClaimedRun, ParentLink, RunStarter, StartAlternative, StartRun
 
 STEP_RUN = "step"
 
@@ -43,6 +43,18 @@ class RetriedStepInput(StepInput, frozen=True):
     """The input with the retry policy of the call (`Retry.to_data`). Without one the input is a StepInput, as in older versions."""
 
     retry: dict[str, Any] | None = None
+
+
+class StartedRun(msgspec.Struct, frozen=True):
+    """A run that `run.start` started. `created` = False: it has the run key, and was there already."""
+
+    id: str
+    created: bool = True
+
+
+def read_started_run(data: bytes) -> StartedRun:
+    """Return the outcome of `run.start`."""
+    return msgspec.json.decode(data, type=StartedRun)
 
 
 def parse_close_policy(value: Any) -> str:
@@ -67,13 +79,7 @@ def build_child_call(
         DefinitionError: it cannot be a child.
         ArgumentError, ValueRefusedError: the arguments do not fit or cannot be saved.
     """
-    if isinstance(automation, str):
-        automation = current_registry().get(automation)
-    if not isinstance(automation, Automation):
-        raise DefinitionError(
-            f"run.child needs an automation, got {type(automation).__name__}: decorate it with @ms.workflow "
-            "or @ms.task, or write run.step(function, ...)"
-        )
+    automation = find_automation(automation, "run.child")
     definition = automation.definition
     signature = automation.signature
     if signature is None:
@@ -82,6 +88,33 @@ def build_child_call(
         data, *_ = roundtrip_call(signature, args, kwargs, definition.name, limit=payload_max)
         read = functools.partial(decode_result, signature, value_name=f"result of {definition.name}")
     return ChildCall(data, plan, definition), read
+
+
+def find_automation(automation: Automation | str, call: str) -> Automation:
+    """Return the automation that a body names or has; `call` = the name of its call, for the error.
+
+    Raises:
+        UnknownNameError: no automation of that name is loaded.
+        DefinitionError: it is none.
+    """
+    if isinstance(automation, str):
+        automation = current_registry().get(automation)
+    if not isinstance(automation, Automation):
+        raise DefinitionError(
+            f"{call} needs an automation, got {type(automation).__name__}: decorate it with @ms.workflow "
+            "or @ms.task, or write run.step(function, ...)"
+        )
+    return automation
+
+
+def build_start_call(
+    automation: Automation | str, args: tuple[Any, ...], kwargs: dict[str, Any], plan: StepPlan, payload_max: int
+) -> StartCall:
+    """Return the call of a run to start. Raises as `build_child_call`."""
+    automation = find_automation(automation, "run.start")
+    name, signature = automation.definition.name, automation.signature
+    data = encode({}) if signature is None else encode_call(signature, args, kwargs, name, limit=payload_max)
+    return StartCall(data, plan, automation.definition)
 
 
 def build_spread_call(fn: Callable[..., Any], signature: Signature, data: bytes, plan: StepPlan) -> ChildCall:
@@ -108,28 +141,31 @@ def choose_child_id(run: ClaimedRun, ident: str) -> str:
 def build_child_start(
     run: ClaimedRun,
     request: Request,
-    call: ChildCall,
+    call: ChildCall | StartCall,
     now_at: int,
     sealing: Sealing,
     other_versions: Sequence[Definition] = (),
 ) -> StartRun:
-    """Return the command that starts a child. `other_versions` of its automation: if one is in force, its options count.
+    """Return the command that starts a child, or a run of its own. `other_versions` of its automation: if one is in force, its options
+    count.
 
     Raises:
         OptionError: its key or partition cannot be made of its input.
     """
-    link = ParentLink(run.id, request.ident, run.claim, call.plan.close, request.request_number)
     child_id = choose_child_id(run, request.ident)
     plan = call.plan
+    is_child = isinstance(call, ChildCall)
+    link = ParentLink(run.id, request.ident, run.claim, plan.close, request.request_number) if is_child else None
     if call.definition is not None:
         build_start = functools.partial(
             build_start_command,
             data=call.input,
             run=child_id,
             now_at=now_at,
-            trigger=f"child of {run.id}",
+            trigger=f"{'child of' if is_child else 'started by'} {run.id}",
             options=StartOptions(key=plan.run_key, queue=plan.queue, tag=plan.tag),
             parent=link,
+            starter=None if is_child else RunStarter(run.id, run.claim),
             sealing=sealing,
         )
         return (

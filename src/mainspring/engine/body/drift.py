@@ -12,9 +12,9 @@ from mainspring.domain.values.saved_call import (
     encode_result,
     is_same_call,
 )
-from mainspring.engine.body.request import ChildCall, ReplyCall, Request, SendCall, StepCall
+from mainspring.engine.body.request import ChildCall, ReplyCall, Request, SendCall, StartCall, StepCall
 
-_WITH_INPUT = (StepCall, ChildCall, SendCall)
+_WITH_INPUT = (StepCall, ChildCall, StartCall, SendCall)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from mainspring.domain.runs.journal import History, Outcome, OutcomeKind
 from mainspring.domain.runs.superseded_outcomes import read_branch
 from mainspring.domain.states import OutcomeState
 from mainspring.domain.values.saved_call import decode_call, encode_call
-from mainspring.engine.body.request import ChildCall, Request, StepCall
+from mainspring.engine.body.request import ChildCall, Request, StartCall, StepCall
 
 if TYPE_CHECKING:
     from mainspring.engine.body.body import Body
@@ -56,7 +56,7 @@ class MovedSteps:
         `former` = earlier names of the step; `removed` = names and identities of saved steps that are not this one.
         """
         call, automation = request.call, program.automation
-        if not body.unclaimed or not isinstance(call, StepCall | ChildCall):
+        if not body.unclaimed or not isinstance(call, StepCall | ChildCall | StartCall):
             return None
         if automation is None or automation.definition.kind is not DefinitionKind.WORKFLOW:
             return None
@@ -67,7 +67,9 @@ class MovedSteps:
                     return MovedStep(outcome.ident, request.ident, *_shorten(outcome.ident, request.ident))
         return None
 
-    def _list_same(self, body: "Body", kind: OutcomeKind, name: str, call: StepCall | ChildCall) -> list[Outcome]:
+    def _list_same(
+        self, body: "Body", kind: OutcomeKind, name: str, call: StepCall | ChildCall | StartCall
+    ) -> list[Outcome]:
         """Return the successes with this name and input in rank order."""
         if self._by_name is None:
             self._by_name = {}
@@ -97,9 +99,9 @@ def _find_gaps(history: History) -> list[tuple[int, float]]:
     return [(start, end) for end, start in gaps.items()]
 
 
-def _read_input(call: StepCall | ChildCall, saved: bytes) -> bytes:
+def _read_input(call: StepCall | ChildCall | StartCall, saved: bytes) -> bytes:
     """Return an input as today's code writes it, as drift compares it."""
-    if isinstance(call, ChildCall):
+    if isinstance(call, ChildCall | StartCall):
         return saved
     try:
         return encode_call(call.signature, *decode_call(call.signature, saved))

@@ -256,6 +256,7 @@ async def run_to_end(function: Coroutine[Any, Any, T], body: Body) -> T:
     except BaseException:
         with contextlib.suppress(Exception, asyncio.CancelledError):
             await _close_generators(body)
+        body.release_independent_runs()
         raise
     await _shut_down(body)
     return result
@@ -266,7 +267,7 @@ async def _shut_down(body: Body) -> None:
     if loop.pending_tasks():
         await body.requests_done()
         body.calls.refuse_any()
-        body.detach_independent_children()
+        body.detach_independent_runs()
         for task in loop.pending_tasks():
             task.cancel()
         await body.requests_done()

@@ -229,7 +229,7 @@ def _patterns_of(node: ast.AST, namespace: Mapping[str, Any]) -> Iterator[str]:
                 yield _ANY
             elif keyword.arg == "name" and not _is_known(keyword.value, namespace):
                 yield _pattern(keyword.value)
-    elif node.func.attr == "child" and node.args:
+    elif node.func.attr in ("child", "start") and node.args:
         automation = node.args[0]
         if not isinstance(automation, ast.Attribute) and not _is_known(automation, namespace):
             yield _pattern(automation)

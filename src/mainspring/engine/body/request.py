@@ -140,6 +140,15 @@ class ChildCall:
 
 
 @dataclass(frozen=True, slots=True)
+class StartCall:
+    """Another automation as a run of its own. `input` = its arguments as JSON."""
+
+    input: bytes
+    plan: StepPlan
+    definition: Definition
+
+
+@dataclass(frozen=True, slots=True)
 class FlagCall:
     """A question about a flag; `is_fresh` = the answer is that of now, and counts for this request only."""
 
@@ -156,7 +165,9 @@ class ReplyCall:
     error: BaseException | None = None
 
 
-RequestCall = StepCall | TimerCall | SignalCall | EventCall | AskCall | ChildCall | FlagCall | ReplyCall | SendCall
+RequestCall = (
+    StepCall | TimerCall | SignalCall | EventCall | AskCall | ChildCall | StartCall | FlagCall | ReplyCall | SendCall
+)
 
 
 class Request:
@@ -165,7 +176,7 @@ class Request:
     `take(value, failure)` delivers the outcome to the body; `decode` reads a saved value with the current type. `offered` turns true when
     the body first comes to rest with the request open: from then on its effect may have started. `request_number` counts the requests of
     the body, `requested_after` = rank of the newest outcome then, `requested_at` = run time of the request, `base_at` = instant of that
-    outcome: behind `requested_at` if the clock was put back. `detached`: a child that must start although the body no longer awaits it.
+    outcome: behind `requested_at` if the clock was put back. `detached`: a run that must start although the body no longer awaits it.
     """
 
     __slots__ = (

@@ -21,7 +21,14 @@ from mainspring.domain.option_errors import reject_unknown_options
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.values.function_signature import Signature, read_signature
 from mainspring.domain.values.saved_call import decode_result, roundtrip_call
-from mainspring.engine.body.child_runs import build_child_call, build_spread_call, parse_close_policy
+from mainspring.engine.body.child_runs import (
+    StartedRun,
+    build_child_call,
+    build_spread_call,
+    build_start_call,
+    parse_close_policy,
+    read_started_run,
+)
 from mainspring.engine.body.fan_out import Fan, ItemFailed
 from mainspring.engine.body.request import Request, StepCall
 from mainspring.engine.body.unawaited_calls import caller_frame
@@ -45,6 +52,11 @@ _CHILD_HINTS = {
     "undo": 'A child undoes its own steps: undo= on the steps of {0}, and on_cancel="undo" where it is defined.',
     "delivery": "A child has its own delivery: delivery= where {0} is defined, or on its steps.",
     "isolate": "A child has its own isolation: isolate= where {0} is defined, or on its steps.",
+}
+_START_HINTS = {
+    **{option: _CHILD_HINTS[option] for option in ("timeout", "retry", "delivery", "isolate")},
+    "undo": "A rollback of this run does not stop or undo a run of its own. Write run.child({0}, ...) and await it.",
+    "close": "A run of its own continues when this run ends. Write run.child({0}, ...): it ends with this run.",
 }
 _STEP_HINTS = {
     "close": "A step ends with the run that called it. close= is for run.child(...).",
@@ -180,6 +192,31 @@ class StepCaller:
         number = body.calls.next_number()
         coroutine = _outcome(body, number, OutcomeKind.CHILD, ident, name, call, decode)
         return body.calls.add(number, coroutine, "child", name, caller_frame(1))
+
+    @overload
+    def start(
+        self, automation: "Task[Concatenate[Tx, P], Any]", *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, StartedRun]: ...
+    @overload
+    def start(
+        self, automation: Workflow[P, Any] | Task[P, Any], *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, StartedRun]: ...
+    @overload
+    def start(self, automation: str, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, StartedRun]: ...
+    def start(self, automation: Automation | str, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, StartedRun]:
+        """Request another automation as a run of its own; await it for its id. This run waits for the start, not for the end.
+
+        Raises (when awaited): StepFailed if the run is refused.
+        """
+        body = self._body
+        body.refuse_if_stopped()
+        refuse_options_of_start(self._given, automation)
+        call = build_start_call(automation, args, kwargs, self._plan, body.payload_max)
+        name = self._plan.name or call.definition.name
+        ident = body.ident_for(name, self._plan.key, was=(*self._plan.was, *call.definition.options.get("was", ())))
+        number = body.calls.next_number()
+        coroutine = _outcome(body, number, OutcomeKind.START, ident, name, call, read_started_run)
+        return body.calls.add(number, coroutine, "start", name, caller_frame(1))
 
     @overload
     def map(
@@ -358,6 +395,14 @@ def refuse_options_of_child(given: Collection[str], automation: "Automation | st
         if option in given:
             name = str(getattr(automation, "name", automation))
             _refuse(option, f"run.child({name}, ...)", fix.format(name))
+
+
+def refuse_options_of_start(given: Collection[str], automation: "Automation | str") -> None:
+    """Refuse options that do not apply to a run of its own. Raises as `refuse_options_of_child`."""
+    for option, fix in _START_HINTS.items():
+        if option in given:
+            name = str(getattr(automation, "name", automation))
+            _refuse(option, f"run.start({name}, ...)", fix.format(name))
 
 
 def refuse_options_of_step(given: Collection[str], plan: "StepPlan", name: str, *, spread: bool = False) -> None:

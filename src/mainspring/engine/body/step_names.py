@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mainspring.engine.body.body import Body
     from mainspring.engine.body.programs import Program
 
-_REPEATABLE = frozenset({OutcomeKind.STEP, OutcomeKind.CHILD})
+_REPEATABLE = frozenset({OutcomeKind.STEP, OutcomeKind.CHILD, OutcomeKind.START})
 _DONE = frozenset({OutcomeState.SUCCEEDED, OutcomeState.IN_DOUBT, OutcomeState.REFUSED})
 _UNSETTLED = frozenset({OutcomeState.IN_DOUBT, OutcomeState.REFUSED})
 _OWN_BRANCHES = ("Fan.", "Run.")

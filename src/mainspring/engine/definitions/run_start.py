@@ -20,7 +20,7 @@ from mainspring.domain.incidents.incident_members import WHOLE_AUTOMATION, Healt
 from mainspring.domain.text.escaping import escape, is_plain_line
 from mainspring.domain.text.printable_key import MAX_KEY_LENGTH, is_key_size, make_printable_key
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
-from mainspring.store.commands.runs import ParentLink, RunKey, SlotLink, StartRun
+from mainspring.store.commands.runs import ParentLink, RunKey, RunStarter, SlotLink, StartRun
 
 _MAX_TITLE = 500
 _DEFAULT_OPTIONS = StartOptions()
@@ -36,6 +36,7 @@ def build_start_command(
     options: StartOptions = _DEFAULT_OPTIONS,
     slot: SlotLink | None = None,
     parent: ParentLink | None = None,
+    starter: RunStarter | None = None,
     sealing: Sealing = PLAIN_SEALING,
     here: bool = False,
 ) -> StartRun:
@@ -57,7 +58,7 @@ def build_start_command(
     is_later = due_at is not None and due_at > now_at
     rule, item = _choose_health_rule(definition, arguments, at, options, slot, key)
     title = _title(definition, arguments, at, options)
-    tags = {**definition.option("tags"), **chosen["tags"]}
+    tags = {**definition.option("tags"), **chosen.pop("tags")}
     return StartRun(
         id=run,
         automation=definition.name,
@@ -66,9 +67,7 @@ def build_start_command(
         input=sealing.seal(data),
         codec=sealing.id,
         trigger=trigger,
-        queue=chosen["queue"],
-        priority=chosen["priority"],
-        tag=chosen["tag"],
+        **chosen,
         partition=_fill_template(definition, "partition", arguments, at),
         due_at=due_at,
         # A run with a later start has its whole deadline from then on.
@@ -78,6 +77,7 @@ def build_start_command(
         tags=sealing.seal(msgspec.json.encode(tags)) if tags else None,
         run_key=None if key is None else _run_key(key, data, options),
         parent=parent,
+        starter=starter,
         slot=slot,
         here=here,
         awaited=options.awaited,

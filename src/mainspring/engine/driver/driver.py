@@ -14,7 +14,7 @@ from mainspring.domain.runs.journal import Fact, History, Outcome, OutcomeKind
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.domain.time.clock_step import ClockStep
 from mainspring.engine.body.programs import Program
-from mainspring.engine.body.request import FlagCall, ReplyCall, Request, SendCall, StepCall
+from mainspring.engine.body.request import FlagCall, ReplyCall, Request, SendCall, StartCall, StepCall
 from mainspring.engine.driver.code_check import find_body_halt, find_name_halt
 from mainspring.engine.driver.driver_host import DriverHost
 from mainspring.engine.driver.flag_answers import RunFlags
@@ -26,6 +26,7 @@ from mainspring.engine.driver.run_end import (
     warn_of_unstoppable,
 )
 from mainspring.engine.driver.signal_sender import SignalSender
+from mainspring.engine.driver.start_sender import StartSender
 from mainspring.engine.driver.step_runner import StepRunner
 from mainspring.engine.driver.waits import RunWaits
 from mainspring.store.commands.results import PAUSE_WITHDRAWN, CommandDone, Refused
@@ -43,7 +44,7 @@ class Driver(LoadedRun):
         self.busy = False
         self.steps = StepRunner(self)
         self.waits = RunWaits(self, history)
-        self._flags, self._signals = RunFlags(self), SignalSender(self)
+        self._flags, self._signals, self._starter = RunFlags(self), SignalSender(self), StartSender(self)
         self.waits.add_facts(run.facts)
 
     @property
@@ -192,6 +193,8 @@ class Driver(LoadedRun):
                 self._flags.ask(request, request.call)
             elif isinstance(request.call, SendCall):
                 self._signals.send(request, request.call)
+            elif isinstance(request.call, StartCall):
+                self._starter.start(request, request.call)
             elif isinstance(request.call, ReplyCall):
                 self._save_reply(request, request.call)
             else:
@@ -207,6 +210,8 @@ class Driver(LoadedRun):
     def _cancel(self, request: Request) -> None:
         if isinstance(request.call, StepCall):
             self.steps.cancel(request)
+        elif isinstance(request.call, StartCall):
+            self._starter.cancel(request, request.call)
         else:
             self.waits.cancel(request)
 

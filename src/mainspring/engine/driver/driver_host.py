@@ -10,7 +10,7 @@ from mainspring.domain.flags.flag import FlagAnswer
 from mainspring.domain.runs.journal import Fact
 from mainspring.engine.attempts.executor import AttemptExecutor
 from mainspring.engine.attempts.logs.log_processor import LogProcessor
-from mainspring.engine.body.request import ChildCall, Request
+from mainspring.engine.body.request import ChildCall, Request, StartCall
 from mainspring.engine.driver.blocking_calls import BlockingCaller
 from mainspring.store.base import EngineReads, Store
 from mainspring.store.commands.flags import AnswerFlag
@@ -91,8 +91,8 @@ class DriverHost(Protocol):
         """Return a refused start of a child as a failure."""
         ...
 
-    def child_of(self, run: ClaimedRun, request: Request, call: ChildCall) -> StartRun:
-        """Return the command that starts a child."""
+    def child_of(self, run: ClaimedRun, request: Request, call: ChildCall | StartCall) -> StartRun:
+        """Return the command that starts a child, or a run of its own."""
         ...
 
     def cancel_child(self, run: ClaimedRun, request: Request) -> None:

@@ -17,7 +17,7 @@ from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.body.child_runs import build_child_start
 from mainspring.engine.body.programs import Program
-from mainspring.engine.body.request import ChildCall, Request
+from mainspring.engine.body.request import ChildCall, Request, StartCall
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.definitions.run_start import build_start_command
 from mainspring.resources.known_secrets import KNOWN_SECRETS
@@ -79,8 +79,8 @@ class RunServices:
         message = f"child {name!r} was not started: {refused.text or refused.code}"
         return Failure(type="Refused", code=refused.code, message=message, kind=FailureKind.PERMANENT)
 
-    def child_of(self, run: ClaimedRun, request: Request, call: ChildCall) -> StartRun:
-        """Return the command that starts a child."""
+    def child_of(self, run: ClaimedRun, request: Request, call: ChildCall | StartCall) -> StartRun:
+        """Return the command that starts a child, or a run of its own."""
         other = [] if call.definition is None else self.registry.list_other_versions(call.definition)
         definitions = [automation.definition for automation in other]
         return build_child_start(run, request, call, self.clock.now(), self.sealing, definitions)

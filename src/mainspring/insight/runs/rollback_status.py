@@ -6,7 +6,7 @@ from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.states import REOPENABLE_STATES, OutcomeState
 from mainspring.store.views import RunHistory
 
-_WORK: Final = frozenset({OutcomeKind.STEP, OutcomeKind.CHILD})
+_WORK: Final = frozenset({OutcomeKind.STEP, OutcomeKind.CHILD, OutcomeKind.START})
 _NOTHING: Final = frozenset({OutcomeState.FAILED, OutcomeState.CANCELLED})
 
 

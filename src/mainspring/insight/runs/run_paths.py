@@ -199,7 +199,7 @@ class _PathCounter:
         return node
 
     def _is_hidden(self, outcome: PathOutcome) -> bool:
-        return outcome.kind is OutcomeKind.CHILD and not self._may_view(outcome.name)
+        return outcome.kind in (OutcomeKind.CHILD, OutcomeKind.START) and not self._may_view(outcome.name)
 
     def _ident(self, outcome: PathOutcome | None) -> str | None:
         """Return the identity of a step in its run; that of a child contains its name."""

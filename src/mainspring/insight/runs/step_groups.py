@@ -16,7 +16,7 @@ GROUPED: Final = 8
 """More calls than this of one name become one line."""
 _LISTED: Final = 5
 """Most unsuccessful calls of a group that are listed below it."""
-_KINDS: Final = frozenset({OutcomeKind.STEP, OutcomeKind.CHILD})
+_KINDS: Final = frozenset({OutcomeKind.STEP, OutcomeKind.CHILD, OutcomeKind.START})
 
 
 class StepGroup(msgspec.Struct, frozen=True, kw_only=True):

@@ -41,6 +41,13 @@ class ParentLink(msgspec.Struct, frozen=True):
     request_number: int = 0
 
 
+class RunStarter(msgspec.Struct, frozen=True):
+    """The run whose code starts another run, and its claim. The new run is no child: it has its own life."""
+
+    run: str
+    claim: int
+
+
 class SlotLink(msgspec.Struct, frozen=True):
     """The due time of a schedule that this run serves; `schedule` None = it follows a run that did, for the same slot."""
 
@@ -76,6 +83,7 @@ class StartRun(StoreCommand[StartAnswer | Refused], frozen=True):
     tags: bytes | None = None
     run_key: RunKey | None = None
     parent: ParentLink | None = None
+    starter: RunStarter | None = None
     slot: SlotLink | None = None
     here: bool = False
     awaited: bool = False

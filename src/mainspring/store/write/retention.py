@@ -45,6 +45,7 @@ _OF_RUNS = (
     "prune_flag_answers",
     "prune_measurements",
     "prune_run_forks",
+    "prune_started_runs",
     "prune_run_tags",
     "prune_run_updates",
     "prune_run_queries",

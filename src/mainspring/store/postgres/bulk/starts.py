@@ -21,6 +21,7 @@ def is_plain(tx: PostgresTransaction, c: StartRun) -> bool:
         or c.here
         or c.awaited
         or c.parent is not None
+        or c.starter is not None
         or c.run_key is not None
         or c.partition is not None
     ):

@@ -123,8 +123,8 @@ def _find_child_of_request(tx: Transaction, command: StartRun) -> StartAnswer | 
 
 
 def _refuse_start(tx: Transaction, command: StartRun) -> Refused | None:
-    parent = command.parent
-    if parent is not None and not is_run_owner(tx, parent.run, parent.claim):
+    parent, requester = command.parent, command.parent or command.starter
+    if requester is not None and not is_run_owner(tx, requester.run, requester.claim):
         return CLAIM_LOST
     if parent is not None:
         cycle = _refuse_cycle(tx, command, parent.run)
@@ -170,6 +170,8 @@ def _stage(tx: Transaction, command: StartRun) -> StartAnswer | Refused:
     if command.run_key is not None:
         run_keys.bind_key(tx, command, command.run_key, state)
     tx.change("insert_run", NEW_RUN.values(row_of(tx, command, state, ready=ready, blocked=blocked)))
+    if command.starter is not None:
+        tx.change("insert_started_run", (command.starter.run, command.id))
     if command.tags is not None:
         from mainspring.store.write.runs import run_tags  # noqa: PLC0415 - few runs have tags
 

@@ -96,6 +96,10 @@ def _list_children(call: ApiCall[RunPageQuery, None]) -> list[RunRow]:
     return runs.read_outline(call).children
 
 
+def _list_started_runs(call: ApiCall[RunPageQuery, None]) -> list[RunRow]:
+    return runs.read_outline(call).started
+
+
 def _list_updates(call: ApiCall[RunPageQuery, None]) -> list[UpdateView]:
     return runs.read_outline(call).updates
 
@@ -117,6 +121,7 @@ TABLES: Final[dict[str, Callable[[ApiCall[RunPageQuery, None]], Iterable[msgspec
     "steps": _list_steps,
     "attempts": _list_attempts,
     "children": _list_children,
+    "started": _list_started_runs,
     "updates": _list_updates,
     "effects": _list_effects,
     "drift": _list_drift,

@@ -127,8 +127,9 @@ def read_outline(call: AnyApiCall) -> RunHistory:
 def _open_history(call: AnyApiCall, history: RunHistory) -> RunHistory:
     """Unseal a history, without what the caller may not see."""
     children = [row for row in history.children if call.visitor.may_view(row.automation)]
+    started = [row for row in history.started if call.visitor.may_view(row.automation)]
     history = hide_holders(history, call.visitor.may_view)
-    return call.site.opening.run_history(msgspec.structs.replace(history, children=children))
+    return call.site.opening.run_history(msgspec.structs.replace(history, children=children, started=started))
 
 
 def show_explanation(call: AnyApiCall) -> Explanation:

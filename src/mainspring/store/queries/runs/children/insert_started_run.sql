@@ -1,0 +1,1 @@
+insert into started_runs (starter, run) values (?, ?)
