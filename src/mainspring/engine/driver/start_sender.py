@@ -1,4 +1,4 @@
-"""The starter of runs that the code of one loaded run starts and does not await."""
+"""The sender of starts: runs that the code of one loaded run starts and does not await."""
 
 import functools
 from typing import TYPE_CHECKING

@@ -41,7 +41,7 @@ class ParentLink(msgspec.Struct, frozen=True):
     request_number: int = 0
 
 
-class RunStarter(msgspec.Struct, frozen=True):
+class StartingRun(msgspec.Struct, frozen=True):
     """The run whose code starts another run, and its claim. The new run is no child: it has its own life."""
 
     run: str
@@ -83,7 +83,7 @@ class StartRun(StoreCommand[StartAnswer | Refused], frozen=True):
     tags: bytes | None = None
     run_key: RunKey | None = None
     parent: ParentLink | None = None
-    starter: RunStarter | None = None
+    starter: StartingRun | None = None
     slot: SlotLink | None = None
     here: bool = False
     awaited: bool = False
