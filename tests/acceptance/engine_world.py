@@ -17,6 +17,8 @@ from mainspring.domain.states import RunState
 from mainspring.domain.values.codec import DEFAULT_LIMIT
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker.worker_options import WorkerOptions
+from mainspring.insight.runs.explanation import Explanation
+from mainspring.insight.runs.stored_explanation import explain_run
 from mainspring.service.runs import run_recovery
 from mainspring.store.commands.sessions import DeclareSessionDead
 from mainspring.store.read.operation_reads import OperationReads
@@ -67,6 +69,10 @@ class Engine:
 
     def view(self, run: ms.Handle | str) -> RunView:
         return self.history(run).run
+
+    def explain(self, run: ms.Handle | str) -> Explanation:
+        now = self.working.worker.clock.now()
+        return explain_run(self.working.store.reader, self.history(run), now, "UTC")
 
     @property
     def reads(self) -> OperationReads:

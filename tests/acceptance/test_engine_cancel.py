@@ -1,7 +1,10 @@
 """Cancelling: one fact with a rank, clean-up under `run.shield()`, children by their close policy."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import msgspec
 import pytest
 
 import mainspring as ms
@@ -9,6 +12,7 @@ from mainspring.domain.errors import ConflictError
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry
+from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import REPLAYING, World
 
 pytestmark = pytest.mark.asyncio
@@ -35,30 +39,151 @@ async def test_cancel_is_one_outcome_of_the_journal(tmp_path):
     assert kinds.count(OutcomeKind.CANCEL) == 1
 
 
-async def test_cleanup_under_shield_continues_when_cancelled(tmp_path):
-    """Steps asked for in the shielded part run; what is asked for outside of it is refused."""
-    done: list[str] = []
+def cleaning(done: list[str], body: str) -> tuple[Registry, Any]:
+    """Return a workflow that waits, and then cleans up with two steps between which it waits again."""
 
     async def tidy(name: str) -> None:
         done.append(name)
 
+    async def clean(run: ms.Run) -> None:
+        await run.step(tidy, "first")
+        await run.receive("tidied", within="1h")
+        await run.step(tidy, "second")
+
     with Registry() as registry:
 
-        @ms.workflow
+        @ms.workflow(name="work", cleanup="5m")
         async def work(run: ms.Run) -> None:
-            try:
-                await run.receive("never")
-            finally:
-                async with run.shield():
-                    await run.step(tidy, "shielded")
-                await run.step(tidy, "bare")
+            match body:
+                case "finally":
+                    try:
+                        await run.receive("never")
+                    finally:
+                        await clean(run)
+                case "shield":
+                    try:
+                        await run.receive("never")
+                    finally:
+                        async with run.shield():
+                            await clean(run)
+                case "task":
+                    waiting = asyncio.create_task(wait_and_clean(run))
+                    await run.receive("never")
+                    await waiting
 
-    async with World(tmp_path).engine(registry) as engine:
+        async def wait_and_clean(run: ms.Run) -> None:
+            try:
+                await run.receive("never too")
+            finally:
+                await clean(run)
+
+    return registry, work
+
+
+@pytest.mark.parametrize("body", ["finally", "shield", "task"])
+async def test_cleanup_executes_its_steps_after_a_cancel(tmp_path, body):
+    """A cancel is raised once, as in asyncio: steps and waits of a `finally` continue, also in a task, and after a reload."""
+    done: list[str] = []
+    registry, work = cleaning(done, body)
+    async with World(tmp_path).engine(registry, REPLAYING) as engine:
         run = await engine.start(work)
         await engine.until(run, RunState.WAITING)
         await engine.app.cancel(run.id)
+        await engine.when(lambda: done, lambda names: names == ["first"])
+        await engine.until(run, RunState.WAITING)
+        await engine.app.signal(run.id, "tidied")
         await engine.until(run, RunState.CANCELLED)
-    assert done == ["shielded"]
+    assert done == ["first", "second"]
+
+
+@pytest.mark.parametrize("body", ["finally", "shield", "task"])
+async def test_second_cancel_ends_the_cleanup(tmp_path, body):
+    """It is recorded, it ends shielded code too, and no later step starts."""
+    done: list[str] = []
+    registry, work = cleaning(done, body)
+    async with World(tmp_path).engine(registry, REPLAYING) as engine:
+        run = await engine.start(work)
+        await engine.until(run, RunState.WAITING)
+        await engine.app.cancel(run.id)
+        await engine.when(lambda: done, lambda names: names == ["first"])
+        await engine.until(run, RunState.WAITING)
+        await engine.app.cancel(run.id, "it hangs")
+        view = await engine.until(run, RunState.CANCELLED)
+        kinds = [outcome.kind for outcome in engine.history(run).outcomes]
+        explained = engine.explain(run)
+    assert done == ["first"]
+    assert kinds.count(OutcomeKind.CANCEL) == 2
+    assert msgspec.json.decode(view.detail or b"{}")["cleanup"] == "cancel"
+    assert "a second cancel ended its cleanup" in "".join(explained.what)
+
+
+@pytest.mark.parametrize("body", ["finally", "task"])
+async def test_cleanup_ends_after_its_time(tmp_path, body):
+    """The time counts from the cancel, also while the run waits in no memory."""
+    done: list[str] = []
+    registry, work = cleaning(done, body)
+    clock = FakeClock(datetime(2026, 5, 1, tzinfo=UTC))
+    async with World(tmp_path, clock).engine(registry, REPLAYING) as engine:
+        run = await engine.start(work)
+        await engine.until(run, RunState.WAITING)
+        await engine.app.cancel(run.id)
+        await engine.when(lambda: done, lambda names: names == ["first"])
+        cleaned = await engine.until(run, RunState.WAITING)
+        assert "its code cleans up until" in "".join(engine.explain(run).what)
+        assert cleaned.due_at is not None
+        await engine.pass_time(timedelta(minutes=4))
+        await engine.pass_time(timedelta(minutes=2))
+        view = await engine.until(run, RunState.CANCELLED)
+        kinds = [outcome.kind for outcome in engine.history(run).outcomes]
+        explained = engine.explain(run)
+    assert done == ["first"]
+    assert OutcomeKind.CLEANUP_TIMEOUT in kinds
+    assert msgspec.json.decode(view.detail or b"{}")["cleanup"] == "cleanup_timeout"
+    assert "its cleanup did not end within 5m" in "".join(explained.what)
+
+
+async def test_shielded_cleanup_has_no_limit_of_its_own(tmp_path):
+    """Its author says that it must complete: the time for cleanup ends it when it leaves the shield."""
+    done: list[str] = []
+    registry, work = cleaning(done, "shield")
+    async with World(tmp_path, FakeClock(datetime(2026, 5, 1, tzinfo=UTC))).engine(registry, REPLAYING) as engine:
+        run = await engine.start(work)
+        await engine.until(run, RunState.WAITING)
+        await engine.app.cancel(run.id)
+        await engine.when(lambda: done, lambda names: names == ["first"])
+        await engine.until(run, RunState.WAITING)
+        await engine.pass_time(timedelta(minutes=6))
+        await engine.when(
+            lambda: [outcome.kind for outcome in engine.history(run).outcomes],
+            lambda kinds: OutcomeKind.CLEANUP_TIMEOUT in kinds,
+        )
+        await engine.app.signal(run.id, "tidied")
+        await engine.until(run, RunState.CANCELLED)
+    assert done == ["first", "second"]
+
+
+async def test_cancels_of_the_engine_are_no_second_cancel(tmp_path):
+    """A person cancels a child and then its parent: the end of the parent lets the child clean up."""
+    done: list[str] = []
+    registry, work = cleaning(done, "finally")
+    with registry:
+
+        @ms.workflow
+        async def parent(run: ms.Run) -> None:
+            await run.child(work)
+
+    async with World(tmp_path).engine(registry, REPLAYING) as engine:
+        run = await engine.start(parent)
+        (child,) = await engine.when(lambda: engine.history(run).children, bool)
+        await engine.until(child.id, RunState.WAITING)
+        await engine.app.cancel(child.id)
+        await engine.when(lambda: done, lambda names: names == ["first"])
+        await engine.until(child.id, RunState.WAITING)
+        await engine.app.cancel(run.id)
+        await engine.until(run, RunState.CANCELLED)
+        await engine.app.signal(child.id, "tidied")
+        await engine.until(child.id, RunState.CANCELLED)
+    assert done == ["first", "second"]
 
 
 async def test_body_in_its_shielded_part_is_cancelled_when_it_leaves_it(tmp_path):
@@ -143,8 +268,6 @@ async def test_cancel_stops_the_attempt_that_is_under_way(tmp_path):
 
 async def test_queued_run_that_no_one_has_ends_at_once(tmp_path):
     """A run with a due time far away is cancelled without a worker."""
-    from datetime import UTC, datetime, timedelta
-
     with Registry() as registry:
 
         @ms.workflow

@@ -1,5 +1,6 @@
 """Bodies that swallow what ends them: an unloading, or a cancel. They keep no worker, and anyone who wrote them is reported."""
 
+import functools
 import json
 import subprocess
 import sys
@@ -57,17 +58,23 @@ async def {name}(run: ms.Run) -> int:
 CODE = HEAD + "".join(stubborn(f"by_{name}", ask) for name, ask in BODIES.items())
 
 
+def has_received(works: Works, run: str, number: int) -> bool:
+    return works.place.rows("select count(*) from journal where run = ? and kind = 'cancel'", run) == [(number,)]
+
+
 @pytest.mark.timeout(120)
 def test_cancelled_body_that_continues_needs_a_person_and_keeps_no_worker(works: Works) -> None:
-    """The run says what its code does and how to fix it; the others continue in the same process."""
+    """It continues until a second cancel. Then the run names what its code does, and the others continue in the same process."""
     works.up(CODE)
     runs = {name: works.start(f"by_{name}") for name in BODIES}
     for name in BODIES:
         works.until(works.has(f"by_{name}"), f"{name} never began")
     (worker,) = works.workers()
     for name, run in runs.items():
-        done = works.place.call("runs", "cancel", run, "-y")
-        assert done.returncode == 0, (name, done)
+        for number in (1, 2):
+            done = works.place.call("runs", "cancel", run, "-y")
+            assert done.returncode == 0, (name, done)
+            works.until(functools.partial(has_received, works, run, number), f"{name} never got it")
         works.until_state(run, "needs_attention body_error", name)
     quick = works.start("quick")
     works.until(lambda: works.state(quick) == "succeeded", "the worker is kept")

@@ -37,6 +37,14 @@ def cancel(experiment: Experiment) -> bool:
     return True
 
 
+def cancel_while_it_waits(experiment: Experiment) -> bool:
+    """Cancel the run once, when it waits for its event."""
+    if not experiment.client.rows("select 1 from waits where kind = 'event'"):
+        return False
+    experiment.client.cancel(experiment.run)
+    return True
+
+
 def pause_and_resume(experiment: Experiment) -> bool:
     """Pause the run until it is paused, let it receive what it waits for, and resume it."""
     if not experiment.client.rows("select 1 from run_pauses"):
@@ -110,6 +118,13 @@ def verify_started(experiment: Experiment) -> None:
     started = experiment.client.rows(text, experiment.run)
     assert [(decode(data), parent) for data, parent in started] == [({"order": 8}, None), ({"order": 9}, None)]
     assert experiment.client.rows("select count(*) from runs") == [(3,)]
+
+
+def verify_cleaned_up(experiment: Experiment) -> None:
+    """The cleanup happened once, after the cancel, also if a worker died in it."""
+    assert [call.what for call in experiment.calls() if call.applied] == ["work", "tidied", "tidied again"]
+    kinds = experiment.client.rows("select kind from journal where run = ? order by rank", experiment.run)
+    assert [kind for (kind,) in kinds] == ["step", "cancel", "step", "timer", "step"]
 
 
 def verify_rollback(experiment: Experiment) -> None:
@@ -241,6 +256,14 @@ SCENARIOS = [
     Scenario("step_with_timeout", result="in its place", minimum=12),
     Scenario("map_with_bad_items", result=[f"bad {n}" if n in (7, 31) else n for n in range(50)], minimum=20),
     Scenario("child_with_key", result="after parcel 7", verify=verify_child, minimum=20),
+    Scenario(
+        "cancelled_run",
+        state=RunState.CANCELLED,
+        deliver=cancel_while_it_waits,
+        verify=verify_cleaned_up,
+        follows=True,
+        minimum=16,
+    ),
     Scenario("started_runs", result="parcel new", verify=verify_started, minimum=16),
     Scenario("sleep_and_event", result="paid 12", deliver=publish, minimum=18),
     Scenario("ask_and_answer", result="they said yes", deliver=answer, minimum=16),

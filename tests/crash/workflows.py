@@ -227,6 +227,18 @@ async def ship(run: ms.Run, order: int) -> str:
 
 
 @ms.workflow
+async def cancelled_run(run: ms.Run) -> None:
+    """Cleans up with two steps and a wait after it was cancelled."""
+    try:
+        await run.step(keyed_in_loop, "work")
+        await run.event("never")
+    finally:
+        await run.step(keyed, "tidied")
+        await asyncio.sleep(0.01)
+        await run.step(keyed_in_loop, "tidied again")
+
+
+@ms.workflow
 async def parcel_service(run: ms.Run, order: int) -> None:
     """A run with its own life, which outlives the one that started it."""
     await run.event("delivered", where={"order": order})

@@ -35,6 +35,8 @@ def grow(dice: random.Random, size: int, number: int) -> Tree:
             return ["try", ["seq", share]]
         case 4:
             return ["child", tame(share[0])]
+        case 6:
+            return ["tidy", ["seq", share]]
         case 5:
             return ["map", [dice.choice(("ok", "ok", "bad")) for _ in range(dice.randint(1, 6))], dice.randint(1, 3)]
         case _:
@@ -96,7 +98,7 @@ def expect(tree: Tree) -> Any:
             return ["failed" if ending == "bad" else ending for ending in rest[0]]
         case "start":
             return "started"
-        case "child":
+        case "child" | "tidy":
             return expect(rest[0])
         case "gather" | "group" | "seq":
             return [expect(part) for part in rest[0]]

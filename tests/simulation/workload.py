@@ -297,6 +297,13 @@ async def _attempt(run, tree):
         return await run.step(act, "mended", "ok")
 
 
+async def _tidy(run, tree):
+    try:
+        return await carry_out(run, tree)
+    finally:
+        await run.step(act, "tidied", "ok")
+
+
 async def _seq(run, trees):
     return [await carry_out(run, tree) for tree in trees]
 
@@ -320,6 +327,7 @@ FORMS: dict[str, Any] = {
     "sleep": _sleep,
     "spread": _spread,
     "start": _start,
+    "tidy": _tidy,
     "timed": _timed,
     "try": _attempt,
     "undoable": _undoable,

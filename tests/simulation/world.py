@@ -251,6 +251,11 @@ class World:
         started_run.cancelled = True
         self.hits["cancel"] += 1
         self.client_submit(CancelRun(started_run.id, f"c{started_run.id}"))
+        if self.dice.random() < 0.3:
+            self.hits["second cancel"] += 1
+            self.loop.call_later(
+                self.dice.random(), self.client_submit, CancelRun(started_run.id, f"cc{started_run.id}")
+            )
 
     def _be_the_person(self) -> None:
         """Answer questions, give the results of steps in doubt or cancel, continue some failed runs, rolled back ones among them."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import FailureKind
-from mainspring.domain.runs.journal import Outcome, OutcomeKind
+from mainspring.domain.runs.journal import STOP_KINDS, Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.domain.values.codec import encode
 from mainspring.engine.body.body import Body
@@ -145,7 +145,12 @@ class World:
         if self.cancel_at is not None and (not self._upcoming or self.cancel_at <= self._upcoming[0][0]):
             self.time, self.cancel_at = max(self.time, self.cancel_at), None
             rank = len(life.journal) + 1
-            kind = self.dice.choice((OutcomeKind.CANCEL, OutcomeKind.DEADLINE))
+            is_second = any(outcome.kind in STOP_KINDS for outcome in life.journal)
+            kind = self.dice.choice(
+                (OutcomeKind.CANCEL, OutcomeKind.CLEANUP_TIMEOUT if is_second else OutcomeKind.DEADLINE)
+            )
+            if not is_second and self.dice.random() < 0.5:
+                self.cancel_at = self.time + self.dice.choice((0, 3, 300))
             return Outcome(
                 rank, f"{kind}#{rank}", str(kind), kind, OutcomeState.SUCCEEDED, 0, 0, 0, self.time, self.time, 0
             )

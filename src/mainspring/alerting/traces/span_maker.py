@@ -10,7 +10,7 @@ import msgspec
 
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.fingerprint import fingerprint_of
-from mainspring.domain.runs.journal import OutcomeKind
+from mainspring.domain.runs.journal import STOP_KINDS, OutcomeKind
 from mainspring.domain.runs.trace_span import (
     SpanAttribute,
     SpanLink,
@@ -42,7 +42,6 @@ MOST_RUNS = 100_000
 """Most runs that are remembered at once: more than any worker has."""
 _NS_IN_MS, _NS_IN_US = 1_000_000, 1_000
 _WAITS = frozenset({OutcomeKind.TIMER, OutcomeKind.SIGNAL, OutcomeKind.EVENT, OutcomeKind.ANSWER})
-_ORDERS = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
 _FAILED_STATES = frozenset({OutcomeState.FAILED, OutcomeState.REFUSED, OutcomeState.IN_DOUBT})
 
 
@@ -96,7 +95,7 @@ class SpanMaker:
     # -- steps ----------------------------------------------------------------------------------------------------------
 
     def _outcome(self, done: SaveOutcome, _now: int) -> Iterator[TraceSpan]:
-        if done.kind in _ORDERS:
+        if done.kind in STOP_KINDS:
             return
         links: tuple[SpanLink, ...] = ()
         if done.kind in _WAITS:

@@ -211,6 +211,13 @@ _TABLE: dict[OptionGroup, tuple[_OptionRow, ...]] = {
             _AUTOMATION_KINDS,
         ),
         (
+            "cleanup",
+            option_readers.read_span,
+            "10m",
+            "time for the cleanup of its code after a cancel (default: 10m)",
+            _AUTOMATION_KINDS - {DefinitionKind.EXEC},
+        ),
+        (
             "on_deadline",
             option_readers.choice_reader("keep", "undo"),
             "keep",
@@ -331,6 +338,8 @@ def _find_conflict(kind: DefinitionKind, name: str, value: Any) -> tuple[str, st
         return "the code of a workflow has no effects of its own", _STEP_OPTION_HINT.format(name)
     if kind is not DefinitionKind.WORKFLOW and name == "gone":
         return "only a workflow asks for steps by name", "Leave it out."
+    if kind is not DefinitionKind.WORKFLOW and name == "cleanup":
+        return "only the code of a workflow continues after a cancel", "Leave it out."
     if kind is DefinitionKind.SCRIPT and name == "isolate":
         return _OWN_PROCESS, "Leave it out."
     if kind is DefinitionKind.SCRIPT and name == "delivery" and value == "transactional":

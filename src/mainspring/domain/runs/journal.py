@@ -32,6 +32,12 @@ class OutcomeKind(StrEnum):
     """A received cancel: raised in the body as CancelledError."""
     DEADLINE = "deadline"
     """The run's deadline: raised in the body as CancelledError, the run then fails."""
+    CLEANUP_TIMEOUT = "cleanup_timeout"
+    """The time for cleanup after a cancel or the deadline is over: each further call is refused."""
+
+
+STOP_KINDS = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE, OutcomeKind.CLEANUP_TIMEOUT})
+"""Outcomes that stop a body, which it did not request."""
 
 
 class FactKind(StrEnum):

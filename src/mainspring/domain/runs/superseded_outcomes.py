@@ -10,11 +10,10 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from mainspring.domain.runs.journal import OutcomeKind
+from mainspring.domain.runs.journal import STOP_KINDS, OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.domain.text.lazy_pattern import lazy_pattern
 
-_STOP_KINDS = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
 _EFFECT_KINDS = frozenset({OutcomeKind.STEP, OutcomeKind.UNDO, OutcomeKind.CHILD, OutcomeKind.START})
 _BRANCH = lazy_pattern(r"(?:[^/\[]+#\d+/)*")
 """Branches at the start of an identity; a key, which is in brackets at its end, may contain anything."""
@@ -41,13 +40,13 @@ def find_superseded_ranks(counted: Sequence[CountedOutcome], failing: Collection
     causes = [
         outcome
         for outcome in counted
-        if outcome.kind in _STOP_KINDS or (outcome.ident in failing and outcome.state is OutcomeState.FAILED)
+        if outcome.kind in STOP_KINDS or (outcome.ident in failing and outcome.state is OutcomeState.FAILED)
     ]
     if not causes:
         return []
     first = causes[0].rank
     ranks = {outcome.rank for outcome in causes}
-    lines = [(outcome.rank, "" if outcome.kind in _STOP_KINDS else read_branch(outcome.ident)) for outcome in causes]
+    lines = [(outcome.rank, "" if outcome.kind in STOP_KINDS else read_branch(outcome.ident)) for outcome in causes]
     for outcome in counted:
         if outcome.state is OutcomeState.CANCELLED:
             follows = outcome.rank > first

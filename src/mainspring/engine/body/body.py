@@ -17,11 +17,12 @@ from mainspring.domain.errors import BodyError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.flags.flag import QUESTION_PREFIX
 from mainspring.domain.runs.fork_origin import ForkOrigin
-from mainspring.domain.runs.journal import Outcome, OutcomeKind
+from mainspring.domain.runs.journal import STOP_KINDS, Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.domain.values.codec import DEFAULT_LIMIT
 from mainspring.domain.values.plain_json import LATEST_INSTANT
 from mainspring.engine.attempts.context_flags import IN_BODY
+from mainspring.engine.body.body_stop import BodyStop
 from mainspring.engine.body.deterministic_loop import READ_ONLY, BodyTask, DeterministicLoop, Timer
 from mainspring.engine.body.drift import Drift, build_unread_drift, detect_drift
 from mainspring.engine.body.failed_outcomes import FailedOutcomes
@@ -47,10 +48,9 @@ T = TypeVar("T")
 _UNSET: Any = object()
 _MAX_CLOSED = 64
 _OUTSIDE_TEXT = "a run can be used only in its own workflow body, not in a callback or from outside"
-_STOP_KINDS = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
 _MESSAGE_KINDS = frozenset({OutcomeKind.SIGNAL, OutcomeKind.EVENT, OutcomeKind.ANSWER})
 _RETURNABLE_KINDS = frozenset({OutcomeKind.SIGNAL, OutcomeKind.EVENT, OutcomeKind.UPDATE})
-_UNREQUESTED_KINDS = _STOP_KINDS | {OutcomeKind.UPDATE}
+_UNREQUESTED_KINDS = STOP_KINDS | {OutcomeKind.UPDATE}
 """Outcomes that the body did not request: each is delivered at its rank."""
 _DOUBTFUL_STATES = frozenset({OutcomeState.REFUSED, OutcomeState.IN_DOUBT})
 _STATES_WITHOUT_VALUE = _DOUBTFUL_STATES | {OutcomeState.CANCELLED}
@@ -88,8 +88,7 @@ class Body:
         self.drift: Drift | None = None
         self.failures, self.refusals = FailedOutcomes(), RefusalLimit()
         self.undelivered: list[Outcome] = []  # accepted signals and events whose wait was cancelled by then
-        self.stopping: OutcomeKind | None = None
-        self.undoes: bool | None = None
+        self.stop = BodyStop(self)
         self.rolling_back, self.live, self.is_read_only = False, not outcomes, False
         self.calls = UnawaitedCalls()
         self.names = StepNames()
@@ -101,7 +100,6 @@ class Body:
         self._early: list[tuple[int, Outcome]] = []
         self._registered: list[Request] = []
         self._request_count, self._delivered_rank = after
-        self._pending_stop: str | None = None
         self.task: BodyTask | None = None
 
     # -- driving -------------------------------------------------------------------------------------------------------
@@ -159,8 +157,8 @@ class Body:
         self._advance(outcome)
         if outcome.state is OutcomeState.CANCELLED:  # cancelled: a new request for it gets its own outcome
             return
-        if outcome.kind in _STOP_KINDS:
-            self._stop(outcome)
+        if outcome.kind in STOP_KINDS:
+            self.stop.receive(outcome)
         elif outcome.kind is OutcomeKind.UPDATE:
             if self.done:
                 self._note_undelivered(outcome)
@@ -297,15 +295,6 @@ class Body:
         """Whether the body awaits something that is neither a request nor an update."""
         return not self.done and not self.waiting and not self.updates.names
 
-    def _stop(self, outcome: Outcome) -> None:
-        kind = self.stopping = outcome.kind
-        self.undoes = None if outcome.output is None else outcome.output == b"true"
-        assert self.task is not None
-        if self.task.shields:
-            self._pending_stop = str(kind)
-        elif not self.task.done() and not self.rolling_back:  # a started undo is completed
-            self.task.cancel(str(kind))
-
     def close(self) -> bool:
         """Unload: every further call is refused and records nothing. False if the code swallowed its end and is left unfinished."""
         self.refusals.renew()
@@ -439,8 +428,8 @@ class Body:
         self._registered.append(request)
 
     def refuse_if_stopped(self) -> None:
-        """Refuse a request while the body is unloaded, or after a cancel outside `run.shield()`."""
-        if self.loop.closed or self.stopping is not None:
+        """Refuse a request while the body is unloaded, or after its cleanup was ended."""
+        if self.loop.closed or self.stop.cleanup_end is not None:
             self.refusals.refuse(self)
 
     def cancel_request(self, request: Request) -> None:
@@ -455,21 +444,6 @@ class Body:
     def future(self) -> "asyncio.Future[Any]":
         """Create a future of the body's loop that user code never sees, so that its hash does not matter."""
         return asyncio.Future(loop=self.loop)
-
-    def enter_shield(self) -> BodyTask:
-        """Protect the current task from a cancel that arrives meanwhile."""
-        task = self.loop.current()
-        if task is None:
-            raise BodyError("run.shield() works only in the workflow body")
-        task.shields += 1
-        return task
-
-    def leave_shield(self, task: BodyTask) -> None:
-        """End the protection; a cancel that arrived meanwhile takes effect now."""
-        task.shields -= 1
-        if self._pending_stop is not None and task is self.task and not task.shields:
-            message, self._pending_stop = self._pending_stop, None
-            task.cancel(message)
 
     def draw(self, purpose: str) -> bytes:
         """Return 32 random bytes that are the same in each replay; each `purpose` has its own sequence."""

@@ -7,12 +7,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import msgspec
 
 from mainspring.domain.definitions.options import DefinitionKind
-from mainspring.domain.duration import parse_duration
+from mainspring.domain.duration import parse_duration, to_milliseconds
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.failures.retry import Retry
 from mainspring.domain.runs.fork_origin import read_counted_origin, read_fork_origin
@@ -38,6 +39,9 @@ from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.definitions.step_plan import StepPlan
 from mainspring.store.commands.runs import ClaimedRun
 
+DEFAULT_CLEANUP = timedelta(minutes=10)
+"""How long the code of a run may clean up after a cancel."""
+DEFAULT_CLEANUP_MS = to_milliseconds(DEFAULT_CLEANUP)
 _ENGINE_EXCEPTIONS = (RolledBack, Restarted, Unloaded, GeneratorExit)
 
 T = TypeVar("T")
@@ -48,7 +52,8 @@ class Program:
     """The program of a run: `main(body)` is the coroutine, `retry` the default policy of its steps.
 
     `measure` returns how many bytes of output a result reports (None = unknown), if the definition promises no output files.
-    `check` = what the definition expects of a result, checked by `main` at the end; None = nothing.
+    `cleanup_ms` = how long the code may clean up after a cancel. `check` = what the definition expects of a result, which `main` checks at
+    the end; None = nothing.
     `single()` returns the only step call of a body of one step; None for any other body.
     """
 
@@ -56,6 +61,7 @@ class Program:
     encode_result: Callable[[Any], bytes]
     retry: Retry | None = None
     on_blocked: str = "hold"
+    cleanup_ms: int = DEFAULT_CLEANUP_MS
     automation: Automation | None = None
     single: Callable[[], StepCall] | None = None
     measure: Callable[[bytes], int | None] = measure_result
@@ -114,9 +120,9 @@ def _workflow_program(
         except _ENGINE_EXCEPTIONS:
             raise
         except asyncio.CancelledError:
-            option = "on_deadline" if body.stopping is OutcomeKind.DEADLINE else "on_cancel"
-            undoes = options.get(option) == "undo" if body.undoes is None else body.undoes
-            if body.stopping is not None and undoes:
+            option = "on_deadline" if body.stop.kind is OutcomeKind.DEADLINE else "on_cancel"
+            undoes = options.get(option) == "undo" if body.stop.undoes is None else body.stop.undoes
+            if body.stop.kind is not None and undoes:
                 await undo_all(body)
             raise
         except Exception:
@@ -124,7 +130,9 @@ def _workflow_program(
                 await undo_all(body)
             raise
 
-    return Program(main, encode_value, automation.retry, options.get("on_blocked", "hold"), automation, check=check)
+    cleanup_ms = to_milliseconds(automation.definition.span("cleanup") or DEFAULT_CLEANUP)
+    on_blocked = options.get("on_blocked", "hold")
+    return Program(main, encode_value, automation.retry, on_blocked, cleanup_ms, automation, check=check)
 
 
 def _task_program(
@@ -218,7 +226,7 @@ def _single_step_program(
         return StepCall(fn, signature, own_args, own_kwargs, data, plan)
 
     single = None if promised else call
-    return Program(main, encode_value, plan.retry, on_blocked, automation, single, check=check)
+    return Program(main, encode_value, plan.retry, on_blocked, automation=automation, single=single, check=check)
 
 
 def _make_result_encoder(run: ClaimedRun, signature: Signature, payload_max: int) -> Callable[[Any], bytes]:
@@ -255,11 +263,21 @@ async def run_to_end(function: Coroutine[Any, Any, T], body: Body) -> T:
         raise
     except BaseException:
         with contextlib.suppress(Exception, asyncio.CancelledError):
+            if body.stop.kind is not None:
+                await _cancel_tasks(body)
             await _close_generators(body)
         body.release_independent_runs()
         raise
     await _shut_down(body)
     return result
+
+
+async def _cancel_tasks(body: Body) -> None:
+    """Cancel the tasks that a cancelled function left, and wait for their cleanup, as `asyncio.run` does."""
+    tasks = body.loop.pending_tasks()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _shut_down(body: Body) -> None:
@@ -322,12 +340,12 @@ def build_undo_program(run: ClaimedRun, registry: Registry, data: bytes, payload
             requested = _requests_with_undo(build_program(run, registry, data, payload_max), run, payload_max, history)
 
     async def main(body: Body) -> Any:
-        body.stopping = OutcomeKind.CANCEL
+        body.stop.kind = OutcomeKind.CANCEL
         await undo_each(body, find_effects_to_undo(history, requested, run))
         raise asyncio.CancelledError
 
     on_blocked = automation.definition.options.get("on_blocked", "hold")
-    return Program(main, _encode_no_result, automation.retry, on_blocked, automation)
+    return Program(main, _encode_no_result, automation.retry, on_blocked, automation=automation)
 
 
 def find_effects_to_undo(history: History, requested: Sequence[Request], run: ClaimedRun) -> list[StepEffect]:

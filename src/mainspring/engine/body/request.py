@@ -44,8 +44,10 @@ class RefusalLimit:
         task = body.loop.current()
         if body.loop.closed:
             refusal: BaseException = Unloaded()
-        elif body.stopping is not None and not body.rolling_back and task is not None and not task.shields:
-            refusal = asyncio.CancelledError(str(body.stopping))
+        elif body.stop.cleanup_end is None or body.rolling_back or task is None:
+            return
+        elif not task.shields or body.stop.breaks_shields:
+            refusal = asyncio.CancelledError(str(body.stop.cleanup_end))
         else:
             return
         if self._left is None:

@@ -13,10 +13,10 @@ class Shield:
         self._body = body
 
     async def __aenter__(self) -> Self:
-        self._task = self._body.enter_shield()
+        self._task = self._body.stop.enter_shield()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._body.leave_shield(self._task)
+        self._body.stop.leave_shield(self._task)

@@ -42,7 +42,7 @@ class BodyUpdates:
     @property
     def names(self) -> list[str]:
         """The names of the updates that the run receives now."""
-        is_open = not (self.is_closed or self._idle_waiters or self._body.done or self._body.stopping is not None)
+        is_open = not (self.is_closed or self._idle_waiters or self._body.done or self._body.stop.kind is not None)
         return sorted(self._handlers) if is_open else []
 
     def register(self, name: str, function: Callable[..., Any], validate: Callable[..., Any] | None) -> None:
@@ -130,7 +130,8 @@ class BodyUpdates:
         except (Restarted, RolledBack):
             error: BaseException = BodyError(_ENDS_THE_RUN)
         except BaseException as raised:
-            if isinstance(raised, Unloaded) or self._body.loop.closed:
+            is_stopped = isinstance(raised, asyncio.CancelledError) and self._body.stop.kind is not None
+            if is_stopped or isinstance(raised, Unloaded) or self._body.loop.closed:
                 raise
             error = raised
         return ReplyCall(encode(f"raises {type(error).__qualname__}"), handler.signature, error)

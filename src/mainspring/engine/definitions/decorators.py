@@ -75,6 +75,7 @@ class AutomationOptions(TypedDict, total=False):
     isolate: Literal["thread", "process"]
     on_failure: Literal["keep", "undo"]
     on_cancel: Literal["keep", "undo"]
+    cleanup: SpanInput
     on_deadline: Literal["keep", "undo"]
     on_blocked: Literal["hold", "pass"]
     produces: str | Sequence[str]

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.errors import CodecUnavailableError
-from mainspring.domain.runs.journal import Fact, History, Outcome, OutcomeKind
+from mainspring.domain.runs.journal import STOP_KINDS, Fact, History, Outcome, OutcomeKind
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.domain.time.clock_step import ClockStep
 from mainspring.engine.body.programs import Program
@@ -72,7 +72,9 @@ class Driver(LoadedRun):
     def begin(self) -> None:
         """Drive the body through its history and start what it requests."""
         self.body.begin()
-        if self.run.deadline_at is not None:
+        if self.body.stop.kind is not None:
+            self.waits.limit_cleanup()
+        elif self.run.deadline_at is not None:
             self.waits.watch_deadline(self.run.deadline_at)
         self.waits.return_undelivered_facts()
         self.advance()
@@ -169,7 +171,7 @@ class Driver(LoadedRun):
             return
         if self.halt is None and not self.starts_nothing:
             self.waits.match_facts()
-            if body.new and (not self.waits.stop_sent or body.stopping is not None):
+            if body.new and not self.waits.stop_sent:
                 self._start_new()
                 self.waits.match_facts()
         is_idle = not self.journal.saving and not self.steps.in_flight
@@ -289,6 +291,8 @@ class Driver(LoadedRun):
                     FailureReason.BODY_ERROR, self.host.failure_of(error), outcome.ident, {}
                 )
             self.waits.accepting.pop(outcome.ident, None)
+            if outcome.kind in STOP_KINDS:
+                self.waits.limit_cleanup()
             if self.body.undelivered:
                 self.waits.return_undelivered_facts()
         self.advance()

@@ -192,6 +192,8 @@ def build_run_end(body: "Body", program: "Program", failure_of: FailureBuilder) 
     """Return the end of the run from the end of its coroutine."""
     unasked = sorted(body.unclaimed)
     detail: dict[str, Any] = {"unasked": unasked[:100]} if unasked else {}
+    if body.stop.cleanup_end is not None:
+        detail["cleanup"] = str(body.stop.cleanup_end)
     if not body.done:
         return _stuck_end(body, detail, failure_of)
     task = body.task
@@ -213,7 +215,7 @@ def build_run_end(body: "Body", program: "Program", failure_of: FailureBuilder) 
                 RunState.FAILED, failure=failure_of(refused), reason=FailureReason.VALUE_REFUSED, detail=detail
             )
     if isinstance(error_raised, Restarted):
-        if body.stopping is not None:  # a stop that arrived with the restart also stops the restarted run
+        if body.stop.kind is not None:  # a stop that arrived with the restart also stops the restarted run
             return _cancelled_end(body, detail, failure_of)
         return RunEnd(RunState.SUCCEEDED, restart=error_raised.input, detail=detail)
     return _add_lost_hint(_failed_end(body, error_raised, detail, failure_of), body.loop.lost_errors.find(error_raised))
@@ -257,9 +259,9 @@ def _safe_error(error: BaseException | None) -> BaseException | None:
 
 
 def _cancelled_end(body: "Body", detail: dict[str, Any], failure_of: FailureBuilder) -> RunEnd:
-    if body.stopping is OutcomeKind.CANCEL:
+    if body.stop.kind is OutcomeKind.CANCEL:
         return RunEnd(RunState.CANCELLED, detail=detail)
-    if body.stopping is OutcomeKind.DEADLINE:
+    if body.stop.kind is OutcomeKind.DEADLINE:
         failure = Failure(
             type="DeadlineExceeded",
             code="deadline",

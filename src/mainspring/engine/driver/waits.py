@@ -61,7 +61,7 @@ class RunWaits:
         """Waits whose signal is being written to the journal."""
         self.seen = 0
         self.stop_sent = False
-        """Whether a cancel or the deadline is being written to the journal: nothing new starts before it."""
+        """Whether a cancel, the deadline or the end of the cleanup is being written to the journal: nothing new starts before it."""
 
     # -- starting and cancelling ---------------------------------------------------------------------------------------
 
@@ -178,11 +178,21 @@ class RunWaits:
 
     def watch_deadline(self, deadline_at: int) -> None:
         """End the run when its deadline passes; at once, before any step starts, if it has passed already."""
-        if self._loaded.body.stopping is not None or self._loaded.body.done:
+        if self._loaded.body.stop.kind is not None or self._loaded.body.done:
             return
         self._loaded.wakeups.deadline_at = deadline_at
         self._handle_due(self._loaded.host.clock.now())
         self._loaded.wakeups.arm_first()
+
+    def limit_cleanup(self) -> None:
+        """After a cancel or the deadline: let the time for cleanup begin, counted from it."""
+        loaded, body = self._loaded, self._loaded.body
+        self.stop_sent = False
+        if body.stop.kind is None or body.stop.cleanup_end is not None or body.done:
+            return
+        moved_ms = loaded.clock_steps.moved(body.stop.rank)
+        loaded.wakeups.deadline_at = body.stop.at + moved_ms + loaded.program.cleanup_ms
+        loaded.wakeups.arm_first()
 
     def rearm(self) -> None:
         """Handle what became due while the run was suspended."""
@@ -204,7 +214,9 @@ class RunWaits:
     def _handle_due(self, now: int) -> None:
         deadline_at = self._loaded.wakeups.deadline_at
         if deadline_at is not None and deadline_at <= now:
-            self._stop(OutcomeKind.DEADLINE, max(now, deadline_at), None)
+            is_first = self._loaded.body.stop.kind is None
+            kind = OutcomeKind.DEADLINE if is_first else OutcomeKind.CLEANUP_TIMEOUT
+            self._stop(kind, max(now, deadline_at), None)
         while (popped := self._loaded.wakeups.pop(now)) is not None:
             due_at, request = popped
             retry = self._loaded.wakeups.retries.pop(request.ident, None)
@@ -290,7 +302,7 @@ class RunWaits:
                 continue  # an earlier signal may still be returned to the inbox
             if fact.kind is FactKind.CANCEL:
                 del self._facts[fact.seq]
-                if not self.stop_sent and self._loaded.body.stopping is None:
+                if not self.stop_sent and self._loaded.body.stop.cleanup_end is None:
                     self._stop(OutcomeKind.CANCEL, self._loaded.host.clock.now(), fact)
                 continue
             if fact.kind is FactKind.UPDATE:

@@ -12,9 +12,8 @@ from typing import Final
 import msgspec
 
 from mainspring.domain.definitions.options import DefinitionKind
-from mainspring.domain.runs.journal import OutcomeKind
+from mainspring.domain.runs.journal import STOP_KINDS, OutcomeKind
 from mainspring.domain.states import OutcomeState, RunState
-from mainspring.insight.runs.steps import STOPS
 from mainspring.insight.text.formatting import escape_line, format_count
 from mainspring.store.base import StoreReader
 from mainspring.store.read.runs.run_paths import PathOutcome, RunPath, read_run_paths
@@ -129,7 +128,7 @@ class _PathCounter:
         outcomes = [
             outcome
             for outcome in run.passed
-            if outcome.kind not in STOPS and outcome.state is not OutcomeState.CANCELLED
+            if outcome.kind not in STOP_KINDS and outcome.state is not OutcomeState.CANCELLED
         ]
         before = _predecessor_lookup(outcomes)
         start = self._node(run, START, START, START, None)

@@ -9,14 +9,13 @@ from typing import Final
 import msgspec
 
 from mainspring.domain.failures.failure import Failure
-from mainspring.domain.runs.journal import AttemptRecord, Checkpoint, Outcome, OutcomeKind
+from mainspring.domain.runs.journal import STOP_KINDS, AttemptRecord, Checkpoint, Outcome, OutcomeKind
 from mainspring.domain.states import TERMINAL_STATES, AttemptState, OutcomeState, RunState
 from mainspring.store.views import RunHistory
 
 SOLID, HOLLOW, DOT = "█", "░", "·"
 WIDEST: Final = 20
 WAITS: Final = frozenset({OutcomeKind.TIMER, OutcomeKind.SIGNAL, OutcomeKind.EVENT, OutcomeKind.ANSWER})
-STOPS: Final = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
 
 MOST: Final = 24
 """Most outcomes of a run with stages: more make no readable picture."""
@@ -201,14 +200,14 @@ def list_stages(
     levels: dict[str, int] = {}
     ranks: list[tuple[int, int]] = []
     for outcome in sorted(outcomes, key=lambda outcome: outcome.rank):
-        if outcome.superseded is None and outcome.kind not in STOPS:
+        if outcome.superseded is None and outcome.kind not in STOP_KINDS:
             before = [level for rank, level in ranks if rank <= requested_after.get(outcome.rank, 0)]
             levels[outcome.ident] = max(before, default=-1) + 1
             ranks.append((outcome.rank, levels[outcome.ident]))
     latest = max(levels.values(), default=-1) + 1
     found: dict[int, list[StageStep]] = {}
     for line in lines:
-        if line.superseded is None and line.kind not in STOPS:
+        if line.superseded is None and line.kind not in STOP_KINDS:
             step = StageStep(line.ident, line.label, line.kind, line.state)
             found.setdefault(levels.get(line.ident, latest), []).append(step)
     return [Stage(found[level]) for level in sorted(found)]

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from mainspring.domain.failures.fingerprint import fingerprint_of
 from mainspring.domain.states import REOPENABLE_STATES, MessageState, RunState
-from mainspring.insight.automations.announced_definitions import read_announced_graph
+from mainspring.insight.automations.announced_definitions import read_announced_graph, read_definition
+from mainspring.insight.runs.cleanup_description import describe_cleanup
 from mainspring.insight.runs.decisions import remove_holder
 from mainspring.insight.runs.explanation import Explanation, explain
 from mainspring.insight.runs.run_relations import BlockedAutomation, RunRelations, read_run_relations
@@ -64,11 +65,18 @@ def explain_run(
     explanation = explain(
         history, blocker, now, zone, found, decisions, _read_child_blockers(reader, history, may_view), up
     )
+    definition = None if blocker.automation is None else read_definition(blocker.automation)
+    cleanup = describe_cleanup(history, definition, zone)
     incident = incident_of_run(reader, run) if state in REOPENABLE_STATES else None
     return replace(
         explanation,
         can=[*explanation.can, *([settle_command(run)] if decisions.is_undecided else [])],
-        what=[*explanation.what, *_describe_lock_waits(reader, run, state, now), *_describe_unsent(reader, run)],
+        what=[
+            *explanation.what,
+            *cleanup,
+            *_describe_lock_waits(reader, run, state, now),
+            *_describe_unsent(reader, run),
+        ],
         fingerprint=None if failure is None else fingerprint_of(failure).id,
         incident=None if incident is None else {"id": incident[0], "state": incident[1].value},
     )

@@ -313,7 +313,7 @@ class ReopenRun(StoreCommand[CommandDone | Refused], frozen=True):
 
 
 class CancelRun(StoreCommand[CommandDone | Refused], frozen=True):
-    """Stop a run: at once if no process runs it, else by a fact in its inbox.
+    """Stop a run: at once if no process runs it, else by a fact in its inbox. The second one ends the cleanup of its code.
 
     A halted workflow whose effects are to be undone becomes ready for that alone, and ends cancelled. `undo` None = by
     its `on_cancel`; True also undoes the effects of a failed run; False ends a halted run, or one that waits for its

@@ -45,6 +45,7 @@ SAMPLES = {
     "isolate": ("process", '"process"', "process"),
     "on_failure": ("undo", '"undo"', "undo"),
     "on_cancel": ("undo", '"undo"', "undo"),
+    "cleanup": (timedelta(minutes=1), '"1m"', "1m"),
     "on_deadline": ("keep", '"keep"', "keep"),
     "on_blocked": ("pass", '"pass"', "pass"),
     "undo": (timedelta.total_seconds, '"datetime:timedelta.total_seconds"', "datetime:timedelta.total_seconds"),
@@ -70,7 +71,7 @@ def a_function() -> None:
 
 
 def kind_of(name: str) -> DefinitionKind:
-    if name == "gone":
+    if name in ("gone", "cleanup"):
         return DefinitionKind.WORKFLOW
     return DefinitionKind.STEP if DefinitionKind.TASK not in OPTIONS[name].kinds else DefinitionKind.TASK
 

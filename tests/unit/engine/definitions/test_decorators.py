@@ -52,6 +52,7 @@ SAMPLES = {
     "isolate": "thread",
     "on_failure": "undo",
     "on_cancel": "undo",
+    "cleanup": "1m",
     "on_deadline": "undo",
     "on_blocked": "pass",
 }

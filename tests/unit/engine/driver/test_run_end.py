@@ -26,7 +26,7 @@ def body_that_restarts(stopping: OutcomeKind | None, error: BaseException | None
         ended.exception()
     finally:
         loop.close()
-    body = SimpleNamespace(done=True, task=ended, unclaimed={}, stopping=stopping)
+    body = SimpleNamespace(done=True, task=ended, unclaimed={}, stop=SimpleNamespace(kind=stopping, cleanup_end=None))
     body.loop = SimpleNamespace(lost_errors=LostErrors())
     return body
 

@@ -5,7 +5,7 @@ import msgspec
 from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.incidents.incident_members import HealthRule
 from mainspring.domain.runs.fork_origin import ForkOrigin, find_rank_ranges, make_parts, read_fork_origin
-from mainspring.domain.runs.journal import OutcomeKind
+from mainspring.domain.runs.journal import STOP_KINDS, OutcomeKind
 from mainspring.store.commands.results import Refused, StartAnswer
 from mainspring.store.commands.run_control import ForkRun
 from mainspring.store.commands.runs import StartRun
@@ -15,7 +15,7 @@ from mainspring.store.texts import FOR_EVER
 from mainspring.store.transaction import Transaction
 from mainspring.store.write.runs import rollback, start
 
-_NO_STEPS = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE, OutcomeKind.UNDO})
+_NO_STEPS = STOP_KINDS | {OutcomeKind.UNDO}
 """Outcomes of the end of a run: no fork starts at one."""
 
 

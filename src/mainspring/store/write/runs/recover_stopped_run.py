@@ -273,14 +273,14 @@ def cancel_run(tx: Transaction, command: CancelRun) -> CommandDone | Refused:
     if found is None:
         return Refused("not_found", f"there is no run {c.run}")
     if found.is_finished and (successor := run_transitions.find_successor(tx, c.run)) is not None:
-        return run_transitions.request_cancel(tx, successor, c.command, c.why, undo=c.undo)
+        return run_transitions.request_cancel(tx, successor, c.command, c.why, undo=c.undo, insists=True)
     if found.is_finished and not (
         is_move_legal(RunMove.UNDO, found.state)
         and rollback.read_rollback_state(tx, c.run).should_undo(undo=c.undo is True)
     ):
         state = target_state(RunMove.CANCEL)
         return DONE if tx.again and found.state == state else Refused("finished", f"run {c.run} is {found.state}")
-    return run_transitions.request_cancel(tx, c.run, c.command, c.why, undo=c.undo)
+    return run_transitions.request_cancel(tx, c.run, c.command, c.why, undo=c.undo, insists=True)
 
 
 def mark_run_done(tx: Transaction, command: MarkRunDone) -> CommandDone | Refused:

@@ -285,12 +285,12 @@ def supersede_children(tx: Transaction, run: str, generation: int, from_request:
 
 
 def request_cancel(
-    tx: Transaction, run: str, source: str, reason: str | None, *, undo: bool | None = None
+    tx: Transaction, run: str, source: str, reason: str | None, *, undo: bool | None = None, insists: bool = False
 ) -> CommandDone | Refused:
     """Stop a run: at once if it never started, or waits for a person and has nothing to undo; else by a fact.
 
-    A run that stopped and has something to undo becomes ready for that, and a further cancel does not stop its
-    rollback.
+    A second cancel ends the cleanup of its code; only one that `insists` is a second one. A run that stopped and has something to undo
+    becomes ready for that, and a further cancel does not stop its rollback.
     """
     tx.hold("run", run)
     found = read_receiving_run(tx, run)
@@ -311,7 +311,8 @@ def request_cancel(
     is_idle = found.state == RunState.NEEDS_ATTENTION or (found.fresh and found.session is None)
     if not (is_idle and end_idle_run(tx, run, RunMove.CANCEL_IDLE)):
         tx.change("delete_pause_requests", (run,))
-        inbox.cancel_fact(tx, run, source, reason, undo=undo)
+        if insists or not tx.first("is_being_cancelled", (run,)):
+            inbox.cancel_fact(tx, run, source, reason, undo=undo)
         _end_pause(tx, run, found.state)
     return DONE
 

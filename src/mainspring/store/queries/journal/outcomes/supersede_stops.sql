@@ -1,1 +1,1 @@
-update journal set superseded = ? where run = ? and kind in ({{cancel}}, {{deadline}}) and superseded is null
+update journal set superseded = ? where run = ? and kind in ({{cancel}}, {{deadline}}, {{cleanup_timeout}}) and superseded is null
