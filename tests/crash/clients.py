@@ -4,6 +4,7 @@ import contextlib
 from typing import Any
 
 from mainspring.domain.clock import SystemClock
+from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.errors import ConflictError, NotFoundError
 from mainspring.domain.flags.flag import SHARE_UNITS
 from mainspring.domain.flags.flag_change import FlagChange
@@ -46,6 +47,17 @@ class Client:
         definition = self.registry.get(automation).definition
         first = run_start.start(self.store, self.clock, definition, data, act=self.act(command))
         again = run_start.start(self.store, self.clock, definition, data, act=self.act(command))
+        assert first.run == again.run
+        return first.run
+
+    def replace(self, automation: str, key: str) -> str:
+        """Start a run in place of the one that has the key; the same request twice."""
+        definition = self.registry.get(automation).definition
+        options = StartOptions(key=key, key_policy="replace", request_id="replacing")
+        first, again = (
+            run_start.start(self.store, self.clock, definition, b"{}", act=self.act(f"replace-{n}"), options=options)
+            for n in (1, 2)
+        )
         assert first.run == again.run
         return first.run
 

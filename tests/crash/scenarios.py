@@ -45,6 +45,19 @@ def cancel_while_it_waits(experiment: Experiment) -> bool:
     return True
 
 
+def replace_while_it_waits(experiment: Experiment) -> bool:
+    """Replace the run once it waits; what follows is about the new one, which gets the event when it waits, too."""
+    waiting = experiment.client.rows("select run from waits where kind = 'event'")
+    if not experiment.client.rows("select 1 from start_requests"):
+        if waiting:
+            experiment.run = experiment.client.replace("replaced_run", "the only one")
+        return False
+    if waiting != [(experiment.run,)]:
+        return False
+    experiment.client.publish("paid", {"id": 7})
+    return True
+
+
 def pause_and_resume(experiment: Experiment) -> bool:
     """Pause the run until it is paused, let it receive what it waits for, and resume it."""
     if not experiment.client.rows("select 1 from run_pauses"):
@@ -125,6 +138,15 @@ def verify_cleaned_up(experiment: Experiment) -> None:
     assert [call.what for call in experiment.calls() if call.applied] == ["work", "tidied", "tidied again"]
     kinds = experiment.client.rows("select kind from journal where run = ? order by rank", experiment.run)
     assert [kind for (kind,) in kinds] == ["step", "cancel", "step", "timer", "step"]
+
+
+def verify_replaced(experiment: Experiment) -> None:
+    """The first run cleaned up before the second one began, whatever was killed."""
+    assert [call.what for call in experiment.calls() if call.applied] == ["tidied", "paid"]
+    first, second = experiment.client.rows("select state, started_at, finished_at from runs order by seq")
+    assert (first[0], second[0]) == (RunState.CANCELLED, RunState.SUCCEEDED)
+    assert second[1] >= first[2]
+    assert experiment.client.rows("select run, holder from run_keys") == [(experiment.run, None)]
 
 
 def verify_rollback(experiment: Experiment) -> None:
@@ -263,6 +285,9 @@ SCENARIOS = [
         verify=verify_cleaned_up,
         follows=True,
         minimum=16,
+    ),
+    Scenario(
+        "replaced_run", result="paid", deliver=replace_while_it_waits, verify=verify_replaced, follows=True, minimum=16
     ),
     Scenario("started_runs", result="parcel new", verify=verify_started, minimum=16),
     Scenario("sleep_and_event", result="paid 12", deliver=publish, minimum=18),

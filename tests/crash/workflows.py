@@ -238,6 +238,17 @@ async def cancelled_run(run: ms.Run) -> None:
         await run.step(keyed_in_loop, "tidied again")
 
 
+@ms.workflow(key="the only one")
+async def replaced_run(run: ms.Run) -> str:
+    """Waits; when it is replaced, it cleans up. The run that replaces it receives the event."""
+    try:
+        await run.event("paid", within="1h")
+        return await run.step(keyed, "paid")
+    except asyncio.CancelledError:
+        await run.step(keyed, "tidied")
+        raise
+
+
 @ms.workflow
 async def parcel_service(run: ms.Run, order: int) -> None:
     """A run with its own life, which outlives the one that started it."""

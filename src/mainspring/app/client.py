@@ -297,11 +297,11 @@ class RemoteStarter:
 
 def _encode_options(options: StartOptions) -> dict[str, Any]:
     """Return the options as the API reads them."""
-    names = ("key", "queue", "priority", "tag", "tags", "title")
+    names = ("key", "request_id", "queue", "priority", "tag", "tags", "title")
     given = {name: value for name in names if (value := getattr(options, name)) is not None}
     if options.due_at is not None:
         given["at"] = datetime.fromtimestamp(options.due_at / 1000, UTC)
-    return given | {"key_policy": options.key_policy}
+    return given | {"key_policy": options.key_policy, "join": options.join}
 
 
 def _check_url(url: str) -> str:

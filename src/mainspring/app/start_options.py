@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from datetime import datetime
 from typing import Generic, Literal, TypeVar
 
-from mainspring.domain.definitions.start_options import StartOptions
+from mainspring.domain.definitions.start_options import KeyPolicy, StartOptions
 
 S = TypeVar("S")
 
@@ -16,7 +16,9 @@ class StartsWithOptions(ABC, Generic[S]):
         self,
         *,
         key: str | None = None,
-        key_policy: Literal["reuse", "restart"] = "reuse",
+        key_policy: KeyPolicy = "reuse",
+        join: Literal["same", "any"] = "same",
+        request_id: str | None = None,
         at: datetime | None = None,
         queue: str | None = None,
         priority: int | None = None,
@@ -24,11 +26,19 @@ class StartsWithOptions(ABC, Generic[S]):
         tags: dict[str, str] | None = None,
         title: str | None = None,
     ) -> S:
-        """Return a starter that applies these options to its runs."""
+        """Return a starter that applies these options to its runs.
+
+        `key_policy` decides what a start does if its key has a run already: "reuse" = the answer is that run; "restart" = a failed or
+        cancelled one is followed by a new run; "one_live" = the answer is that run until it has ended; "replace" = that run is
+        cancelled, and the new one begins when it has ended. `join="any"`: with "one_live", another input joins the live run, too.
+        `request_id` = the id of this start: sent again within 24 hours, it gets the same run.
+        """
         return self._make_starter(
             StartOptions(
                 key=key,
                 key_policy=key_policy,
+                join=join,
+                request_id=request_id,
                 due_at=None if at is None else round(at.timestamp() * 1000),
                 queue=queue,
                 priority=priority,

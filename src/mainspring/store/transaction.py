@@ -40,6 +40,7 @@ LockTarget = Literal[
     "queue",
     "delivery",
     "pace",
+    "start_request",
     "outbox_leases",
     "incidents",
     "channels",

@@ -1,5 +1,7 @@
 """What each engine must do, through its protocol alone: start, talk to, steer and describe runs."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -17,6 +19,7 @@ from mainspring.domain.ids import make_id
 from mainspring.domain.states import OutcomeState, RunState, UpdateState
 from mainspring.engine.definitions.registry import Registry
 from mainspring.service.runs.run_fork import ForkOptions
+from mainspring.store.commands.results import StartAnswer
 from tests.contract.engine.automations import CALLS, make_registry
 
 pytestmark = pytest.mark.asyncio
@@ -108,6 +111,25 @@ async def test_run_sends_a_signal_to_another_run(open_engine):
         missing = make_id("r", 0, 1)
         sender = await caller.start("send_number", receiver=missing, number=1)
         assert missing in (await caller.end_of(sender.run)).failure.message
+
+
+async def test_key_policies_join_and_replace_the_live_run(open_engine):
+    """The live run is the answer, or is cancelled, and the new one begins after its end."""
+    async with open_engine(make_registry()) as caller:
+
+        async def start(policy: Any, request_id: str) -> StartAnswer:
+            options = StartOptions(key="k", key_policy=policy, request_id=request_id)
+            return await caller.start("receive_two", options=options)
+
+        first = await start("one_live", "r1")
+        assert (await start("one_live", "r2")).run == first.run
+        second = await start("replace", "r3")
+        assert (await start("replace", "r3")).run == second.run
+        assert (await caller.end_of(first.run)).state is RunState.CANCELLED
+        for number in (1, 2):
+            await caller.call(caller.engine.signal, second.run, "number", number)
+        assert value((await caller.end_of(second.run)).result) == [1, 2]
+        assert (await start("one_live", "r2")).run == first.run
 
 
 async def test_run_starts_a_run_of_its_own(open_engine):

@@ -7,6 +7,9 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, Self
 
+import msgspec
+
+from mainspring.domain.definitions.start_options import KEY_POLICIES
 from mainspring.domain.errors import FencedError, StoreUnavailableError
 from mainspring.domain.runs.journal import FactKind, OutcomeKind
 from mainspring.domain.states import FailureReason, RunState
@@ -21,7 +24,16 @@ from mainspring.store.commands.automations import (
 )
 from mainspring.store.commands.inbox import CloseWait, OpenWait, RejectFact
 from mainspring.store.commands.results import LockGranted, Refused, StartAnswer
-from mainspring.store.commands.runs import CancelRun, ClaimedRuns, ClaimRuns, DiscardRun, ParentLink, ReopenRun, RunKey
+from mainspring.store.commands.runs import (
+    CancelRun,
+    ClaimedRuns,
+    ClaimRuns,
+    DiscardRun,
+    ParentLink,
+    ReopenRun,
+    RunKey,
+    StartRequest,
+)
 from mainspring.store.commands.sessions import DeclareSessionDead
 from tests.contract.store.process import BOOM, audited, event, fail, finish, halt, outcome, signal, suspend, wait_for
 
@@ -29,6 +41,11 @@ LIMITS = {"pair": 2, "one": 1}
 RATE, RATE_MS = 3, 1_000
 BACKLOG = 4
 _EVENTS, _PARTITIONS, _KEYS, _LOCKS = ("paid", "sent"), ("p", "q"), ("k1", "k2"), ("l1", "l2")
+
+SEVERAL_LIVE = """
+    select automation, run_key from runs where run_key is not null and finished_at is null and coalesce(blocked, '') <> 'key'
+    group by automation, run_key having count(*) > 1"""
+"""Keys with several live runs. One that waits for the end of the run that it replaces is not live."""
 
 
 class Books:
@@ -173,7 +190,10 @@ class Actor:
         if self.rng.random() < lines:
             options["partition"], options["queue"] = self.rng.choice(_PARTITIONS), "default"
         elif self.rng.random() < keys:
-            options["run_key"], options["queue"] = RunKey(self.rng.choice(_KEYS), "h", "restart"), "default"
+            policy = self.rng.choice(KEY_POLICIES)
+            options["run_key"], options["queue"] = RunKey(self.rng.choice(_KEYS), "h", policy), "default"
+            if self.rng.random() < 0.3:
+                options["request"] = StartRequest(f"req{self.rng.randrange(20)}", "h")
         if self.rng.random() < 0.3:
             options["due_at"] = self.process.clock.now() + self.rng.choice((1, 500))
         if (owner := self.some_owned()) is not None and self.rng.random() < 0.4:
@@ -202,6 +222,14 @@ class Actor:
             owned = self.owned.get(fact.run)
             if owned is not None and fact.seq not in {known.seq for known in owned.facts}:
                 owned.facts.append(fact)
+        return []
+
+    def check_keys(self) -> list[Any]:
+        """Read in one snapshot that no key has two live runs, whatever was committed last."""
+        several = self.process.reader.read_text(SEVERAL_LIVE, ())
+        if several:
+            with self.books as books:
+                books.errors.append(f"keys with several live runs: {several}")
         return []
 
     def accept_delivery(self, owned: Owned) -> list[Any]:
@@ -240,7 +268,16 @@ class Actor:
     def restart(self) -> list[Any]:
         """End a run so that another continues it."""
         successor = self.process.starting(id=self.name("successor"))
-        found = self.release(lambda o, _: finish(o.run, rank=o.rank, then=successor), ends=True)
+
+        def build_end(owned: Owned, _: int) -> Any:
+            key = None if owned.run.run_key is None else RunKey(owned.run.run_key, "h", "continue")
+            return finish(
+                owned.run,
+                rank=owned.rank,
+                then=msgspec.structs.replace(successor, run_key=key, automation=owned.run.automation),
+            )
+
+        found = self.release(build_end, ends=True)
         if found:
             with self.books as books:
                 books.runs.append(successor.id)
@@ -410,7 +447,10 @@ THEMES: dict[str, tuple[Callable[[Actor], list[Any]], ...]] = {
         *(*(Actor.wait,) * 3, Actor.close_wait, *(Actor.publish,) * 3, *(Actor.deliver,) * 2),
         *(*(Actor.restart,) * 4, *(Actor.reject,) * 3, Actor.declare_dead_sessions, Actor.forward),
     ),
-    "keys": (*(Actor.start,) * 3, *(Actor.claim,) * 2, *(Actor.fail,) * 3, Actor.finish, *(Actor.reopen,) * 4),
+    "keys": (
+        *(*(Actor.start,) * 4, *(Actor.claim,) * 3, *(Actor.fail,) * 3, Actor.finish, *(Actor.reopen,) * 4),
+        *(Actor.restart, Actor.cancel, Actor.cancel, Actor.declare_dead_sessions, Actor.check_keys, Actor.check_keys),
+    ),
     "ends": (
         *(
             *(Actor.start,) * 4,

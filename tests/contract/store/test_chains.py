@@ -27,7 +27,7 @@ BAD = Failure("ValueRefusedError", "value_refused", "it does not fit")
 
 def restart(store, run, **options):
     """End a run so that another continues it; return that one, claimed."""
-    key = RunKey(run.run_key, "h2", "replace") if run.run_key else None
+    key = RunKey(run.run_key, "h2", "continue") if run.run_key else None
     then = store.starting(run.automation, run_key=key, **options)
     store.do(finish(run, detail=b'{"restarted_as": "%s"}' % then.id.encode(), then=then))
     successor = store.claim_one()

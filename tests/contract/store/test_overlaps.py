@@ -58,8 +58,8 @@ def meet(left: Any, right: Any, *, reverse: bool, rings: int = 0) -> tuple[Any, 
     return answers[::-1] if reverse else answers
 
 
-def keyed(process: Any, on_failed: str = "reuse", **options: Any) -> Any:
-    return process.starting(run_key=RunKey("k", "h", on_failed), **options)
+def keyed(process: Any, policy: str = "reuse", **options: Any) -> Any:
+    return process.starting(run_key=RunKey("k", "h", policy), **options)
 
 
 def test_a_suspend_misses_no_message(store, second, reverse):

@@ -150,7 +150,7 @@ def test_reopen_forgets_a_cancel_that_was_accepted(store):
 def test_reopen_is_refused_where_it_does_not_fit(store):
     """Only failed and halted runs are continued, and not when their key went to a newer run."""
     assert store.do(ReopenRun("r_none")).code == "not_found"
-    key = RunKey("k", "h", on_failed="restart")
+    key = RunKey("k", "h", policy="restart")
     run = store.begin(run_key=key)
     assert store.do(ReopenRun(run.id)).code == "wrong_state"
     store.do(fail(run))

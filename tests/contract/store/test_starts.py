@@ -94,23 +94,24 @@ def test_key_refuses_another_input(store):
 def test_key_expires(store, clock):
     """A key is free for a new run, with any input, once it expired."""
     store.start(run_key=RunKey("k", "hash", expires_at=clock.now() + 10))
+    store.do(finish(store.claim_one()))
     clock.forward(10)
     assert store.start(run_key=RunKey("k", "other")).created
 
 
-def test_key_can_be_replaced(store):
+def test_key_is_handed_over(store):
     """The next run of an endless one takes its key over; the key keeps the input of the first, with which callers find it again."""
-    store.start(run_key=RunKey("k", "hash"))
-    second = store.start(run_key=RunKey("k", "other", on_failed="replace"))
-    assert second.created
-    assert store.start(run_key=RunKey("k", "hash")).run == second.run
+    first = store.begin(run_key=RunKey("k", "hash"))
+    successor = store.starting(run_key=RunKey("k", "other", policy="continue"))
+    store.do(finish(first, then=successor))
+    assert store.start(run_key=RunKey("k", "hash")).run == successor.id
     assert store.start(run_key=RunKey("k", "other")).code == "key_conflict"
 
 
 @pytest.mark.parametrize(("policy", "created"), [("reuse", False), ("restart", True)])
 def test_peer_triggerdev_22_key_of_a_failed_run(store, policy, created):
     """A key whose run failed answers with it or makes a new one, as its policy says; not for ever with a dead run."""
-    key = RunKey("k", "hash", on_failed=policy)
+    key = RunKey("k", "hash", policy=policy)
     first = store.start(run_key=key)
     store.do(fail(store.claim_one()))
     answer = store.start(run_key=key)
@@ -290,11 +291,11 @@ def test_successor_inherits_parent_and_key(store):
     """The run that continues an ended one is waited for in its stead; where it cannot start, the parent is reported the end."""
     for retired in (False, True):
         parent = store.begin()
-        key = RunKey("endless", "h1", on_failed="replace")
+        key = RunKey(f"endless {retired}", "h1")
         run = store.begin(automation="b", run_key=key, **child_of(parent))
         if retired:
             store.do(RetireAutomation("b"))
-        successor = store.starting("b", run_key=RunKey("endless", "h2", on_failed="replace"))
+        successor = store.starting("b", run_key=RunKey(key.key, "h2", policy="continue"))
         store.twice(finish(run, then=successor))
         assert len(store.history(parent.id).facts) == int(retired)
         if not retired:

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from mainspring.store.sqlite.texts import TEXTS
-from tests.contract.store.storm import THEMES, calm, prepare, storm
+from tests.contract.store.storm import SEVERAL_LIVE, THEMES, calm, prepare, storm
 
 SEEDS = range(int(os.environ.get("STORM_SEEDS", "1")))
 ACTORS, GROUPS = 4, int(os.environ.get("STORM_GROUPS", "60"))
@@ -27,9 +27,15 @@ LOST = {
     "the end of a run was not told to who waits for it": """
         select waits.run, waits.name from waits join runs on runs.id = waits.name
         where waits.kind = 'run' and waits.filled = 0 and runs.finished_at is not null""",
-    "one key leads to several runs that go on": """
-        select automation, run_key from runs where run_key is not null and finished_at is null
-        group by automation, run_key having count(*) > 1""",
+    "one key leads to several runs that go on": SEVERAL_LIVE,
+    "a run waits for a key that no run holds": """
+        select id from runs where blocked = 'key' and not exists (
+            select 1 from run_keys join runs as holder on holder.id = run_keys.holder
+            where run_keys.run = runs.id and holder.finished_at is null)""",
+    "an ended run holds a key": """
+        select run_keys.key from run_keys join runs on runs.id = run_keys.holder where runs.finished_at is not null""",
+    "one request started several runs": """
+        select automation, request from start_requests where not exists (select 1 from runs where runs.id = start_requests.run)""",
     "a key is free and a run waits for it": """
         select id from runs where blocked = 'partition'
           and not exists (select 1 from partition_holds where partition_holds.queue = runs.queue

@@ -36,7 +36,21 @@ if TYPE_CHECKING:
     "-m", "modules", metavar="MODULE_OR_FILE", multiple=True, help="load this code too: jobs.py or package.module"
 )
 @click.option("--key", help="start at most one run with this key")
-@click.option("--restart-failed", is_flag=True, help="start a new run if the run of this key failed")
+@click.option(
+    "--key-policy",
+    type=click.Choice(["reuse", "restart", "one_live", "replace"]),
+    default="reuse",
+    help="if the key has a run: show it (reuse), start another if it failed (restart), has ended (one_live), or after a cancel (replace)",
+)
+@click.option(
+    "--join",
+    type=click.Choice(["same", "any"]),
+    default="same",
+    help="any: with one_live, join a run with another input, too",
+)
+@click.option(
+    "--request-id", metavar="ID", help="the id of this start: used again within 24 hours, it shows the same run"
+)
 @click.option("--at", metavar="TIME", help="start at this time (ISO), or after this time (10m)")
 @click.option("--queue", help="use this queue")
 @click.option("--priority", type=int, help="start higher numbers first")
@@ -191,7 +205,9 @@ def _make_start_options(invocation: Invocation, given: dict[str, Any]) -> "Start
     at = given["at"]
     return StartOptions(
         key=given["key"],
-        key_policy="restart" if given["restart_failed"] else "reuse",
+        key_policy=given["key_policy"],
+        join=given["join"],
+        request_id=given["request_id"],
         due_at=None if at is None else parse_instant(at, invocation.clock.now(), invocation.zone, back=False),
         queue=given["queue"],
         priority=given["priority"],

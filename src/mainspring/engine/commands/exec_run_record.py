@@ -84,7 +84,7 @@ def build_start(spec: ExecRunSpec, run: str, now_at: int, trigger: str) -> Start
     Raises:
         OptionError: the key cannot be one.
     """
-    options = StartOptions(key=spec.key, key_policy="restart")
+    options = StartOptions(key=spec.key, key_policy="reuse" if spec.key is None else "restart")
     return build_start_command(
         spec.definition, NO_INPUT, run=run, now_at=now_at, trigger=trigger, options=options, here=True
     )
@@ -170,4 +170,4 @@ def build_skipped_run(start: StartRun, now_at: int, reason: str) -> RecordExecRu
 
 def _store_key(key: RunKey | None) -> RunKey | None:
     """Return the key with the hash of the plain input, as for any start."""
-    return None if key is None else RunKey(key.key, hash_parts(NO_INPUT), key.on_failed, key.expires_at)
+    return None if key is None else RunKey(key.key, hash_parts(NO_INPUT), key.policy, key.expires_at)

@@ -12,7 +12,7 @@ import msgspec
 
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.definitions.options import parse_options
-from mainspring.domain.definitions.start_options import KEY_POLICIES, StartOptions
+from mainspring.domain.definitions.start_options import CONTINUES, KEY_POLICIES, StartOptions
 from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.errors import MainspringError, OptionError
 from mainspring.domain.ids import hash_parts
@@ -20,7 +20,7 @@ from mainspring.domain.incidents.incident_members import WHOLE_AUTOMATION, Healt
 from mainspring.domain.text.escaping import escape, is_plain_line
 from mainspring.domain.text.printable_key import MAX_KEY_LENGTH, is_key_size, make_printable_key
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
-from mainspring.store.commands.runs import ParentLink, RunKey, SlotLink, StartingRun, StartRun
+from mainspring.store.commands.runs import ParentLink, RunKey, SlotLink, StartingRun, StartRequest, StartRun
 
 _MAX_TITLE = 500
 _DEFAULT_OPTIONS = StartOptions()
@@ -54,8 +54,7 @@ def build_start_command(
     for pattern in definition.option("produces"):
         _expand_template(definition, "produces", pattern, arguments, at)
     deadline_ms = None if (span := definition.span("deadline")) is None else to_milliseconds(span)
-    due_at = options.due_at
-    is_later = due_at is not None and due_at > now_at
+    is_later = (due_at := options.due_at) is not None and due_at > now_at
     rule, item = _choose_health_rule(definition, arguments, at, options, slot, key)
     title = _title(definition, arguments, at, options)
     tags = {**definition.option("tags"), **chosen.pop("tags")}
@@ -76,6 +75,7 @@ def build_start_command(
         title=None if title is None else sealing.seal_text(escape(title, _MAX_TITLE)),
         tags=sealing.seal(msgspec.json.encode(tags)) if tags else None,
         run_key=None if key is None else _run_key(key, data, options),
+        request=None if options.request_id is None else StartRequest(options.request_id, hash_parts(data)),
         parent=parent,
         starter=starter,
         slot=slot,
@@ -155,11 +155,29 @@ def _hash_rollout_key(
 
 def _choose_routing(definition: Definition, options: StartOptions) -> dict[str, Any]:
     """Return queue, priority, tag and additional tags of this start."""
-    if options.key_policy not in KEY_POLICIES:
-        raise OptionError(f"key policy {options.key_policy!r} does not exist", hint='Choose "reuse" or "restart".')
+    _check_key_options(definition, options)
     given = {name: getattr(options, name) for name in ("queue", "priority", "tag", "tags")}
     chosen = {name: definition.option(name) for name in ("queue", "priority", "tag")} | {"tags": {}}
     return chosen | parse_options(definition.kind, given, f"the start of {definition.name!r}")
+
+
+def _check_key_options(definition: Definition, options: StartOptions) -> None:
+    policy = options.key_policy
+    if policy not in (*KEY_POLICIES, CONTINUES):
+        names = ", ".join(f'"{name}"' for name in KEY_POLICIES)
+        raise OptionError(f"key policy {policy!r} does not exist", hint=f"Choose one of {names}.")
+    if policy not in ("reuse", CONTINUES) and options.key is None and definition.option("key") is None:
+        raise OptionError(f"key_policy={policy!r} has no effect without a key", hint="Add key=.")
+    if options.join not in ("same", "any"):
+        raise OptionError(f"join={options.join!r} is not valid", hint='Choose "same" or "any".')
+    if options.join == "any" and policy != "one_live":
+        hint = 'It lets a start with another input join the live run: add key_policy="one_live".'
+        raise OptionError(f'join="any" has no effect on key_policy="{policy}"', hint=hint)
+    if options.request_id is not None and not (is_plain_line(options.request_id) and is_key_size(options.request_id)):
+        raise OptionError(
+            f"request_id={escape(options.request_id, 80)!r} cannot be used",
+            hint=f"Use printable characters in one line, at most {MAX_KEY_LENGTH}.",
+        )
 
 
 def _arguments(data: bytes) -> dict[str, Any]:
@@ -189,7 +207,7 @@ def _expand_template(definition: Definition, name: str, template: str, arguments
 def _explicit_key(options: StartOptions) -> str:
     """Return the key that a program or a person chose. They can choose another one, so it is not escaped."""
     key = options.key or ""
-    if options.key_policy != "replace" and not is_plain_line(key):
+    if options.key_policy != CONTINUES and not is_plain_line(key):
         raise OptionError(
             f"key {escape(key, 80)!r} has characters that cannot be printed",
             hint="Use printable characters in one line, for example a hash of the text.",
@@ -214,4 +232,4 @@ def _checked_key(key: str, option: str = "key") -> str:
 
 
 def _run_key(key: str, data: bytes, options: StartOptions) -> RunKey:
-    return RunKey(key, hash_parts(data), options.key_policy, options.key_expires_at)
+    return RunKey(key, hash_parts(data), options.key_policy, options.key_expires_at, options.join == "any")

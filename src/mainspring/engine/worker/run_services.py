@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.definitions.start_options import StartOptions
+from mainspring.domain.definitions.start_options import CONTINUES, StartOptions
 from mainspring.domain.errors import DefinitionError
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.failures.failure import Failure
@@ -93,7 +93,7 @@ class RunServices:
         """Return the run that continues `run` with a new input."""
         assert program.automation is not None
         options = StartOptions(
-            key=run.run_key, key_policy="replace", queue=run.queue, priority=run.priority, tag=run.tag
+            key=run.run_key, key_policy=CONTINUES, queue=run.queue, priority=run.priority, tag=run.tag
         )
         now_at = self.clock.now()
         return build_start_command(

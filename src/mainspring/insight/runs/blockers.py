@@ -32,7 +32,12 @@ _START, _RESTART = "start a worker", "restart the worker with the current code"
 def list_blocks(blocker: Blocker, now: int, zone: str, up: UpCommand = PLAIN_UP) -> list[BlockReason]:
     """Return all blockers of a run that no worker has; empty = a worker should take it at any moment."""
     found = [*list_store_holds(blocker), *_automation_blocks(blocker, now, zone), *_queue_blocks(blocker, now)]
-    found += [*_time_blocks(blocker, now, zone), *_partition_blocks(blocker), *_worker_blocks(blocker, now, up)]
+    found += [
+        *_time_blocks(blocker, now, zone),
+        *_partition_blocks(blocker),
+        *_key_blocks(blocker),
+        *_worker_blocks(blocker, now, up),
+    ]
     return found or [*_limit_blocks(blocker, now, zone)]
 
 
@@ -147,6 +152,21 @@ def _partition_blocks(blocker: Blocker) -> Iterator[BlockReason]:
         return
     yield BlockReason(
         f"Run {blocker.holder} has {key}: runs with one key run one after another.",
+        command=f"mainspring explain {blocker.holder}",
+        does="show the run that has the key",
+    )
+
+
+def _key_blocks(blocker: Blocker) -> Iterator[BlockReason]:
+    run = blocker.run
+    if run.blocked != "key":
+        return
+    key = f"key {escape_line(run.run_key, 60)!r}"
+    if blocker.holder is None:
+        yield BlockReason(f"It waits for {key}, which was just released.")
+        return
+    yield BlockReason(
+        f"It begins when run {blocker.holder}, which has {key} and is ending, has ended.",
         command=f"mainspring explain {blocker.holder}",
         does="show the run that has the key",
     )

@@ -15,7 +15,10 @@ from mainspring.store.views import Blocker
 _MOST: Final = 20
 """Most explanations in one evaluation: many late runs have one cause, and an evaluation must stay short."""
 _LONGEST: Final = 300
-_BY_KEY: Final = "partition"
+_BY_ANOTHER_RUN: Final = {
+    "partition": "Another run with its partition key has not ended.",
+    "key": "The run that it replaces has not ended.",
+}
 
 
 def add_causes(
@@ -49,9 +52,9 @@ def describe_cause(found: Blocker, now: int, zone: str) -> str:
     run = found.run
     if run.session is not None or run.finished_at is not None:
         return ""
-    has_key_held = run.blocked == _BY_KEY
-    reduced = replace(found, slot_holders=[], run=replace(run, blocked=None) if has_key_held else run)
+    held = None if run.blocked is None else _BY_ANOTHER_RUN.get(run.blocked)
+    reduced = replace(found, slot_holders=[], run=run if held is None else replace(run, blocked=None))
     first = next(iter(list_blocks(reduced, now, zone)), None)
-    if has_key_held and (first is None or not first.stuck):
-        return "Another run with its partition key has not ended."
+    if held is not None and (first is None or not first.stuck):
+        return held
     return "" if first is None else first.text

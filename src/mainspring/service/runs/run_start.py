@@ -6,7 +6,7 @@ import msgspec
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
-from mainspring.domain.definitions.start_options import StartOptions
+from mainspring.domain.definitions.start_options import CONTINUES, KEY_POLICIES, StartOptions
 from mainspring.domain.errors import ArgumentError, ConflictError, OptionError, UnknownNameError
 from mainspring.domain.ids import make_id
 from mainspring.domain.triggers.trigger import ArgumentMismatchError
@@ -73,8 +73,10 @@ def build_start(
     here: bool = False,
 ) -> StartRun:
     """Return the command that starts a run; see `start`. Raises OptionError."""
-    if options.key_policy == "replace":
-        raise OptionError('key policy "replace" is only for the engine', hint='Choose "reuse" or "restart".')
+    if options.key_policy == CONTINUES:
+        raise OptionError(
+            f'key policy "{CONTINUES}" is only for the engine', hint=f"Choose one of {', '.join(KEY_POLICIES)}."
+        )
     now_at = clock.now()
     return build_start_command(
         definition,

@@ -15,16 +15,24 @@ from mainspring.store.commands.results import CommandDone, Refused, StartAnswer
 
 
 class RunKey(msgspec.Struct, frozen=True):
-    """The key of a run: two starts with one key are one run. `on_failed`: "reuse" answers with the failed run,
-    "restart" creates a new one.
+    """The key of a run. `policy` decides what a start does if the key has a run (`domain.definitions.start_options.KEY_POLICIES`).
 
-    "replace" gives the key to the new run in any case (run.restart: the next run of an endless one has another input).
+    The policy "continue" is that of a run that continues another one with another input (`run.restart`): it takes over the key.
     """
 
     key: str
     input_hash: str
-    on_failed: str = "reuse"
+    policy: str = "reuse"
     expires_at: int | None = None
+    joins_any: bool = False
+    """Whether a start with another input joins the live run."""
+
+
+class StartRequest(msgspec.Struct, frozen=True):
+    """The id that a caller gave its start: sent again, also later, it gets the same run. It counts for 24 hours."""
+
+    id: str
+    input_hash: str
 
 
 class ParentLink(msgspec.Struct, frozen=True):
@@ -82,6 +90,7 @@ class StartRun(StoreCommand[StartAnswer | Refused], frozen=True):
     title: str | None = None
     tags: bytes | None = None
     run_key: RunKey | None = None
+    request: StartRequest | None = None
     parent: ParentLink | None = None
     starter: StartingRun | None = None
     slot: SlotLink | None = None

@@ -74,7 +74,6 @@ from mainspring.store.commands.runs import (
     MarkRunDone,
     ParentLink,
     ReopenRun,
-    RunKey,
     StartRun,
     SuspendRun,
 )
@@ -265,8 +264,9 @@ def _names_before_runs(command: StoreCommand[object]) -> set[tuple[str, ...]]:
 
 def _names_after_runs(command: StoreCommand[object]) -> set[tuple[str, ...]]:
     match command:
-        case StartRun(automation=automation, run_key=RunKey(key=key)):
-            return {("key", automation, key)}
+        case StartRun(automation=automation, run_key=run_key, request=request):
+            keys = [] if run_key is None else [("key", automation, run_key.key)]
+            return {*keys, *([] if request is None else [("start_request", automation, request.id)])}
         case StartRollout() | MoveRollout():
             return {("deployments",)}
         case AnnounceDefinitions(schedules=schedules):

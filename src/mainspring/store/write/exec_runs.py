@@ -150,9 +150,11 @@ def _bind_key(tx: Transaction, command: RecordExecRun) -> None:
     if key is None:
         return
     tx.hold("key", command.automation, key.key)
-    known = tx.first("read_run_key", (command.automation, key.key, tx.now))
+    known = tx.first("read_run_key", (command.automation, key.key))
     if known is not None:
-        run, _, state = known
-        if run != command.id and (state == RunState.SUCCEEDED or state not in TERMINAL_STATES):
+        run, _, state, expires_at, holder = known
+        counts = expires_at is None or expires_at > tx.now
+        if run != command.id and ((state == RunState.SUCCEEDED and counts) or state not in TERMINAL_STATES or holder):
             return
-    tx.change("write_run_key", (command.automation, key.key, command.id, key.input_hash, command.state, key.expires_at))
+    values = (command.automation, key.key, command.id, key.input_hash, command.state, key.expires_at, None)
+    tx.change("write_run_key", values)

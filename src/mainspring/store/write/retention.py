@@ -79,6 +79,7 @@ def apply_retention(tx: Transaction, command: ApplyRetention) -> NumberAnswer:
         for query in _OF_RUNS:
             tx.change(query, (ids,))
     tx.change("prune_run_keys", (tx.now,))
+    tx.change("prune_start_requests", (tx.now,))
     tx.change("prune_effects", (tx.now, command.limit))
     tx.change("prune_targets", (tx.now - TARGETS_STORED_MS,))
     tx.change("prune_turns", (tx.now - LATE_LIMIT_MS,))

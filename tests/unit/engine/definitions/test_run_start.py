@@ -52,7 +52,7 @@ def test_start_takes_what_the_definition_states():
     start = command(made)
     assert (start.automation, start.kind, start.version) == ("sync", "task", 3)
     assert (start.queue, start.priority, start.tag, start.partition) == ("slow", 5, "gpu", "p-main")
-    assert (start.run_key.key, start.run_key.on_failed) == ("k-3", "reuse")
+    assert (start.run_key.key, start.run_key.policy) == ("k-3", "reuse")
     assert (start.deadline_after_ms, start.deadline_at, start.due_at) == (3_600_000, None, None)
     assert (start.title, start.tags) == ("Sync of main", b'{"nightly":""}')
 
@@ -71,7 +71,7 @@ def test_start_options_override_the_definition():
         made, queue="fast", priority=-1, key="mine", key_policy="restart", title="By hand", tags={"team": "data"}
     )
     assert (start.queue, start.priority, start.title) == ("fast", -1, "By hand")
-    assert (start.run_key.key, start.run_key.on_failed) == ("mine", "restart")
+    assert (start.run_key.key, start.run_key.policy) == ("mine", "restart")
     assert start.tags == b'{"nightly":"","team":"data"}'
 
 
@@ -149,7 +149,7 @@ def test_printable_key_is_taken_as_it_is(key):
 
 def test_successor_keeps_its_key_whatever_is_in_it():
     """A run that restarts was given its key long ago."""
-    assert command(key="k\nl", key_policy="replace").run_key.key == "k\nl"
+    assert command(key="k\nl", key_policy="continue").run_key.key == "k\nl"
 
 
 def test_start_refuses_a_key_without_its_value():

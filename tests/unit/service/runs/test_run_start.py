@@ -80,4 +80,4 @@ def test_start_takes_the_definitions_options(store, reads, clock, act):
 def test_start_by_a_person_never_takes_a_key_away(store, clock, act):
     """The key policy of a run's own successor is refused to people."""
     with pytest.raises(OptionError, match="replace"):
-        start(store, clock, BACKUP, b"{}", act=act(), options=StartOptions(key="k", key_policy="replace"))
+        start(store, clock, BACKUP, b"{}", act=act(), options=StartOptions(key="k", key_policy="continue"))

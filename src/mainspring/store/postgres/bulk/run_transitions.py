@@ -15,7 +15,7 @@ from mainspring.store.run_end_counts import count_end, count_ends, count_size
 from mainspring.store.schema.runs.runs import ENDED_IN_BULK, SUSPENDED_IN_BULK, EndedInBulk, SuspendedInBulk
 from mainspring.store.write import subscriptions
 from mainspring.store.write.incidents import members
-from mainspring.store.write.runs import inbox, queue_capacity
+from mainspring.store.write.runs import inbox, queue_capacity, run_keys
 from mainspring.store.write.runs.journal import encode_failure
 
 
@@ -130,9 +130,12 @@ def _complete(tx: PostgresTransaction, commands: list[CompleteRun]) -> list[Comm
 
 def _update_run_keys(tx: PostgresTransaction, ends: list[tuple[EndedInBulk, RunState]]) -> None:
     """Store the states of ended runs beside their run keys."""
-    keyed = [(run.automation, run.run_key, run.id, state) for run, state in ends if run.run_key is not None]
+    keyed = [(run, state) for run, state in ends if run.run_key is not None]
     if keyed:
-        tx.later("set_run_key_states", columns("tttt", keyed))
+        rows = [(run.automation, run.run_key, run.id, state) for run, state in keyed]
+        tx.later("set_run_key_states", columns("tttt", rows))
+        for holder in tx.values("list_key_holders_among", (texts([run.id for run, _ in keyed]),), str):
+            run_keys.release_held_keys(tx, holder)
 
 
 def _announce_capacity(tx: PostgresTransaction, runs: Iterable[EndedInBulk | SuspendedInBulk]) -> None:

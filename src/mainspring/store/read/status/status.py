@@ -272,7 +272,11 @@ def blocker(reader: StoreReader, run: str) -> Blocker | None:
         view = RUN_VIEW.read_first(read("read_run", (run,)))
         if view is None:
             return None
-        holder = read("read_partition_holder", (view.queue, view.partition)) if view.partition is not None else []
+        holder: Rows = []
+        if view.blocked == "key":
+            holder = read("read_key_holder", (view.automation, view.run_key))
+        elif view.partition is not None:
+            holder = read("read_partition_holder", (view.queue, view.partition))
         queue = read("list_queues", (view.queue,))
         automation = read("list_automations_of", (json.dumps([view.automation]),))
         live = SESSION_VIEW.read_all(read("list_live_sessions", (CAP,)))

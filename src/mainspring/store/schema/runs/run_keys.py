@@ -13,6 +13,7 @@ TABLE: Final = TableSchema(
         text("input_hash"),
         text("state"),
         integer("expires_at", null=True),
+        text("holder", null=True),
     ),
     keys=(("automation", "key"),),
 )

@@ -345,6 +345,12 @@ class DueRun(msgspec.Struct, frozen=True):
     fresh: bool
 
 
+class KeyedRun(DueRun, frozen=True):
+    """A run that waits for the end of the run that it replaces under its key; its due time may come later."""
+
+    due_at: int | None
+
+
 class BlockedRun(msgspec.Struct, frozen=True):
     """A run that waits for its partition key."""
 
@@ -353,6 +359,7 @@ class BlockedRun(msgspec.Struct, frozen=True):
 
 
 DUE_RUN: Final = RowType(DueRun, TABLE)
+KEYED_RUN: Final = RowType(KeyedRun, TABLE)
 BLOCKED_RUN: Final = RowType(BlockedRun, TABLE)
 
 

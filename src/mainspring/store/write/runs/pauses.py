@@ -102,10 +102,11 @@ def make_paused_run_ready(tx: Transaction, run: str) -> None:
     pause = RUN_PAUSE.read(tx.all("read_run_pause", (run,))[0])
     paused = RESUMABLE_RUN.read(tx.all("read_resumable_run", (run,))[0])
     due_at = pause.due_at if pause.due_at is not None and pause.due_at > tx.now else None
-    blocked = None
+    blocked = "key" if paused.fresh and tx.first("waits_for_key_holder", (run,)) else None
     # A later start holds no partition before it is due; a run that was continued takes its place in the line at once.
     if (
-        (due_at is None or not paused.fresh)
+        blocked is None
+        and (due_at is None or not paused.fresh)
         and paused.partition is not None
         and not partitions.enter_partition(tx, paused.queue, paused.partition, run, paused.parent)
     ):

@@ -227,7 +227,7 @@ def _make_ready(tx: Transaction, run: StoppedRun, generation: int, due_at: int |
     tx.change("reopen_run", values)
     if run.state == RunState.NEEDS_ATTENTION:
         members.settle_members_of_run(tx, run.id, Settlement.CONTINUED)
-    run_keys.record_key_state(tx, run.automation, run.run_key, run.id, target_state(RunMove.REOPEN))
+    run_keys.revive_key(tx, run.automation, run.run_key, run.id, target_state(RunMove.REOPEN))
     tx.ready |= blocked is None  # also a later due time: a worker has to know the instant
     return DONE
 

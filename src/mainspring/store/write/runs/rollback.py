@@ -54,7 +54,7 @@ def begin_rollback(tx: Transaction, run: str, state: RollbackState) -> None:
     tx.change("undo_run", {"run": run, "ready": int(is_held), "blocked": blocked, "now": tx.now})
     members.settle_members_of_run(tx, run, Settlement.CONTINUED)
     tx.change("close_waits", (run,))
-    run_keys.record_key_state(tx, state.automation, state.run_key, run, target_state(RunMove.UNDO))
+    run_keys.revive_key(tx, state.automation, state.run_key, run, target_state(RunMove.UNDO))
     tx.ready |= is_held
 
 

@@ -156,8 +156,11 @@ def _start_successor(tx: Transaction, run: str, then: StartRun, ended: EndedRun)
     """
     if ended.partition is not None:
         partitions.release_partitions(tx, run)
-    if isinstance(start_run(tx, then, continues=True), Refused):
+    answer = start_run(tx, then, continues=True)
+    if isinstance(answer, Refused):
         return ended
+    if then.run_key is not None:
+        run_keys.hand_over_key(tx, then.automation, then.run_key, run, then.id, RunState(answer.state))
     tx.change("inherit_run_links", {"successor": then.id, "run": run})
     # Facts that were sent and not yet consumed are for the successor; its waits find events.
     events.free_inbox_events(tx, run)
@@ -298,6 +301,8 @@ def request_cancel(
         return DONE
     rollback_state = rollback.read_rollback_state(tx, run)
     if is_move_legal(RunMove.UNDO, found.state) and rollback_state.should_undo(undo=undo):
+        if found.is_finished and (refusal := _refuse_rollback(tx, run, rollback_state)) is not None:
+            return refusal
         rollback.begin_rollback(tx, run, rollback_state)
         close_children(tx, run)
         return DONE
@@ -315,6 +320,11 @@ def request_cancel(
             inbox.cancel_fact(tx, run, source, reason, undo=undo)
         _end_pause(tx, run, found.state)
     return DONE
+
+
+def _refuse_rollback(tx: Transaction, run: str, state: rollback.RollbackState) -> Refused | None:
+    """Refuse to undo the steps of an ended run while another one of its key, which may have the same effects, lives."""
+    return run_keys.refuse_if_other_lives(tx, state.automation, state.run_key, run)
 
 
 def _end_pause(tx: Transaction, run: str, state: RunState) -> None:

@@ -39,6 +39,16 @@ def start_run(tx: Transaction, command: StartRun, *, continues: bool = False) ->
     state = tx.value("find_run_state", (command.id,), str)
     if state is not None:
         return StartAnswer(command.id, created=False, state=state)
+    answered = run_keys.find_by_request(tx, command)
+    if answered is not None:
+        return answered
+    answer = _start_or_join(tx, command, continues=continues)
+    if isinstance(answer, StartAnswer):
+        run_keys.record_request(tx, command, answer.run)
+    return answer
+
+
+def _start_or_join(tx: Transaction, command: StartRun, *, continues: bool) -> StartAnswer | Refused:
     refusal = _refuse_start(tx, command)
     if refusal is not None:
         return refusal
@@ -157,9 +167,10 @@ def _refuse_cycle(tx: Transaction, command: StartRun, parent: str) -> Refused | 
 def _stage(tx: Transaction, command: StartRun) -> StartAnswer | Refused:
     now = tx.now
     is_due = command.due_at is None or command.due_at <= now
-    blocked = None
+    holder = None if command.run_key is None else run_keys.take_key(tx, command, command.run_key)
+    blocked = None if holder is None else "key"
     # A run that is due later acquires its key when it becomes due, so that it blocks no run until then.
-    if command.partition is not None and is_due:
+    if command.partition is not None and is_due and blocked is None:
         parent = command.parent.run if command.parent else None
         if not partitions.enter_partition(tx, command.queue, command.partition, command.id, parent):
             if command.here:
@@ -168,7 +179,7 @@ def _stage(tx: Transaction, command: StartRun) -> StartAnswer | Refused:
     state = target_state(RunMove.START_HERE if command.here else RunMove.STAGE)
     ready = is_due and blocked is None and not command.here
     if command.run_key is not None:
-        run_keys.bind_key(tx, command, command.run_key, state)
+        run_keys.bind_key(tx, command, command.run_key, state, holder)
     tx.change("insert_run", NEW_RUN.values(row_of(tx, command, state, ready=ready, blocked=blocked)))
     if command.starter is not None:
         tx.change("insert_started_run", (command.starter.run, command.id))

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from mainspring.domain.access.permissions import Visitor
-from mainspring.domain.definitions.start_options import StartOptions
+from mainspring.domain.definitions.start_options import KeyPolicy, StartOptions
 from mainspring.domain.time.rate import parse_rate
 from mainspring.insight.text.hidden_values import hide_in_command
 from mainspring.service import automation
@@ -47,12 +47,16 @@ class PauseRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_f
 class StartRunRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A run to start: its arguments and options. An option that is left out is as in the definition.
 
-    `key`: two starts with one key are one run; `key_policy` "restart" = a key whose run failed starts a new one.
+    `key`: two starts with one key are one run. `key_policy` decides if the key has a run: "restart" = a new one if it failed or was
+    cancelled, "one_live" = a new one if it has ended, "replace" = a new one, and that run is cancelled. `join` "any" = with "one_live",
+    join a run with another input, too. `request_id`: sent again within 24 hours, the start gets the same run.
     """
 
     input: dict[str, Any] = msgspec.field(default_factory=dict)
     key: Text | None = None
-    key_policy: Literal["reuse", "restart"] = "reuse"
+    key_policy: KeyPolicy = "reuse"
+    join: Literal["same", "any"] = "same"
+    request_id: Text | None = None
     at: Instant | None = None
     queue: Word | None = None
     priority: Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)] | None = None
@@ -147,6 +151,8 @@ def read_start_options(body: StartRunRequest) -> StartOptions:
     return StartOptions(
         key=body.key,
         key_policy=body.key_policy,
+        join=body.join,
+        request_id=body.request_id,
         due_at=to_ms(body.at),
         queue=body.queue,
         priority=body.priority,

@@ -124,7 +124,7 @@ def start_command(name: str, body: StartRunRequest, *, has_input: bool) -> str:
     if has_input:
         words.append(KNOWN_SECRETS.redact(msgspec.json.encode(body.input).decode()))
     if body.key is not None:
-        words += ["--key", body.key, *(["--restart-failed"] if body.key_policy == "restart" else [])]
+        words += ["--key", body.key, *([] if body.key_policy == "reuse" else ["--key-policy", body.key_policy])]
     words += ["--at", body.at.isoformat()] if body.at is not None else []
     words += ["--queue", body.queue] if body.queue is not None else []
     words += ["--priority", str(body.priority)] if body.priority is not None else []

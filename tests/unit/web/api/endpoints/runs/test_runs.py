@@ -30,7 +30,7 @@ MISFITS = [
     ({"input": {"amount": 3}, "queue": "a b\n"}, 422, "bad_option", None),
     ({"input": {"amount": 3}, "nope": 1}, 400, "bad_body", None),
     ({"input": {"amount": 3}, "at": "2026-01-05T03:00:00"}, 400, "bad_body", "$.at"),
-    ({"input": {"amount": 3}, "key_policy": "replace"}, 400, "bad_body", "$.key_policy"),
+    ({"input": {"amount": 3}, "key_policy": "newest"}, 400, "bad_body", "$.key_policy"),
 ]
 
 

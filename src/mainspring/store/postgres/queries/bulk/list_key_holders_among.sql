@@ -1,0 +1,1 @@
+select holder from run_keys where holder = any(cast(? as text[]))

@@ -1,0 +1,1 @@
+select {{columns.runs.keyed_run}} from runs where id = ? and blocked = 'key'

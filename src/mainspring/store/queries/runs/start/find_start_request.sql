@@ -1,0 +1,1 @@
+select run, input_hash from start_requests where automation = ? and request = ? and expires_at > ?

@@ -1,0 +1,1 @@
+update run_keys set holder = ? where automation = ? and key = ?

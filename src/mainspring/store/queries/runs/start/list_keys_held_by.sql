@@ -1,0 +1,1 @@
+select automation, key, run from run_keys where holder = ?

@@ -1,0 +1,1 @@
+update run_keys set holder = null where automation = ? and key = ? and holder = ?

@@ -1,0 +1,1 @@
+update runs set blocked = null where id = ?

@@ -1,0 +1,1 @@
+delete from start_requests where expires_at <= ?
