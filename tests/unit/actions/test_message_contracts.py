@@ -58,7 +58,7 @@ def test_mail_is_safe_to_run_twice(action, lines_of, is_named, project, tmp_path
             secrets=[PASSWORD],
             lines_of=lines_of,
         )
-        check_contract(contract, store, repeats=2)
+        check_contract(contract, store)
 
 
 def test_slack_post_is_safe_to_run_twice(project):

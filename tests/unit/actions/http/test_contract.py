@@ -43,7 +43,7 @@ def test_request_keeps_the_contract(action, is_named, count, tmp_path):
         secrets=[example.SECRET],
         environment=example.ENVIRONMENT,
     )
-    check_contract(contract, folder, repeats=2)
+    check_contract(contract, folder)
 
 
 @pytest.mark.slow
@@ -68,4 +68,4 @@ def test_download_keeps_the_contract(target, tmp_path, monkeypatch):
         secrets=[example.SECRET],
         environment=example.ENVIRONMENT,
     )
-    check_contract(contract, folder, repeats=2)
+    check_contract(contract, folder)
