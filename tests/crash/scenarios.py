@@ -294,6 +294,7 @@ SCENARIOS = [
     Scenario("ask_and_answer", result="they said yes", deliver=answer, minimum=16),
     Scenario("undone_run", state=RunState.CANCELLED, deliver=cancel, verify=verify_undone, minimum=18),
     Scenario("rollback", state=RunState.FAILED, verify=verify_rollback, minimum=20),
+    Scenario("rollback_over_children", state=RunState.FAILED, verify=verify_rollback, minimum=30),
     Scenario(
         "at_most_once",
         result="after the bet",

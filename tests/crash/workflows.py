@@ -238,6 +238,22 @@ async def cancelled_run(run: ms.Run) -> None:
         await run.step(keyed_in_loop, "tidied again")
 
 
+@ms.workflow
+async def booked_leg(run: ms.Run, name: str) -> str:
+    """The child of the next one."""
+    await run.options(undo=take_back).step(keyed, name)
+    return name
+
+
+@ms.workflow
+async def rollback_over_children(run: ms.Run) -> None:
+    """A step, two children, one with an undo function, and a rollback of all."""
+    await run.options(undo=take_back).step(keyed, "one")
+    await run.options(name="own leg").child(booked_leg, "two")
+    await run.options(undo=take_back).child(booked_leg, "three")
+    await run.rollback("enough")
+
+
 @ms.workflow(key="the only one")
 async def replaced_run(run: ms.Run) -> str:
     """Waits; when it is replaced, it cleans up. The run that replaces it receives the event."""

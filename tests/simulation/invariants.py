@@ -141,6 +141,13 @@ def _chained(world: Any) -> list[str]:
     return [] if sorted(got) == expected else [f"the chain counted {got}"]
 
 
+def _root_of(rows: dict[str, tuple[Any, ...]], run: str) -> str:
+    """Return the run above all parents of a run."""
+    while run in rows and rows[run][6] is not None:
+        run = rows[run][6]
+    return run
+
+
 def _undone(world: Any, rows: dict[str, tuple[Any, ...]]) -> list[str]:
     """What a run that failed or was cancelled had done was undone."""
     errors = []
@@ -153,5 +160,15 @@ def _undone(world: Any, rows: dict[str, tuple[Any, ...]]) -> list[str]:
             and run in world.truth.ended
         ):
             errors.append(f"{name} was not taken back, {run} {rows[run][1]}")
+        root = _root_of(rows, run)
+        if (
+            root != run
+            and root in world.runs
+            and world.runs[root].automation == "undone"
+            and rows[root][1] in ("failed", "cancelled")
+            and root in world.truth.ended
+            and rows[run][1] in ("succeeded", "failed")
+        ):
+            errors.append(f"{name} of the child {run} was not undone with {root}")
     world.hits["undone"] += bool(world.effects.undone)
     return errors

@@ -10,8 +10,8 @@ from mainspring.domain.ids import make_idempotency_key
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import AttemptState, OutcomeState, RunState
 from mainspring.store.commands.journal import SaveAttempt, SaveOutcome
-from mainspring.store.commands.results import CommandDone, NumberAnswer
-from mainspring.store.commands.runs import ClaimedRuns, ClaimRuns, CompleteRun, FinishRun, ReopenRun
+from mainspring.store.commands.results import CommandDone, NumberAnswer, StartAnswer
+from mainspring.store.commands.runs import ClaimedRuns, ClaimRuns, CompleteRun, FinishRun, ReopenRun, UndoChild
 from mainspring.store.commands.sessions import DeclareSessionDead
 from tests.simulation.effects import Effects
 
@@ -70,6 +70,9 @@ class Truth:
                 self._end(FinishRun(command.run, command.claim, RunState.SUCCEEDED, 1))
             elif isinstance(command, ReopenRun) and isinstance(result, CommandDone):
                 self._reopened(command)
+            elif isinstance(command, UndoChild) and isinstance(result, StartAnswer):
+                self.hits["child undone"] += 1
+                self.ended.pop(result.run, None)
             elif isinstance(command, DeclareSessionDead) and isinstance(result, NumberAnswer):
                 self.on_death(command)
             elif isinstance(command, ClaimRuns) and isinstance(result, ClaimedRuns):

@@ -386,6 +386,8 @@ class RunMove(StrEnum):
     CANCEL = "cancel"
     CANCEL_IDLE = "cancel_idle"
     UNDO = "undo"
+    UNDO_CHILD = "undo_child"
+    """The run that requested it rolls back."""
     REOPEN = "reopen"
     MARK_DONE = "mark_done"
     DISCARD = "discard"
@@ -415,6 +417,7 @@ RUN_MOVES: Final[dict[RunMove, tuple[frozenset[RunState], RunState]]] = {
         RunState.CANCELLED,
     ),
     RunMove.UNDO: (REOPENABLE_STATES, RunState.QUEUED),
+    RunMove.UNDO_CHILD: (frozenset({RunState.SUCCEEDED, RunState.FAILED}), RunState.QUEUED),
     RunMove.REOPEN: (REOPENABLE_STATES, RunState.QUEUED),
     RunMove.MARK_DONE: (IDLE_STATES | {RunState.PAUSED, RunState.NEEDS_ATTENTION}, RunState.SUCCEEDED),
     RunMove.DISCARD: (frozenset({RunState.NEEDS_ATTENTION}), RunState.FAILED),

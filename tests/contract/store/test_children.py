@@ -5,10 +5,11 @@ import pytest
 
 from mainspring.domain.runs.journal import FactKind
 from mainspring.domain.states import RunState
+from mainspring.store.commands.automations import ApplyRetention
 from mainspring.store.commands.inbox import DeliverFact, OpenWait
 from mainspring.store.commands.results import DONE
-from mainspring.store.commands.runs import CancelChild, ParentLink, ReopenRun, RunKey
-from tests.contract.store.process import ask, event, finish, halt, outcome, signal, wait_for
+from mainspring.store.commands.runs import CancelChild, ParentLink, ReopenRun, RunKey, UndoChild
+from tests.contract.store.process import ask, event, fail, finish, halt, outcome, signal, wait_for
 
 
 def child(store, parent, ident="c#1", rank=2, policy="cancel", **options):
@@ -122,7 +123,7 @@ def test_keyed_child_that_no_one_requests_again_is_closed_with_its_parent(store)
 
 def successor_of(store, run):
     """End a run so that another continues it; returns that one, claimed."""
-    then = store.starting("b", input=b'{"n":2}', run_key=RunKey(run.run_key, "h2", "replace") if run.run_key else None)
+    then = store.starting("b", input=b'{"n":2}', run_key=RunKey(run.run_key, "h2", "continue") if run.run_key else None)
     detail = b'{"restarted_as": "%s"}' % then.id.encode()
     store.do(finish(run, detail=detail, then=then))
     return claimed(store, then.id)
@@ -192,3 +193,59 @@ def test_history_reports_which_children_have_not_ended(store):
     store.do(child(store, parent, "c#2", rank=3, input=b'{"n":2}'))
     store.do(finish(claimed(store, first.run)))
     assert store.history(parent.id).children == ["c#2"]
+
+
+@pytest.mark.parametrize("end", [RunState.SUCCEEDED, RunState.FAILED])
+def test_rollback_makes_an_ended_child_ready_for_its_undo(store, end):
+    """It waits for its worker with nothing else to do; asked for again, also after its end, it is the same rollback."""
+    parent = store.begin()
+    kid = store.do(child(store, parent, kind="workflow"))
+    store.do(finish(claimed(store, kid.run), end))
+    undo = UndoChild(parent.id, parent.claim, "c#1", 0)
+    assert store.twice(undo).run == kid.run
+    (rolling_back,) = store.claim().runs
+    assert (rolling_back.id, rolling_back.undoing) == (kid.run, True)
+    assert store.do(undo).run == kid.run
+    store.do(finish(rolling_back, RunState.CANCELLED))
+    assert store.do(undo).run == kid.run
+    assert store.state(kid.run) is RunState.CANCELLED
+    assert store.do(UndoChild(parent.id, parent.claim + 1, "c#1", 0)).code == "claim_lost"
+
+
+@pytest.mark.parametrize("options", [{"policy": "keep"}, {"run_key": RunKey("k", "h")}, {"kind": "task"}])
+def test_rollback_leaves_children_that_others_may_need_or_that_have_no_undo(store, options):
+    """They stay as they ended."""
+    parent = store.begin()
+    kid = store.do(child(store, parent, **({"kind": "workflow"} | options)))
+    store.do(finish(claimed(store, kid.run)))
+    assert store.do(UndoChild(parent.id, parent.claim, "c#1", 0)) == DONE
+    assert store.state(kid.run) is RunState.SUCCEEDED
+
+
+def test_rollback_cancels_a_child_that_works_with_undo(store):
+    """It undoes its steps itself, or only ends if something else undoes what it did."""
+    for waits_only in (False, True):
+        parent = store.begin()
+        kid = store.do(child(store, parent, kind="workflow"))
+        run = claimed(store, kid.run)
+        undo = UndoChild(parent.id, parent.claim, "c#1", 0, waits_only)
+        assert store.twice(undo).run == kid.run
+        (fact,) = store.history(kid.run).facts
+        assert (fact.kind, fact.payload) == (FactKind.CANCEL, b"false" if waits_only else b"true")
+        store.do(finish(run))
+        assert store.do(undo).run == kid.run
+        assert store.state(kid.run) is (RunState.SUCCEEDED if waits_only else RunState.QUEUED)
+        store.do(finish(parent))
+        for rest in store.claim().runs:
+            store.do(finish(rest, RunState.CANCELLED))
+
+
+def test_children_of_a_failed_run_are_kept_as_long_as_it(store, clock):
+    """A cancel with undo can still undo them."""
+    parent = store.begin()
+    kid = store.do(child(store, parent, kind="workflow"))
+    store.do(finish(claimed(store, kid.run)))
+    store.do(fail(parent))
+    clock.forward(1_000)
+    store.do(ApplyRetention(clock.now(), None, None, None, None))
+    assert store.state(kid.run) is RunState.SUCCEEDED

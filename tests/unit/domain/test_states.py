@@ -75,10 +75,11 @@ def test_unfinished_state_leads_to_an_end(state):
 
 
 @pytest.mark.parametrize("state", sorted(TERMINAL_STATES))
-def test_end_is_left_only_by_a_person_who_continues_it(state):
-    """What succeeded or was cancelled stays so; what failed can only be reopened, or undone."""
+def test_end_is_left_only_by_a_person_who_continues_it_or_for_its_undo(state):
+    """A failed run can be reopened or undone; a child can be undone with its parent, unless it was cancelled."""
     leaving = {move for move in RunMove if is_move_legal(move, state)}
-    assert leaving == ({RunMove.UNDO, RunMove.REOPEN} if state in REOPENABLE_STATES else set())
+    of_a_person = {RunMove.UNDO, RunMove.REOPEN} if state in REOPENABLE_STATES else set()
+    assert leaving == of_a_person | (set() if state is RunState.CANCELLED else {RunMove.UNDO_CHILD})
 
 
 def test_only_idle_runs_can_be_claimed():

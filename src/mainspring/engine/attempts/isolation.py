@@ -4,6 +4,7 @@ Invariant: only names and data are sent to a child. A function without a name th
 when the step is called, with a hint how to fix it.
 """
 
+import contextlib
 import functools
 import importlib
 import importlib.util
@@ -70,6 +71,13 @@ def unwrap_function(fn: Any) -> Any:
     while type(fn).__module__.startswith("mainspring.") and callable(getattr(fn, "fn", None)):
         fn = fn.fn
     return fn
+
+
+def name_undo(undo: Callable[..., Any]) -> str:
+    """Return the import name of an undo; for a local function only a readable name."""
+    with contextlib.suppress(DefinitionError):
+        return import_name_of(getattr(undo, "fn", undo))
+    return f"{getattr(undo, '__module__', '?')}:{getattr(undo, '__qualname__', repr(undo))}"
 
 
 def import_name_of(fn: Callable[..., Any]) -> str:

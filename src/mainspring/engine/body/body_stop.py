@@ -1,5 +1,6 @@
 """The stop of one body: the cancel or deadline that it received, its shielded parts, and the end of its cleanup."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from mainspring.domain.errors import BodyError
@@ -29,6 +30,12 @@ class BodyStop:
     def breaks_shields(self) -> bool:
         """Whether shielded code is stopped, too: a second cancel ends everything but an undo."""
         return self.cleanup_end is OutcomeKind.CANCEL
+
+    def should_undo(self, undoes_on: Collection[OutcomeKind]) -> bool:
+        """Whether the steps are undone after a stop that was received; `undoes_on` = the stops with which that is the default."""
+        if self.kind is None:
+            return False
+        return self.kind in undoes_on if self.undoes is None else self.undoes
 
     def receive(self, outcome: Outcome) -> None:
         """Raise a stop in the body, unless it undoes its steps; in a shielded part when that ends."""

@@ -83,11 +83,10 @@ def build_child_call(
     definition = automation.definition
     signature = automation.signature
     if signature is None:
-        data, read = encode({}), decode
-    else:
-        data, *_ = roundtrip_call(signature, args, kwargs, definition.name, limit=payload_max)
-        read = functools.partial(decode_result, signature, value_name=f"result of {definition.name}")
-    return ChildCall(data, plan, definition), read
+        return ChildCall(encode({}), plan, definition), decode
+    data, args, kwargs = roundtrip_call(signature, args, kwargs, definition.name, limit=payload_max)
+    read = functools.partial(decode_result, signature, value_name=f"result of {definition.name}")
+    return ChildCall(data, plan, definition, arguments=(args, kwargs)), read
 
 
 def find_automation(automation: Automation | str, call: str) -> Automation:

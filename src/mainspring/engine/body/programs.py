@@ -29,7 +29,7 @@ from mainspring.engine.body.body import Body
 from mainspring.engine.body.child_runs import STEP_RUN, read_step_run
 from mainspring.engine.body.request import Request, Restarted, RolledBack, StepCall, Unloaded
 from mainspring.engine.body.run import Run
-from mainspring.engine.body.undo import StepEffect, find_effects, undo_all, undo_each
+from mainspring.engine.body.undo import EFFECT_KINDS, StepEffect, find_effects, undo_all, undo_each
 from mainspring.engine.commands.command_result import read_output_bytes
 from mainspring.engine.commands.command_step import bind_folder, run_command
 from mainspring.engine.commands.output_file_check import expand_output_patterns, request_output_check
@@ -62,6 +62,8 @@ class Program:
     retry: Retry | None = None
     on_blocked: str = "hold"
     cleanup_ms: int = DEFAULT_CLEANUP_MS
+    undoes_on: frozenset[OutcomeKind] = frozenset()
+    """The stops after which the steps are undone, unless a cancel decides otherwise."""
     automation: Automation | None = None
     single: Callable[[], StepCall] | None = None
     measure: Callable[[bytes], int | None] = measure_result
@@ -106,6 +108,8 @@ def _workflow_program(
     promised = expand_output_patterns(automation.definition, run, data)
     check = build_result_check(options.get("expect"))
     encode_value = _make_result_encoder(run, signature, payload_max)
+    stops = {OutcomeKind.CANCEL: "on_cancel", OutcomeKind.DEADLINE: "on_deadline"}
+    undoes_on = frozenset(kind for kind, option in stops.items() if options.get(option) == "undo")
 
     async def main(body: Body) -> Any:
         registry.take_over()  # a child that is given by name is one of those that were loaded together
@@ -120,9 +124,7 @@ def _workflow_program(
         except _ENGINE_EXCEPTIONS:
             raise
         except asyncio.CancelledError:
-            option = "on_deadline" if body.stop.kind is OutcomeKind.DEADLINE else "on_cancel"
-            undoes = options.get(option) == "undo" if body.stop.undoes is None else body.stop.undoes
-            if body.stop.kind is not None and undoes:
+            if body.stop.should_undo(undoes_on):
                 await undo_all(body)
             raise
         except Exception:
@@ -132,7 +134,7 @@ def _workflow_program(
 
     cleanup_ms = to_milliseconds(automation.definition.span("cleanup") or DEFAULT_CLEANUP)
     on_blocked = options.get("on_blocked", "hold")
-    return Program(main, encode_value, automation.retry, on_blocked, cleanup_ms, automation, check=check)
+    return Program(main, encode_value, automation.retry, on_blocked, cleanup_ms, undoes_on, automation, check=check)
 
 
 def _task_program(
@@ -353,13 +355,16 @@ def find_effects_to_undo(history: History, requested: Sequence[Request], run: Cl
     requests = {request.ident: request for request in requested}
     origin = read_fork_origin(run.fork)
     inherited_rank = 0 if origin is None else origin.last_rank
-    steps = [o for o in history.outcomes if o.kind is OutcomeKind.STEP and o.rank > inherited_rank]
+    steps = [o for o in history.outcomes if o.kind in EFFECT_KINDS and o.rank > inherited_rank]
     ended = {outcome.ident for outcome in history.outcomes}
     tried = {attempt.ident: _outcome_of_attempt(attempt) for attempt in history.attempts if attempt.ident not in ended}
     started = [
         _outcome_of_request(request, run.generation)
         for request in requested
-        if request.offered and request.ident not in ended and request.ident not in tried
+        if isinstance(request.call, StepCall)
+        and request.offered
+        and request.ident not in ended
+        and request.ident not in tried
     ]
     unsure = [*tried.values(), *started]
     known = [*history.outcomes, *history.superseded, *unsure]

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.flags.flag import FlagQuestion
-from mainspring.domain.runs.journal import OutcomeKind
+from mainspring.domain.runs.journal import CHILD_UNDO, OutcomeKind
 from mainspring.domain.values.function_signature import Signature
+from mainspring.engine.attempts.isolation import name_undo
 from mainspring.engine.body.deterministic_loop import Timer
 from mainspring.engine.definitions.step_plan import StepPlan
 
@@ -134,6 +135,19 @@ class ChildCall:
     plan: StepPlan
     definition: Definition | None = None
     step: str | None = None
+    arguments: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
+    """Arguments, as a replay reads them, and keyword arguments."""
+
+    @property
+    def undo(self) -> str | None:
+        """The name of what a rollback calls: its undo function, or the undos of the child; None = nothing."""
+        if self.plan.undo is not None:
+            return name_undo(self.plan.undo)
+        definition = self.definition
+        if definition is None or definition.kind is not DefinitionKind.WORKFLOW or self.plan.close == "keep":
+            return None
+        is_shared = self.plan.run_key is not None or definition.option("key") is not None
+        return None if is_shared else CHILD_UNDO
 
     @property
     def automation(self) -> str:
@@ -148,6 +162,15 @@ class StartCall:
     input: bytes
     plan: StepPlan
     definition: Definition
+
+
+@dataclass(frozen=True, slots=True)
+class UndoChildCall:
+    """The rollback of the child of a request; `generation` = that of the request's outcome. `waits_only` = the child only has to end."""
+
+    ident: str
+    generation: int
+    waits_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +191,17 @@ class ReplyCall:
 
 
 RequestCall = (
-    StepCall | TimerCall | SignalCall | EventCall | AskCall | ChildCall | StartCall | FlagCall | ReplyCall | SendCall
+    StepCall
+    | TimerCall
+    | SignalCall
+    | EventCall
+    | AskCall
+    | ChildCall
+    | StartCall
+    | UndoChildCall
+    | FlagCall
+    | ReplyCall
+    | SendCall
 )
 
 

@@ -30,7 +30,7 @@ from mainspring.engine.body.child_runs import (
     read_started_run,
 )
 from mainspring.engine.body.fan_out import Fan, ItemFailed
-from mainspring.engine.body.request import Request, StepCall
+from mainspring.engine.body.request import ChildCall, Request, StepCall
 from mainspring.engine.body.unawaited_calls import caller_frame
 from mainspring.engine.definitions.automation import Automation, Step, Task, Workflow
 from mainspring.engine.definitions.step_plan import StepPlan
@@ -49,7 +49,6 @@ _CHILD_HINTS = {
     "timeout": 'deadline= limits a whole run, waiting included: @ms.workflow(deadline="1h") where {0} is defined. '
     "Or asyncio.timeout(...) around the await: it cancels the child.",
     "retry": "A child has its own retries: retry= where {0} is defined, or on its steps.",
-    "undo": 'A child undoes its own steps: undo= on the steps of {0}, and on_cancel="undo" where it is defined.',
     "delivery": "A child has its own delivery: delivery= where {0} is defined, or on its steps.",
     "isolate": "A child has its own isolation: isolate= where {0} is defined, or on its steps.",
 }
@@ -333,7 +332,8 @@ async def _outcome(
     future = body.future()
     request = Request(kind, ident, name, call, decode, functools.partial(_settle, future, name))
     body.register(request)
-    if isinstance(call, StepCall) and call.plan.undo is not None:
+    undo = call.plan.undo if isinstance(call, StepCall) else call.undo if isinstance(call, ChildCall) else None
+    if undo is not None:
         body.undoable.append(request)
     try:
         return await future

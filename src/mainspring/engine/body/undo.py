@@ -4,6 +4,8 @@ A step counts as in doubt if the body once came to rest while it was open: from 
 step that failed for good had no effect, unless the failure leaves that open (a time-out or a broken connection
 that is not proven unsent). Effects of superseded generations, which had their own keys, are undone after that; they are
 known by the saved input and the name of the undo, because the code may no longer request them.
+
+A child without an undo of its own is undone as a run: the run that rolls back waits until that has undone its steps.
 """
 
 import inspect
@@ -16,19 +18,21 @@ import msgspec
 from mainspring.domain.errors import Permanent
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import FailureKind
-from mainspring.domain.runs.journal import Outcome, OutcomeKind
+from mainspring.domain.runs.journal import CHILD_UNDO, Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.domain.values.codec import decode
 from mainspring.domain.values.function_signature import read_signature
 from mainspring.domain.values.saved_call import decode_call, roundtrip_call
 from mainspring.engine.attempts.isolation import load_in_engine
-from mainspring.engine.body.request import Request, StepCall
+from mainspring.engine.body.request import ChildCall, Request, StepCall, UndoChildCall
 from mainspring.engine.definitions.step_plan import StepPlan
 
 if TYPE_CHECKING:
     from mainspring.engine.body.body import Body
 
 _NO_PLAN = StepPlan()
+EFFECT_KINDS = frozenset({OutcomeKind.STEP, OutcomeKind.CHILD})
+"""Kinds of requests that have effects."""
 
 
 def may_have_happened(request: Request) -> bool:
@@ -40,6 +44,8 @@ def may_have_happened(request: Request) -> bool:
 def _may_have_effect(outcome: Outcome) -> bool:
     if outcome.state is OutcomeState.FAILED:
         failure: Failure | None = outcome.failure
+        if outcome.kind is OutcomeKind.CHILD:  # whatever ended it, its earlier steps have succeeded
+            return failure is None or not failure.not_sent
         return failure is not None and failure.kind is not FailureKind.PERMANENT and not failure.not_sent
     return True
 
@@ -66,19 +72,38 @@ async def undo_all(body: "Body") -> None:
     earlier = _of_earlier_generations(body.superseded, known, current, {request.ident: request for request in requests})
     for request in requests:
         if may_have_happened(request):
-            call = request.call
-            assert isinstance(call, StepCall) and call.plan.undo is not None
-            undo = getattr(call.plan.undo, "fn", call.plan.undo)
-            kwargs = dict(call.kwargs) | ({"result": _result_of(request)} if accepts_result(undo) else {})
-            await _undo(body, f"undo:{request.ident}", request.name, undo, call.args, kwargs, call.plan)
+            await _undo_request(body, request)
     await undo_each(body, earlier)
     body.undoable.clear()
+
+
+async def _undo_request(body: "Body", request: Request) -> None:
+    call = request.call
+    assert isinstance(call, StepCall | ChildCall)
+    generation = body.generation if request.outcome is None else request.outcome.generation
+    if call.plan.undo is None:
+        undo_child = UndoChildCall(request.ident, generation)
+        await _request_undo(body, f"undo:{request.ident}", f"undo {request.name}", undo_child)
+        return
+    if isinstance(call, ChildCall) and request.outcome is None:  # it was cancelled: its undo follows its end
+        end = UndoChildCall(request.ident, generation, waits_only=True)
+        await _request_undo(body, f"end:{request.ident}", f"end of {request.name}", end)
+    args, kwargs = (call.args, call.kwargs) if isinstance(call, StepCall) else call.arguments
+    undo = getattr(call.plan.undo, "fn", call.plan.undo)
+    kwargs = dict(kwargs) | ({"result": _result_of(request)} if accepts_result(undo) else {})
+    await _undo(body, f"undo:{request.ident}", request.name, undo, args, kwargs, call.plan)
 
 
 async def undo_each(body: "Body", effects: Sequence[StepEffect]) -> None:
     """Call the undo of each saved step, in this order."""
     body.rolling_back = True
     for effect in effects:
+        outcome, call = effect.outcome, None if effect.request is None else effect.request.call
+        name = call.undo if outcome.undo is None and isinstance(call, ChildCall) else outcome.undo
+        if name == CHILD_UNDO:
+            undo_child = UndoChildCall(outcome.ident, outcome.generation)
+            await _request_undo(body, effect.ident, f"undo {outcome.name}", undo_child)
+            continue
         undo, args, kwargs, plan = _build_saved_undo(effect.outcome, effect.request)
         await _undo(body, effect.ident, effect.outcome.name, undo, args, kwargs, plan)
 
@@ -92,16 +117,19 @@ async def _undo(
     kwargs: dict[str, Any],
     plan: StepPlan,
 ) -> None:
-    name = f"undo {step}"
     signature = read_signature(undo)
-    data, args, kwargs = roundtrip_call(signature, args, kwargs, name, limit=body.payload_max)
+    data, args, kwargs = roundtrip_call(signature, args, kwargs, f"undo {step}", limit=body.payload_max)
+    own_plan = StepPlan(timeout=plan.timeout, isolate=plan.isolate)
+    await _request_undo(body, ident, f"undo {step}", StepCall(undo, signature, args, kwargs, data, own_plan))
+
+
+async def _request_undo(body: "Body", ident: str, name: str, call: StepCall | UndoChildCall) -> None:
     future = body.future()
 
     def take(_value: Any, _failure: Failure | None) -> None:
         if not future.done():
             future.set_result(None)
 
-    call = StepCall(undo, signature, args, kwargs, data, StepPlan(timeout=plan.timeout, isolate=plan.isolate))
     body.register(Request(OutcomeKind.UNDO, ident, name, call, None, take))
     await future
 
@@ -139,7 +167,7 @@ def _of_earlier_generations(
         effect = (outcome.ident, outcome.generation)
         if (
             outcome.undo is not None
-            and outcome.kind is OutcomeKind.STEP
+            and outcome.kind in EFFECT_KINDS
             and effect not in done
             and _may_have_effect(outcome)
         ):
@@ -157,7 +185,7 @@ def _undone_effects(known: Sequence[Outcome]) -> set[tuple[str, int]]:
     """
     generations: dict[str, set[int]] = {}
     for outcome in known:
-        if outcome.kind is OutcomeKind.STEP:
+        if outcome.kind in EFFECT_KINDS:
             generations.setdefault(outcome.ident, set()).add(outcome.generation)
     done: set[tuple[str, int]] = set()
     for outcome in known:
@@ -180,10 +208,14 @@ def _build_saved_undo(
     plan, args = _NO_PLAN, ()
     undo: Any
     try:
-        if request is not None and isinstance(request.call, StepCall) and request.call.plan.undo is not None:
-            plan = request.call.plan
+        call = None if request is None else request.call
+        if request is not None and isinstance(call, StepCall | ChildCall) and call.plan.undo is not None:
+            plan = call.plan
             undo = getattr(plan.undo, "fn", plan.undo)
-            args, kwargs = decode_call(request.call.signature, data, f"input of {outcome.name}")
+            if isinstance(call, StepCall):
+                args, kwargs = decode_call(call.signature, data, f"input of {outcome.name}")
+            else:
+                args, kwargs = call.arguments
             value = request.decode(result) if result is not None and request.decode is not None else None
         else:
             undo = load_in_engine(outcome.undo or "")

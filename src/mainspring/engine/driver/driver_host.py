@@ -95,8 +95,8 @@ class DriverHost(Protocol):
         """Return the command that starts a child, or a run of its own."""
         ...
 
-    def cancel_child(self, run: ClaimedRun, request: Request) -> None:
-        """Cancel a child that no code awaits any more."""
+    def cancel_child(self, run: ClaimedRun, request: Request, *, undo: bool | None) -> None:
+        """Cancel a child that no code awaits any more; `undo` = whether it undoes its steps, None = as its definition says."""
         ...
 
     def failure_of(self, error: BaseException) -> Failure:

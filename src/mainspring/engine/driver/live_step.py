@@ -1,6 +1,5 @@
 """A live step: its attempt runs or is due at a known time. Builds its attempt and its records."""
 
-import contextlib
 from typing import Any
 
 from mainspring.domain.errors import DefinitionError
@@ -10,7 +9,7 @@ from mainspring.domain.states import AttemptState
 from mainspring.domain.values.saved_call import decode_call
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.executor import AttemptHandle
-from mainspring.engine.attempts.isolation import choose_isolation, import_name_of
+from mainspring.engine.attempts.isolation import choose_isolation, name_undo
 from mainspring.engine.body.request import Request, StepCall
 from mainspring.engine.driver.driver_host import DriverHost
 from mainspring.store.commands.journal import SaveAttempt
@@ -51,13 +50,8 @@ class LiveStep:
 
     @property
     def undo_name(self) -> str | None:
-        """The import name of its undo, by which a later generation finds it; for a local function only a readable name."""
-        undo = self.call.plan.undo
-        if undo is None:
-            return None
-        with contextlib.suppress(DefinitionError):
-            return import_name_of(getattr(undo, "fn", undo))
-        return f"{getattr(undo, '__module__', '?')}:{getattr(undo, '__qualname__', repr(undo))}"
+        """The name of its undo, by which a later generation finds it."""
+        return None if self.call.plan.undo is None else name_undo(self.call.plan.undo)
 
     def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments of this attempt; a retry decodes them again, because an earlier attempt may have changed them."""

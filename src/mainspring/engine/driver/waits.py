@@ -23,7 +23,9 @@ from mainspring.engine.body.request import (
     SignalCall,
     StepCall,
     TimerCall,
+    UndoChildCall,
 )
+from mainspring.engine.driver.child_undos import ChildUndos
 from mainspring.engine.driver.loaded_run import halt_run_on_error
 from mainspring.engine.driver.run_end import RunHalt
 from mainspring.engine.driver.run_updates import RunUpdates
@@ -39,6 +41,7 @@ _FACT_KINDS = {
     OutcomeKind.EVENT: FactKind.EVENT,
     OutcomeKind.ANSWER: FactKind.ANSWER,
     OutcomeKind.CHILD: FactKind.CHILD,
+    OutcomeKind.UNDO: FactKind.CHILD,
 }
 
 _PAUSE_FACTS = frozenset({FactKind.PAUSE, FactKind.RESUME})
@@ -51,6 +54,7 @@ class RunWaits:
 
     def __init__(self, loaded: "LoadedRun", history: History | None) -> None:
         self._loaded = loaded
+        self._child_undos = ChildUndos(loaded, self)
         self._updates = RunUpdates(loaded, history)
         self._open: dict[str, Request] = {}
         self._deferred_timers: list[tuple[int, Request]] = []
@@ -71,6 +75,9 @@ class RunWaits:
         if isinstance(call, TimerCall):
             self._loaded.wakeups.push(self._to_wall_time(request, call.due_at), request)
             return
+        if isinstance(call, UndoChildCall):
+            self._child_undos.start(request, call)
+            return
         self._open[request.ident] = request
         loaded = self._loaded
         if isinstance(call, EventCall):
@@ -88,6 +95,11 @@ class RunWaits:
             self._open_wait(request, "ask", request.name, until_at, question=loaded.host.seal(call.question))
         elif isinstance(call, ChildCall):
             self._start_child(request, call)
+
+    def await_run(self, request: Request, run: str) -> None:
+        """Wait for the end of a run that is no child of the request."""
+        self._open[request.ident] = request
+        self._open_wait(request, "run", run, None)
 
     def _to_wall_time(self, request: Request, run_at: int) -> int:
         """Return the clock time of an instant of run time, which was requested as a span from the newest outcome.
@@ -157,7 +169,7 @@ class RunWaits:
             elif self._answered(result):
                 if isinstance(result, StartAnswer) and result.by_key:
                     # Its run key matches a run that is not a child, or a child of another run: wait for its end all the same.
-                    self._open_wait(request, "run", result.run, None)
+                    self.await_run(request, result.run)
                 loaded.host.read_inboxes()
                 loaded.advance()
 
@@ -170,7 +182,8 @@ class RunWaits:
         if request.kind in (OutcomeKind.EVENT, OutcomeKind.ANSWER):
             loaded.host.store.submit(CloseWait(loaded.run.id, loaded.claim, request.ident), self._answered)
         elif isinstance(call, ChildCall) and call.plan.close == "cancel":
-            loaded.host.cancel_child(loaded.run, request)
+            undoes = loaded.body.rolling_back or loaded.body.stop.should_undo(loaded.program.undoes_on)
+            loaded.host.cancel_child(loaded.run, request, undo=call.plan.undo is None if undoes and call.undo else None)
         elif isinstance(call, ChildCall) and request.detached and not is_started:
             self._start_child(request, call)
 
@@ -188,7 +201,7 @@ class RunWaits:
         """After a cancel or the deadline: let the time for cleanup begin, counted from it."""
         loaded, body = self._loaded, self._loaded.body
         self.stop_sent = False
-        if body.stop.kind is None or body.stop.cleanup_end is not None or body.done:
+        if body.stop.kind is None or body.stop.cleanup_end is not None or body.done or loaded.run.undoing:
             return
         moved_ms = loaded.clock_steps.moved(body.stop.rank)
         loaded.wakeups.deadline_at = body.stop.at + moved_ms + loaded.program.cleanup_ms
@@ -213,7 +226,9 @@ class RunWaits:
 
     def _handle_due(self, now: int) -> None:
         deadline_at = self._loaded.wakeups.deadline_at
-        if deadline_at is not None and deadline_at <= now:
+        if self._loaded.body.rolling_back:
+            self._loaded.wakeups.deadline_at = None  # a rollback is completed
+        elif deadline_at is not None and deadline_at <= now:
             is_first = self._loaded.body.stop.kind is None
             kind = OutcomeKind.DEADLINE if is_first else OutcomeKind.CLEANUP_TIMEOUT
             self._stop(kind, max(now, deadline_at), None)
@@ -364,6 +379,8 @@ class RunWaits:
         if fact.kind is FactKind.SIGNAL:
             self.accepting[request.ident] = request
         state, output, failure = OutcomeState.SUCCEEDED, fact.payload, fact.failure
+        if isinstance(call, UndoChildCall):  # a child that has undone its steps ends as cancelled
+            output = failure = None
         if failure is not None:
             state = OutcomeState.FAILED
         elif fact.kind is FactKind.RESULT and (mismatch := self._result_mismatch(request, output)) is not None:
@@ -380,6 +397,7 @@ class RunWaits:
             marked=request.kind is not OutcomeKind.SIGNAL,
             input=_input_of(call, fact),
             name=fact.name if fact.kind is FactKind.SIGNAL else None,
+            undo=call.undo if isinstance(call, ChildCall) else None,
         )
 
     def _reject(self, request: Request, fact: Fact, error: Exception) -> None:

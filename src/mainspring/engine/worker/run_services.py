@@ -77,7 +77,7 @@ class RunServices:
     def refusal_of(self, name: str, refused: Refused) -> Failure:
         """Return a refused start of a child as a failure."""
         message = f"child {name!r} was not started: {refused.text or refused.code}"
-        return Failure(type="Refused", code=refused.code, message=message, kind=FailureKind.PERMANENT)
+        return Failure(type="Refused", code=refused.code, message=message, kind=FailureKind.PERMANENT, not_sent=True)
 
     def child_of(self, run: ClaimedRun, request: Request, call: ChildCall | StartCall) -> StartRun:
         """Return the command that starts a child, or a run of its own."""
@@ -85,9 +85,9 @@ class RunServices:
         definitions = [automation.definition for automation in other]
         return build_child_start(run, request, call, self.clock.now(), self.sealing, definitions)
 
-    def cancel_child(self, run: ClaimedRun, request: Request) -> None:
-        """Cancel a child that no code awaits any more."""
-        self.store.submit(CancelChild(run.id, run.claim, request.ident), ignore_answer)
+    def cancel_child(self, run: ClaimedRun, request: Request, *, undo: bool | None) -> None:
+        """Cancel a child that no code awaits any more; `undo` = whether it undoes its steps, None = as its definition says."""
+        self.store.submit(CancelChild(run.id, run.claim, request.ident, undo), ignore_answer)
 
     def restart_of(self, run: ClaimedRun, program: Program, data: bytes) -> StartRun:
         """Return the run that continues `run` with a new input."""

@@ -21,7 +21,7 @@ def has_undo_left(history: RunHistory) -> bool:
     """Whether a step that is done, or in doubt, has an undo that was not called."""
     undone_idents = {outcome.ident for outcome in list_undone(history)}
     return any(
-        o.undo is not None and o.kind is OutcomeKind.STEP and o.state not in _NOTHING and o.ident not in undone_idents
+        o.undo is not None and o.kind in _WORK and o.state not in _NOTHING and o.ident not in undone_idents
         for o in _list_counting(history)
     )
 

@@ -345,13 +345,31 @@ class MarkRunDone(StoreCommand[CommandDone | Refused], frozen=True):
 
 
 class CancelChild(StoreCommand[CommandDone | Refused], frozen=True):
-    """Cancel the child of a request that the body abandoned, or the run that continues that child. Answer: CommandDone,
-    Refused claim_lost.
+    """Cancel the child of a request that the body abandoned, or the run that continues that child. `undo` as in CancelRun.
+    Answer: CommandDone, Refused claim_lost.
     """
 
     run: str
     claim: int
     ident: str
+    undo: bool | None = None
+
+
+class UndoChild(StoreCommand[StartAnswer | CommandDone | Refused], frozen=True):
+    """Undo the child of a request whose run rolls back: one that has ended undoes its steps, one that works is cancelled
+    and then undoes them. `generation` = that of the request's outcome.
+
+    `waits_only` = something else undoes what it did: it only has to end.
+
+    Answer: StartAnswer with the child to wait for, also if it has ended since; CommandDone if it has no undo; Refused
+    claim_lost.
+    """
+
+    run: str
+    claim: int
+    ident: str
+    generation: int
+    waits_only: bool = False
 
 
 class DiscardRun(StoreCommand[CommandDone | Refused], frozen=True):

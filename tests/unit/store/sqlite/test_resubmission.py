@@ -227,6 +227,7 @@ COMMANDS: list[Any] = [
     queries.AcceptQuery("q1"),
     queries.AnswerQuery("q1", b"1"),
     runs.CancelChild(run="mine", claim=1, ident="kid"),
+    runs.UndoChild(run="mine", claim=1, ident="kid", generation=0),
     opening("u1"),
     sessions.RecordHeartbeat(),
     sessions.RecordHeartbeat(1024, 500),

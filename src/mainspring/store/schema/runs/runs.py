@@ -212,6 +212,7 @@ class EndedRun(msgspec.Struct, frozen=True):
     is_member: bool
     is_limited: bool
     has_open_updates: bool
+    undoing: bool
 
 
 ENDED_RUN: Final = RowType(

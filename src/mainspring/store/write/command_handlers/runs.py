@@ -17,6 +17,7 @@ from mainspring.store.commands.runs import (
     ReopenRun,
     StartRun,
     SuspendRun,
+    UndoChild,
 )
 from mainspring.store.transaction import HandlerTable
 from mainspring.store.write.runs import claims, recover_stopped_run, run_transitions, start
@@ -35,6 +36,7 @@ HANDLERS: Final[HandlerTable] = dict(
         GiveResult.answered_by(recover_stopped_run.give_result),
         CancelRun.answered_by(recover_stopped_run.cancel_run),
         CancelChild.answered_by(run_transitions.cancel_child),
+        UndoChild.answered_by(run_transitions.undo_child),
         MarkRunDone.answered_by(recover_stopped_run.mark_run_done),
         DiscardRun.answered_by(recover_stopped_run.discard_run),
     )

@@ -7,7 +7,7 @@ import msgspec
 
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.states import FailureReason, RunMove, RunState, is_move_legal, target_state
-from mainspring.store.commands.results import DONE, CommandDone, Refused
+from mainspring.store.commands.results import CLAIM_LOST, DONE, CommandDone, Refused, StartAnswer
 from mainspring.store.commands.runs import (
     AnnotateRun,
     CancelChild,
@@ -17,6 +17,7 @@ from mainspring.store.commands.runs import (
     ReleaseRun,
     StartRun,
     SuspendRun,
+    UndoChild,
 )
 from mainspring.store.run_end_counts import count_end, count_size
 from mainspring.store.schema.runs.runs import (
@@ -246,7 +247,7 @@ def _announce_end(
     if ended.partition is not None:
         partitions.release_partitions(tx, run)
     run_keys.record_key_state(tx, automation, ended.run_key, run, state)
-    if ended.parent is not None and ended.parent_ident is not None:
+    if ended.parent is not None and ended.parent_ident is not None and not _was_parent_notified(tx, ended):
         inbox.deliver_end_to_parent(tx, run, automation, ended.parent, ended.parent_ident, state, result, failure)
     inbox.deliver_end_to_waiting_runs(tx, run, automation, state, result, failure)
     if ended.has_subscribers:
@@ -256,11 +257,16 @@ def _announce_end(
     count_end(tx, automation, state, ended.started_at, reason)
 
 
-def close_children(tx: Transaction, run: str) -> None:
-    """Cancel the unfinished children of a run that ended, unless they are to be kept."""
+def _was_parent_notified(tx: Transaction, ended: EndedRun) -> bool:
+    """Tell whether the parent has received an end of this child, which was undone since."""
+    return ended.undoing and tx.first("has_outcome_of_request", (ended.parent, ended.parent_ident)) is not None
+
+
+def close_children(tx: Transaction, run: str, *, undo: bool | None = None) -> None:
+    """Cancel the unfinished children of a run that ended or rolls back, unless they are to be kept."""
     for child in REQUESTED_CHILD.read_all(tx.all("list_open_children", (run,))):
         if child.close_policy == "cancel":
-            request_cancel(tx, child.id, f"close:{run}", "its parent run ended")
+            request_cancel(tx, child.id, f"close:{run}", "its parent run ended", undo=undo)
 
 
 def cancel_child(tx: Transaction, command: CancelChild) -> CommandDone | Refused:
@@ -270,8 +276,28 @@ def cancel_child(tx: Transaction, command: CancelChild) -> CommandDone | Refused
         return answer_lost_claim(tx, c.run, c.claim)
     child = CHILD_OF_STEP.read_first(tx.all("find_child_of_step", (c.run, c.ident)))
     if child is not None and not child.is_finished:
-        request_cancel(tx, child.id, f"gave-up:{c.run}:{c.ident}", "its parent no longer awaits it")
+        request_cancel(tx, child.id, f"gave-up:{c.run}:{c.ident}", "its parent no longer awaits it", undo=c.undo)
     return DONE
+
+
+def undo_child(tx: Transaction, command: UndoChild) -> StartAnswer | CommandDone | Refused:
+    """Let the child of a request undo its steps. A cancelled one has done what its cancel decided."""
+    c = command
+    if not is_run_owner(tx, c.run, c.claim):
+        return CLAIM_LOST
+    child = tx.value("find_child_to_undo", (c.run, c.ident, c.generation), str)
+    found = None if child is None else read_receiving_run(tx, child)
+    if child is None or found is None:
+        return DONE
+    tx.hold("run", child)
+    state = rollback.read_rollback_state(tx, child)
+    if not found.is_finished:
+        request_cancel(tx, child, f"undo:{c.run}:{c.ident}", "its parent rolls back", undo=not c.waits_only)
+    elif is_move_legal(RunMove.UNDO_CHILD, found.state) and not c.waits_only and not state.undoing:
+        if not state.should_undo(undo=True):
+            return DONE
+        rollback.begin_rollback(tx, child, state)
+    return StartAnswer(child, created=False, state=target_state(RunMove.UNDO_CHILD))
 
 
 def supersede_children(tx: Transaction, run: str, generation: int, from_request: int) -> None:
@@ -304,7 +330,7 @@ def request_cancel(
         if found.is_finished and (refusal := _refuse_rollback(tx, run, rollback_state)) is not None:
             return refusal
         rollback.begin_rollback(tx, run, rollback_state)
-        close_children(tx, run)
+        close_children(tx, run, undo=True)
         return DONE
     if rollback_state.undoing and found.state != RunState.NEEDS_ATTENTION:
         if undo is not False:

@@ -1,0 +1,1 @@
+select 1 from journal where run = ? and ident = ? and superseded is null
