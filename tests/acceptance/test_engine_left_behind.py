@@ -370,7 +370,6 @@ async def test_a_restart_ends_what_the_run_left_behind_first(tmp_path):
 # -- options that would do nothing -------------------------------------------------------------------------------------
 
 OF_CHILD = {
-    "undo": engine_steps.double,
     "timeout": "5s",
     "retry": 3,
     "delivery": "at_least_once",

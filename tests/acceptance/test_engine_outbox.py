@@ -79,7 +79,8 @@ async def test_every_kind_of_step_sends(place):
         assert sent(engine, single_run) == [id_of(single_run, "single#1")]
         run = await engine.start(all_kinds)
         await engine.until(run, RunState.FAILED)
-        idents = [outcome.ident for outcome in engine.history(run).outcomes if outcome.kind in ("step", "undo")]
+        outcomes = [outcome for outcome in engine.history(run).outcomes if outcome.kind in ("step", "undo")]
+        idents = [outcome.ident for outcome in outcomes if outcome.ident != "undo:inner#1"]
         seconds = [2 if "send_one" in ident and "undo" not in ident else 1 for ident in idents]
         assert sent(engine, run) == [id_of(run, ident, n) for ident, n in zip(idents, seconds, strict=True)]
         assert len(idents) == 4

@@ -36,18 +36,22 @@ _RUN = "run"
 
 
 class PastSlot(msgspec.Struct, frozen=True):
-    """A slot of the range. `verdict` = its record (run, missed, skipped; None = none). `is_to_come` = its schedule will make the run."""
+    """A slot of the range. `verdict` = its record (run, missed, skipped; None = none). `is_to_come` = its schedule will make the run.
+
+    `is_repeated` = it gets a new run although it has one.
+    """
 
     schedule: str
     slot_at: int
     verdict: str | None
     run: str | None
     is_to_come: bool
+    is_repeated: bool = False
 
     @property
     def needs_run(self) -> bool:
         """Whether a backfill makes a run of it."""
-        return self.verdict != _RUN and not self.is_to_come
+        return (self.verdict != _RUN or self.is_repeated) and not self.is_to_come
 
     @property
     def key(self) -> str:
@@ -64,8 +68,11 @@ class BackfillAnswer(msgspec.Struct, frozen=True, kw_only=True):
     refused: dict[str, str] = {}
 
 
-def list_past_slots(reads: ServiceReads, automation: str, first_at: int, end_at: int, now_at: int) -> list[PastSlot]:
-    """Return the slots of an automation from `first_at` to before `end_at` (ms), oldest first, by its present schedules.
+def list_past_slots(
+    reads: ServiceReads, automation: str, first_at: int, end_at: int, now_at: int, *, again: bool = False
+) -> list[PastSlot]:
+    """Return the slots of an automation from `first_at` to before `end_at` (ms), oldest first, by its present schedules. `again` = those
+    with a run get a new one.
 
     Raises:
         NotFoundError: it has no schedule that could have slots.
@@ -84,9 +91,9 @@ def list_past_slots(reads: ServiceReads, automation: str, first_at: int, end_at:
         for slot_at in slots:
             row = known.get(slot_at)
             is_upcoming = row is None and plan.next_slot_at is not None and slot_at >= plan.next_slot_at
-            found.append(
-                PastSlot(plan.name, slot_at, row.verdict if row else None, row.run if row else None, is_upcoming)
-            )
+            verdict, run = (None, None) if row is None else (row.verdict, row.run)
+            is_repeated = again and verdict == _RUN
+            found.append(PastSlot(plan.name, slot_at, verdict, run, is_upcoming, is_repeated))
     return sorted(found, key=lambda slot: (slot.slot_at, slot.schedule))
 
 
@@ -160,14 +167,21 @@ def _build_command(
         run=make_id("r", now, clock.random_bits(_ID_BITS)),
         now_at=now,
         trigger=f"{BACKFILL}{defaults.schedule} by {act.actor}",
-        options=StartOptions(key=slot.key, key_policy="restart", due_at=due_at, priority=_LOWEST_PRIORITY),
+        options=StartOptions(
+            key=slot.key,
+            key_policy="one_live" if slot.is_repeated else "restart",
+            due_at=due_at,
+            priority=_LOWEST_PRIORITY,
+        ),
         slot=SlotLink(defaults.schedule, slot.slot_at),
         sealing=sealing,
     )
     if start.partition is None and defaults.definition.option("overlap") != "allow":
         start = msgspec.structs.replace(start, partition=schedule_partition(defaults.schedule))
     late = format_duration(timedelta(seconds=(now - slot.slot_at) // 1000))
-    return BackfillSlot(defaults.schedule, slot.slot_at, start, f"backfilled by {act.actor}, {late} late")
+    verb = "repeated" if slot.is_repeated else "backfilled"
+    note = f"{verb} by {act.actor}, {late} late"
+    return BackfillSlot(defaults.schedule, slot.slot_at, start, note, again=slot.is_repeated)
 
 
 def _read_plans(reads: ServiceReads, automation: str) -> list[SchedulePlan]:

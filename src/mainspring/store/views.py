@@ -309,6 +309,8 @@ class SlotView(msgspec.Struct, frozen=True):
     run: str | None
     note: str | None
     made_at: int
+    number: int = 1
+    """How many runs it was given: a person may repeat a slot."""
 
 
 class LockView(msgspec.Struct, frozen=True):

@@ -200,7 +200,8 @@ def test_rollback_makes_an_ended_child_ready_for_its_undo(store, end):
     """It waits for its worker with nothing else to do; asked for again, also after its end, it is the same rollback."""
     parent = store.begin()
     kid = store.do(child(store, parent, kind="workflow"))
-    store.do(finish(claimed(store, kid.run), end))
+    run = claimed(store, kid.run)
+    store.do(outcome(run, 1, undo="m:f"), finish(run, end))
     undo = UndoChild(parent.id, parent.claim, "c#1", 0)
     assert store.twice(undo).run == kid.run
     (rolling_back,) = store.claim().runs
@@ -212,12 +213,13 @@ def test_rollback_makes_an_ended_child_ready_for_its_undo(store, end):
     assert store.do(UndoChild(parent.id, parent.claim + 1, "c#1", 0)).code == "claim_lost"
 
 
-@pytest.mark.parametrize("options", [{"policy": "keep"}, {"run_key": RunKey("k", "h")}, {"kind": "task"}])
+@pytest.mark.parametrize("options", [{}, {"policy": "keep"}, {"run_key": RunKey("k", "h")}, {"kind": "task"}])
 def test_rollback_leaves_children_that_others_may_need_or_that_have_no_undo(store, options):
     """They stay as they ended."""
     parent = store.begin()
     kid = store.do(child(store, parent, **({"kind": "workflow"} | options)))
-    store.do(finish(claimed(store, kid.run)))
+    run = claimed(store, kid.run)
+    store.do(outcome(run, 1, undo="m:f" if options else None), finish(run))
     assert store.do(UndoChild(parent.id, parent.claim, "c#1", 0)) == DONE
     assert store.state(kid.run) is RunState.SUCCEEDED
 
@@ -232,7 +234,7 @@ def test_rollback_cancels_a_child_that_works_with_undo(store):
         assert store.twice(undo).run == kid.run
         (fact,) = store.history(kid.run).facts
         assert (fact.kind, fact.payload) == (FactKind.CANCEL, b"false" if waits_only else b"true")
-        store.do(finish(run))
+        store.do(outcome(run, 1, undo="m:f"), finish(run))
         assert store.do(undo).run == kid.run
         assert store.state(kid.run) is (RunState.SUCCEEDED if waits_only else RunState.QUEUED)
         store.do(finish(parent))

@@ -1,5 +1,8 @@
 """Slots that are made up for, pauses on record, and schedules whose data are recreated."""
 
+import msgspec
+
+from mainspring.domain.states import RunState
 from mainspring.store.base import UnfinishedRun
 from mainspring.store.commands.automations import (
     BACKFILL,
@@ -15,7 +18,7 @@ from mainspring.store.commands.results import DONE, Refused, StartAnswer
 from mainspring.store.commands.runs import SlotLink
 from mainspring.store.read.runs.worker_reads import WorkerReads
 from mainspring.store.read.status.status import plans, schedules, slots_between
-from tests.contract.store.process import audited
+from tests.contract.store.process import audited, finish
 
 OLD, NEW = b'{"cron":"0 * * * *"}', b'{"cron":"0 * * * *","years":2}'
 HOUR = 3_600_000
@@ -44,6 +47,20 @@ def test_slot_below_low_water_is_made_by_backfill_only(store, clock):
     assert isinstance(refused, Refused)
     assert refused == Refused("has_run", "'a' has its run of 1970-01-01 00:00:01 UTC already: back-1000")
     assert slots(store) == [(1_000, "run", "back-1000")]
+
+
+def test_slot_is_repeated_on_purpose_after_its_run_has_ended(store, clock):
+    """The newest run counts, and the row has the number of runs; not while a run of the slot lives."""
+    store.announce("a", schedules=(row(clock.now() + 5_000),))
+    first = store.do(back(store, 1_000))
+    again = msgspec.structs.replace(back(store, 1_000, "second"), again=True)
+    refused = store.do(again)
+    assert (refused.code, first.run in refused.text) == ("has_run", True)
+    store.do(finish(store.claim_one()))
+    assert store.twice(audited(again)).run == again.start.id
+    assert slots(store) == [(1_000, "run", again.start.id)]
+    assert store.reader.read_text("select number from slots", ()) == [(2,)]
+    assert store.state(first.run) is RunState.SUCCEEDED
 
 
 def test_missed_slot_is_made_up_for_by_backfill(store, clock):

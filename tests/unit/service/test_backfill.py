@@ -13,6 +13,7 @@ from mainspring.service import backfill
 from mainspring.service.runs.bulk import BulkDueTimes
 from mainspring.service.slot_check import unaccounted
 from mainspring.store.commands.automations import MakeSlot, PauseAutomation, ResumeAutomation
+from mainspring.store.commands.runs import CancelRun
 from mainspring.store.read.runs.run_views import list_runs
 from mainspring.store.read.status.status import slots
 
@@ -58,6 +59,23 @@ def test_backfill_makes_each_slot_of_a_past_range_once(store, reads, clock, act,
     ]
     again = make(store, reads, clock, act("b2"), top - 4 * HOUR, top)
     assert (again.made, sum(slot.needs_run for slot in again.slots)) == (1, 1)
+
+
+def test_slots_are_repeated_on_purpose(store, reads, clock, act, announced):
+    """Those whose run has ended get a new one under the same key; the record says by whom, and monitors count the newest."""
+    top = announced(overlap="allow")
+    make(store, reads, clock, act("b1"), top - 2 * HOUR, top)
+    first, second = list_runs(store.reader, name="work").runs
+    store.apply(CancelRun(first.id, "c1"))
+    found = backfill.list_past_slots(reads, "work", top - 2 * HOUR, top, clock.now(), again=True)
+    answer = backfill.backfill(store, reads, clock, "work", found, act=act("b2"))
+    assert answer.made == 1
+    ((_, reason),) = answer.refused.items()
+    assert f"run {second.id}" in reason
+    assert "has not ended" in reason
+    repeated = next(slot for slot in slots(store.reader, "work") if slot.number == 2)
+    assert repeated.run not in (first.id, second.id)
+    assert "repeated by" in (repeated.note or "")
 
 
 def test_backfill_repeated_under_its_command_id_makes_no_more(store, reads, clock, act, announced):

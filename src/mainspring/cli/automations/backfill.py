@@ -23,13 +23,16 @@ _MAX_REJECTED_PRINTED = 20
 @click.argument("name", type=params.AUTOMATION)
 @click.option("--from", "first", metavar="TIME", required=True, help="first due time: 2026-03-01, or 7d (ago)")
 @click.option("--to", "end", metavar="TIME", help="end, not included (default: now)")
+@click.option(
+    "--again", is_flag=True, help="also start a new run for due times whose run has ended; the newest run counts"
+)
 @click.option("--dry-run", is_flag=True, help="only list the runs that would start")
 @rate_option
 @pass_invocation
 def backfill_command(
-    invocation: Invocation, name: str, *, first: str, end: str | None, dry_run: bool, rate: str | None
+    invocation: Invocation, name: str, *, first: str, end: str | None, again: bool, dry_run: bool, rate: str | None
 ) -> int:
-    """A due time that has a run already is left alone; a missed or skipped one gets its run. Needs -y.
+    """A due time that has a run already is left alone, without --again; a missed or skipped one gets its run. Needs -y.
 
     The runs have the lowest priority. They run one after another, unless overlap="allow". --rate stores a start time for each.
     """
@@ -39,7 +42,7 @@ def backfill_command(
     now, zone = invocation.clock.now(), invocation.zone
     first_at = parse_instant(first, now, zone, back=True)
     end_at = now if end in (None, "now") else parse_instant(end or "", now, zone, back=True)
-    slots = list_past_slots(invocation.reads, name, first_at, end_at, now)
+    slots = list_past_slots(invocation.reads, name, first_at, end_at, now, again=again)
     run_count = sum(slot.needs_run for slot in slots)
     if not dry_run and run_count:
         invocation.confirm(f"Start {formatting.format_count(run_count, 'run')} of {name}")
@@ -69,7 +72,7 @@ def _print(invocation: Invocation, name: str, result: "BackfillAnswer") -> int:
 
     output = invocation.output
     selected = [slot for slot in result.slots if slot.needs_run]
-    has_run = sum(slot.run is not None for slot in result.slots)
+    has_run = sum(slot.run is not None and not slot.needs_run for slot in result.slots)
     pending_count = sum(slot.is_to_come for slot in result.slots)
     slot_texts = {
         slot.key: formatting.format_moment(slot.slot_at, invocation.clock.now(), invocation.zone) for slot in selected
@@ -113,4 +116,6 @@ def _print(invocation: Invocation, name: str, result: "BackfillAnswer") -> int:
 
 
 def _explain_slot(slot: "PastSlot") -> str:
+    if slot.is_repeated:
+        return f"run {slot.run}: again"
     return "not recorded" if slot.verdict is None else slot.verdict

@@ -126,7 +126,8 @@ BACKFILL: Final = "backfill of "
 
 
 class BackfillSlot(StoreCommand[StartAnswer | Refused], frozen=True):
-    """Create the run of a past slot without one: below low water, missed or skipped. For people, as an operation.
+    """Create the run of a past slot without one: below low water, missed or skipped. For people, as an operation. `again` = also a
+    new run for a slot whose run has ended: the newest run counts.
 
     Answer: StartAnswer, Refused has_run | not_past (its schedule will serve it) | not_found, or as StartRun.
     """
@@ -135,6 +136,7 @@ class BackfillSlot(StoreCommand[StartAnswer | Refused], frozen=True):
     slot_at: int
     start: StartRun
     note: str
+    again: bool = False
 
 
 class DismissSlot(StoreCommand[CommandDone | Refused], frozen=True):

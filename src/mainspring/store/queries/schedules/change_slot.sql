@@ -1,1 +1,1 @@
-update slots set verdict = ?, run = ?, note = ?, made_at = ? where schedule = ? and slot_at = ?
+update slots set verdict = ?, run = ?, note = ?, made_at = ?, number = number + ? where schedule = ? and slot_at = ?

@@ -1,1 +1,1 @@
-select schedule, slot_at, verdict, run, note, made_at from slots where schedule = ? and slot_at >= ? and slot_at <= ? order by slot_at limit ?
+select schedule, slot_at, verdict, run, note, made_at, number from slots where schedule = ? and slot_at >= ? and slot_at <= ? order by slot_at limit ?

@@ -13,6 +13,7 @@ TABLE: Final = TableSchema(
         text("run", null=True),
         text("note", null=True),
         integer("made_at"),
+        integer("number"),
     ),
     keys=(("schedule", "slot_at"),),
 )

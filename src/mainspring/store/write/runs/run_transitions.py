@@ -294,7 +294,7 @@ def undo_child(tx: Transaction, command: UndoChild) -> StartAnswer | CommandDone
     if not found.is_finished:
         request_cancel(tx, child, f"undo:{c.run}:{c.ident}", "its parent rolls back", undo=not c.waits_only)
     elif is_move_legal(RunMove.UNDO_CHILD, found.state) and not c.waits_only and not state.undoing:
-        if not state.should_undo(undo=True):
+        if not state.should_undo(undo=True) or not tx.first("has_undo", (child,)):
             return DONE
         rollback.begin_rollback(tx, child, state)
     return StartAnswer(child, created=False, state=target_state(RunMove.UNDO_CHILD))

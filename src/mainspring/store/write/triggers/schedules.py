@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 
 from mainspring.domain.clock import MAX_CLOCK_LEAD_MS
-from mainspring.domain.states import RunMove, target_state
+from mainspring.domain.states import TERMINAL_STATES, RunMove, target_state
 from mainspring.domain.time.slot_verdict import SlotVerdict
 from mainspring.store.commands.automations import (
     AnnounceDefinitions,
@@ -103,8 +103,12 @@ def backfill_slot(tx: Transaction, command: BackfillSlot) -> StartAnswer | Refus
         return Refused("not_found", f"there is no schedule {c.schedule!r}")
     known = tx.first("find_slot", (c.schedule, c.slot_at))
     verdict, run = known if known is not None else (None, None)
-    if verdict == RUN:
+    if verdict == RUN and run == c.start.id:  # sent again
+        return start_run(tx, c.start)
+    if verdict == RUN and not c.again:
         return Refused("has_run", f"{c.schedule!r} has its run of {_format_instant(c.slot_at)} already: {run}")
+    if run is not None and tx.value("find_run_state", (run,), str) not in (None, *TERMINAL_STATES):
+        return Refused("has_run", f"run {run} of {c.schedule!r} for {_format_instant(c.slot_at)} has not ended")
     *_, next_slot_at = schedule
     if c.slot_at > tx.now or (known is None and next_slot_at is not None and c.slot_at >= next_slot_at):
         return Refused(
@@ -117,7 +121,7 @@ def backfill_slot(tx: Transaction, command: BackfillSlot) -> StartAnswer | Refus
     if known is None:
         tx.change("insert_slot", (c.schedule, c.slot_at, RUN, answer.run, c.note, tx.now))
     else:
-        tx.change("change_slot", (RUN, answer.run, c.note, tx.now, c.schedule, c.slot_at))
+        tx.change("change_slot", (RUN, answer.run, c.note, tx.now, int(verdict == RUN), c.schedule, c.slot_at))
     return answer
 
 

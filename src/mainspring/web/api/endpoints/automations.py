@@ -75,11 +75,14 @@ class StartRunResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BackfillRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Due times from `from` to before `to`; with a `rate` ("60/m") each run gets a time of its own."""
+    """Due times from `from` to before `to`; with a `rate` ("60/m") each run gets a time of its own. `again`: those whose run has ended get
+    a new one, too.
+    """
 
     from_: Instant = msgspec.field(name="from")
     to: Instant | None = None
     rate: Word | None = None
+    again: bool = False
     dry_run: bool = False
 
 
@@ -166,7 +169,7 @@ def backfill(call: ApiCall[None, BackfillRequest]) -> BackfillResponse:
     """Start one run for each past due time that has none."""
     body, site, act = call.body, call.site, call.act()
     name, now = find_automation(call).name, site.clock.now()
-    slots = list_past_slots(site.reads, name, to_ms(body.from_) or 0, to_ms(body.to) or now, now)
+    slots = list_past_slots(site.reads, name, to_ms(body.from_) or 0, to_ms(body.to) or now, now, again=body.again)
     due = None if body.rate is None else BulkDueTimes(now, parse_rate(body.rate))
     backfilled = start_backfill(
         site.store, site.reads, site.clock, name, slots, act=act, due=due, sealing=site.sealing, dry_run=body.dry_run
@@ -178,7 +181,7 @@ def backfill(call: ApiCall[None, BackfillRequest]) -> BackfillResponse:
         count=len(due_slots),
         slots=due_slots,
         made=backfilled.made,
-        had_run=sum(slot.run is not None for slot in backfilled.slots),
+        had_run=sum(slot.run is not None and not slot.needs_run for slot in backfilled.slots),
         to_come=sum(slot.is_to_come for slot in backfilled.slots),
         refused=backfilled.refused,
     )

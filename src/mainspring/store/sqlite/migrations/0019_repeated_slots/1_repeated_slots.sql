@@ -1,0 +1,2 @@
+-- How many runs the slot was given: a person may repeat it, and the newest run counts.
+alter table slots add column number integer not null default 1;
