@@ -371,7 +371,6 @@ async def test_a_restart_ends_what_the_run_left_behind_first(tmp_path):
 
 OF_CHILD = {
     "timeout": "5s",
-    "retry": 3,
     "delivery": "at_least_once",
     "isolate": "thread",
 }

@@ -141,17 +141,10 @@ async def test_a_generation_from_before_the_start_starts_another_run(tmp_path):
         )
 
 
-@pytest.mark.parametrize("option", ["timeout", "undo", "delivery", "isolate", "close", "retry"])
+@pytest.mark.parametrize("option", ["timeout", "undo", "delivery", "isolate", "close"])
 async def test_an_option_that_does_not_apply_is_an_error_with_its_fix(tmp_path, option):
     """A run of its own has its own limits: the error names where to set them."""
-    values = {
-        "timeout": "1s",
-        "undo": print,
-        "delivery": "at_most_once",
-        "isolate": "thread",
-        "close": "keep",
-        "retry": 2,
-    }
+    values = {"timeout": "1s", "undo": print, "delivery": "at_most_once", "isolate": "thread", "close": "keep"}
     with Registry() as registry:
 
         @ms.workflow

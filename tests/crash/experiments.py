@@ -226,7 +226,11 @@ class Experiment:
         return state in TERMINAL_STATES or (state is RunState.NEEDS_ATTENTION and self._delivered)
 
     def _snapshot(self) -> Snapshot:
-        outcomes = self.client.rows("select run, ident, generation from journal where superseded is null")
+        outcomes = self.client.rows(
+            "select run, ident, generation from journal where superseded is null"
+            # A run with a policy of its own may try again what has failed.
+            " and not (state = 'failed' and run in (select run from run_retries))"
+        )
         saved = self.client.rows("select ident, value from checkpoints where value is not null")
         return Snapshot(
             {make_idempotency_key(run, ident, generation) for run, ident, generation in outcomes},

@@ -149,6 +149,14 @@ def verify_replaced(experiment: Experiment) -> None:
     assert experiment.client.rows("select run, holder from run_keys") == [(experiment.run, None)]
 
 
+def verify_retried(experiment: Experiment) -> None:
+    """The child continued after its failures under the same keys, and no failure was reported. A lost attempt counts as no failure."""
+    assert {call.what for call in experiment.calls() if call.applied} == {"before the failure", "crowd"}
+    ((retries,),) = experiment.client.rows("select retries from run_retries")
+    assert 1 <= retries <= 2
+    assert experiment.client.rows("select 1 from failures") == []
+
+
 def verify_rollback(experiment: Experiment) -> None:
     """Each undo happened, newest first."""
     undone = [call.what for call in experiment.calls() if call.what.startswith("undo") and call.applied]
@@ -294,6 +302,7 @@ SCENARIOS = [
     Scenario("ask_and_answer", result="they said yes", deliver=answer, minimum=16),
     Scenario("undone_run", state=RunState.CANCELLED, deliver=cancel, verify=verify_undone, minimum=18),
     Scenario("rollback", state=RunState.FAILED, verify=verify_rollback, minimum=20),
+    Scenario("retried_child", result="crowd", verify=verify_retried, minimum=20),
     Scenario("rollback_over_children", state=RunState.FAILED, verify=verify_rollback, minimum=30),
     Scenario(
         "at_most_once",

@@ -239,6 +239,19 @@ async def cancelled_run(run: ms.Run) -> None:
 
 
 @ms.workflow
+async def failing_child(run: ms.Run) -> str:
+    """The child of the next one: its only attempt is refused twice, so that the run itself is retried."""
+    await run.step(keyed_in_loop, "before the failure")
+    return await run.options(retry=1).step(busy, "crowd")
+
+
+@ms.workflow
+async def retried_child(run: ms.Run) -> str:
+    """Waits for a child that fails twice and continues by itself."""
+    return await run.options(retry=ms.Retry(3, initial="10ms", max="10ms")).child(failing_child)
+
+
+@ms.workflow
 async def booked_leg(run: ms.Run, name: str) -> str:
     """The child of the next one."""
     await run.options(undo=take_back).step(keyed, name)

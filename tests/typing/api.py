@@ -121,8 +121,11 @@ async def children(run: ms.Run) -> None:
     assert_type(await run.child(sync, "x"), int)
     assert_type(await run.child(task_in_database, 2), int)
     assert_type(await run.options(run_key="k").child(order, 2), list[str])
+    assert_type(await run.start(order, 2, colour="blue"), ms.StartedRun)
+    assert_type(await run.options(run_key="k").start(task_in_database, 2), ms.StartedRun)
 
     await run.child(order, "two")  # type: ignore[call-overload]
+    await run.start(order, "two")  # type: ignore[call-overload]
     await run.child(order)  # type: ignore[call-overload]
     await run.child(task_in_database, "two")  # type: ignore[call-overload]
     await run.child(plain, 1)  # type: ignore[call-overload]

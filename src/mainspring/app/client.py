@@ -38,6 +38,7 @@ from mainspring.domain.errors import (
     UnknownNameError,
     ValueRefusedError,
 )
+from mainspring.domain.failures.retry import Retry
 from mainspring.domain.runs.update import REPLY_TIMEOUT_S, Update
 
 REQUEST_TIMEOUT_S = 90.0
@@ -301,6 +302,8 @@ def _encode_options(options: StartOptions) -> dict[str, Any]:
     given = {name: value for name in names if (value := getattr(options, name)) is not None}
     if options.due_at is not None:
         given["at"] = datetime.fromtimestamp(options.due_at / 1000, UTC)
+    if options.retry is not None:
+        given["retry"] = Retry.parse(options.retry).to_data()
     return given | {"key_policy": options.key_policy, "join": options.join}
 
 

@@ -1,10 +1,12 @@
 """`options(...)` of an app and of a client: the start options that users write, once."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from mainspring.domain.definitions.start_options import KeyPolicy, StartOptions
+from mainspring.domain.failures.retry import Retry
 
 S = TypeVar("S")
 
@@ -25,6 +27,7 @@ class StartsWithOptions(ABC, Generic[S]):
         tag: str | None = None,
         tags: dict[str, str] | None = None,
         title: str | None = None,
+        retry: Retry | int | Mapping[str, Any] | None = None,
     ) -> S:
         """Return a starter that applies these options to its runs.
 
@@ -32,6 +35,9 @@ class StartsWithOptions(ABC, Generic[S]):
         cancelled one is followed by a new run; "one_live" = the answer is that run until it has ended; "replace" = that run is
         cancelled, and the new one begins when it has ended. `join="any"`: with "one_live", another input joins the live run, too.
         `request_id` = the id of this start: sent again within 24 hours, it gets the same run.
+
+        `retry` = how often, and how far apart, the run continues by itself after it failed: from its failure, or with
+        `ms.Retry(..., restart=True)` from its first step.
         """
         return self._make_starter(
             StartOptions(
@@ -45,6 +51,7 @@ class StartsWithOptions(ABC, Generic[S]):
                 tag=tag,
                 tags=tags,
                 title=title,
+                retry=retry,
             )
         )
 

@@ -18,7 +18,7 @@ class RunState(StrEnum):
     WAITING = "waiting"
     """Unloaded until a timer, an event, a signal, a child or a human."""
     RETRYING = "retrying"
-    """The next attempt of a step has a time."""
+    """The next attempt of a step, or of the run, has a time."""
     PAUSED = "paused"
     """A person paused it; it continues when a person resumes it."""
     NEEDS_ATTENTION = "needs_attention"

@@ -79,6 +79,9 @@ class ViewUnsealer(RowUnsealer):
             waits=[self.wait(view) for view in history.waits],
             children=[self.row(row) for row in history.children],
             rejected=[self.rejected(fact) for fact in history.rejected],
+            retry=None
+            if history.retry is None
+            else replace(history.retry, failure=self.failure(history.retry.failure)),
             started=[self.row(row) for row in history.started],
             forks=[self.row(row) for row in history.forks],
             updates=[self.update(view) for view in history.updates],

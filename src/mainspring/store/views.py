@@ -179,6 +179,15 @@ class BlockedCall(msgspec.Struct, frozen=True):
     window_ends_at: int | None
 
 
+class RunRetry(msgspec.Struct, frozen=True):
+    """The retries of a run: its policy as JSON, how often it has continued by itself, and its last failure."""
+
+    policy: str
+    retries: int
+    failure: Failure | None
+    failed_at: int | None
+
+
 class RunHistory(msgspec.Struct, frozen=True):
     """All that `runs show` displays, from one commit's view."""
 
@@ -203,6 +212,8 @@ class RunHistory(msgspec.Struct, frozen=True):
     """Its newest forks."""
     started: list[RunRow] = []
     """The newest runs that its code started, in the order of their starts."""
+    retry: RunRetry | None = None
+    """Its own retries, if it was started with a policy."""
     updates: list[UpdateView] = []
     """Its newest updates, in the order of their arrival."""
 

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 @click.option(
     "--request-id", metavar="ID", help="the id of this start: used again within 24 hours, it shows the same run"
 )
+@click.option("--retry", metavar="N", type=int, help="let the run continue after a failure, up to N attempts in all")
 @click.option("--at", metavar="TIME", help="start at this time (ISO), or after this time (10m)")
 @click.option("--queue", help="use this queue")
 @click.option("--priority", type=int, help="start higher numbers first")
@@ -208,6 +209,7 @@ def _make_start_options(invocation: Invocation, given: dict[str, Any]) -> "Start
         key_policy=given["key_policy"],
         join=given["join"],
         request_id=given["request_id"],
+        retry=given["retry"],
         due_at=None if at is None else parse_instant(at, invocation.clock.now(), invocation.zone, back=False),
         queue=given["queue"],
         priority=given["priority"],

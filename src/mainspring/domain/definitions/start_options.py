@@ -1,8 +1,11 @@
 """The options of one start, for all that start runs: an app, a client, a schedule, a trigger, a body."""
 
-from typing import Final, Literal, get_args
+from collections.abc import Mapping
+from typing import Any, Final, Literal, get_args
 
 import msgspec
+
+from mainspring.domain.failures.retry import Retry
 
 KeyPolicy = Literal["reuse", "restart", "one_live", "replace"]
 KEY_POLICIES: tuple[KeyPolicy, ...] = get_args(KeyPolicy)
@@ -22,7 +25,8 @@ class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     `join` = "any": with "one_live" another input joins the live run, too. `request_id` = the id of this start: sent again within 24
     hours it gets the same run. `due_at` = the earliest instant (ms UTC). `tags` are added to the definition's. `item` = the subject of
-    the run, if its definition has none; `awaited` = the caller waits for the result.
+    the run, if its definition has none; `retry` = the policy by which
+    the run continues after it failed; `awaited` = the caller waits for the result.
     """
 
     key: str | None = None
@@ -37,4 +41,5 @@ class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str] | None = None
     title: str | None = None
     item: str | None = None
+    retry: Retry | int | Mapping[str, Any] | None = None
     awaited: bool = False

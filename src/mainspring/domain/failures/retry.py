@@ -27,7 +27,7 @@ _INITIAL = timedelta(seconds=2)
 _MAX = timedelta(minutes=10)
 _LONGEST_MAX = timedelta(days=365)
 _DOUBLINGS = 60
-_KEYS = ("attempts", "initial", "max", "jitter")
+_KEYS = ("attempts", "initial", "max", "jitter", "restart")
 _DISPLAY_KEYS = ("wait", "stop")
 _HINT = 'Write a number of attempts, or a table such as {attempts = 5, initial = "2s", max = "10m", jitter = true}.'
 
@@ -43,6 +43,9 @@ class Retry:
     raises or computes no number is passed over: the default wait is used, and `attempts` still stops. With
     `stop` and no `attempts` only `stop` decides, within 10,000 attempts.
 
+    `restart=True` is for the retries of a whole run (`run.options(retry=).child`, `app.options(retry=).start`): each begins with the first
+    step again, in a new generation. Without it a run continues from its failure.
+
     Raises:
         OptionError: a parameter is out of bounds, or `wait` is given together with `initial`, `max` or `jitter`.
         UnknownOptionError: there is no such parameter.
@@ -54,6 +57,7 @@ class Retry:
     initial: timedelta
     max: timedelta
     jitter: bool
+    restart: bool
     is_default: bool = field(default=False, compare=False, repr=False)
     """The policy was not given for the step: a failure that the table calls permanent is not tried again."""
     refused: DeferredSettingError | None = field(default=None, compare=False, repr=False)
@@ -68,16 +72,19 @@ class Retry:
         initial: SpanInput | None = None,
         max: SpanInput | None = None,  # noqa: A002 - the word of the option
         jitter: bool | None = None,
+        restart: bool = False,
         **unknown: Never,
     ) -> None:
         refused = None
         try:
             reject_unknown_options("ms.Retry", Retry.__init__, unknown)
             values = _check_arguments(attempts, wait, stop, initial=initial, max=max, jitter=jitter)
+            if not isinstance(restart, bool):
+                raise OptionError(f"retry restart={restart!r} is neither true nor false", hint=_HINT)
         except MainspringError as error:
             refused = defer_setting_error(error)
-            values = _check_arguments(None, None, None, initial=None, max=None, jitter=None)
-        for name, value in zip(self.__slots__, (*values, False, refused), strict=True):
+            values, restart = _check_arguments(None, None, None, initial=None, max=None, jitter=None), False
+        for name, value in zip(self.__slots__, (*values, restart, False, refused), strict=True):
             object.__setattr__(self, name, value)
 
     def as_default(self) -> "Retry":
@@ -106,7 +113,7 @@ class Retry:
 
     def to_data(self) -> dict[str, Any]:
         """Return the policy as JSON; tenacity objects as text that people can read."""
-        data: dict[str, Any] = {"attempts": self.attempts}
+        data: dict[str, Any] = {"attempts": self.attempts, **({"restart": True} if self.restart else {})}
         if self.wait is None:
             data |= {"initial": format_duration(self.initial), "max": format_duration(self.max), "jitter": self.jitter}
         if self.wait is not None or self.stop is not None:

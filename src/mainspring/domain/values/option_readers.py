@@ -217,7 +217,11 @@ def read_zone(value: Any) -> str:
 
 def read_retry(value: Any) -> Any:
     """Read a retry policy: a number of attempts, a table, or a Retry."""
-    return Retry.parse(value).to_data()
+    policy = Retry.parse(value)
+    if policy.restart:
+        hint = "Give it to a run: app.options(retry=...).start(...) or run.options(retry=...).child(...)."
+        raise OptionError("retry restart=True is for the retries of a whole run", hint=hint)
+    return policy.to_data()
 
 
 def read_schema(value: Any) -> Any:

@@ -162,7 +162,7 @@ def build_child_start(
             run=child_id,
             now_at=now_at,
             trigger=f"{'child of' if is_child else 'started by'} {run.id}",
-            options=StartOptions(key=plan.run_key, queue=plan.queue, tag=plan.tag),
+            options=StartOptions(key=plan.run_key, queue=plan.queue, tag=plan.tag, retry=plan.retry),
             parent=link,
             starter=None if is_child else StartingRun(run.id, run.claim),
             sealing=sealing,

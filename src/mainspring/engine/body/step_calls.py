@@ -48,12 +48,11 @@ _DEFAULT_PLAN = StepPlan()
 _CHILD_HINTS = {
     "timeout": 'deadline= limits a whole run, waiting included: @ms.workflow(deadline="1h") where {0} is defined. '
     "Or asyncio.timeout(...) around the await: it cancels the child.",
-    "retry": "A child has its own retries: retry= where {0} is defined, or on its steps.",
     "delivery": "A child has its own delivery: delivery= where {0} is defined, or on its steps.",
     "isolate": "A child has its own isolation: isolate= where {0} is defined, or on its steps.",
 }
 _START_HINTS = {
-    **{option: _CHILD_HINTS[option] for option in ("timeout", "retry", "delivery", "isolate")},
+    **{option: _CHILD_HINTS[option] for option in ("timeout", "delivery", "isolate")},
     "undo": "A rollback of this run does not stop or undo a run of its own. Write run.child({0}, ...) and await it.",
     "close": "A run of its own continues when this run ends. Write run.child({0}, ...): it ends with this run.",
 }
@@ -411,6 +410,8 @@ def refuse_options_of_step(given: Collection[str], plan: "StepPlan", name: str, 
     Raises:
         OptionError: it names the option, and what to write instead.
     """
+    if plan.retry is not None and plan.retry.restart:
+        _refuse("retry", f"run.step({name}, ...) with restart=True", "It is for whole runs: run.child(...).")
     is_spread = spread or plan.queue is not None or plan.tag is not None
     if is_spread and "retry" in given and plan.retry is not None and (plan.retry.wait or plan.retry.stop):
         fix = f"Give the function its policy instead: @ms.step(retry=...) above {name}. Or use attempts=, initial= and max=."

@@ -15,6 +15,7 @@ from mainspring.domain.definitions.options import parse_options
 from mainspring.domain.definitions.start_options import CONTINUES, KEY_POLICIES, StartOptions
 from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.errors import MainspringError, OptionError
+from mainspring.domain.failures.retry import Retry
 from mainspring.domain.ids import hash_parts
 from mainspring.domain.incidents.incident_members import WHOLE_AUTOMATION, HealthRule
 from mainspring.domain.text.escaping import escape, is_plain_line
@@ -56,7 +57,6 @@ def build_start_command(
     deadline_ms = None if (span := definition.span("deadline")) is None else to_milliseconds(span)
     is_later = (due_at := options.due_at) is not None and due_at > now_at
     rule, item = _choose_health_rule(definition, arguments, at, options, slot, key)
-    title = _title(definition, arguments, at, options)
     tags = {**definition.option("tags"), **chosen.pop("tags")}
     return StartRun(
         id=run,
@@ -72,9 +72,10 @@ def build_start_command(
         # A run with a later start has its whole deadline from then on.
         deadline_at=due_at + deadline_ms if due_at is not None and is_later and deadline_ms is not None else None,
         deadline_after_ms=None if is_later else deadline_ms,
-        title=None if title is None else sealing.seal_text(escape(title, _MAX_TITLE)),
+        title=_seal_title(definition, arguments, at, options, sealing),
         tags=sealing.seal(msgspec.json.encode(tags)) if tags else None,
         run_key=None if key is None else _run_key(key, data, options),
+        retry=_encode_retry(options),
         request=None if options.request_id is None else StartRequest(options.request_id, hash_parts(data)),
         parent=parent,
         starter=starter,
@@ -88,10 +89,11 @@ def build_start_command(
     )
 
 
-def _title(definition: Definition, arguments: Any, at: int, options: StartOptions) -> str | None:
+def _seal_title(definition: Definition, arguments: Any, at: int, options: StartOptions, sealing: Sealing) -> str | None:
     """Return the run's title. A blank one counts as none: then the run is shown with its automation's name, which may change."""
     default = "" if definition.option("title") is None else definition.title_for(arguments, at)
-    return next((text for text in (options.title, default) if text and text.strip()), None)
+    title = next((text for text in (options.title, default) if text and text.strip()), None)
+    return None if title is None else sealing.seal_text(escape(title, _MAX_TITLE))
 
 
 def _choose_health_rule(
@@ -159,6 +161,17 @@ def _choose_routing(definition: Definition, options: StartOptions) -> dict[str, 
     given = {name: getattr(options, name) for name in ("queue", "priority", "tag", "tags")}
     chosen = {name: definition.option(name) for name in ("queue", "priority", "tag")} | {"tags": {}}
     return chosen | parse_options(definition.kind, given, f"the start of {definition.name!r}")
+
+
+def _encode_retry(options: StartOptions) -> str | None:
+    """Return the policy of the run as JSON. Raises OptionError: it has objects, which cannot be stored."""
+    if options.retry is None:
+        return None
+    policy = Retry.parse(options.retry)
+    if policy.wait is not None or policy.stop is not None:
+        hint = "Use attempts=, initial= and max=: the policy is stored with the run."
+        raise OptionError("retry= of a run cannot have objects as wait= or stop=", hint=hint)
+    return msgspec.json.encode(policy.to_data()).decode()
 
 
 def _check_key_options(definition: Definition, options: StartOptions) -> None:

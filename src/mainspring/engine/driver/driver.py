@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.errors import CodecUnavailableError
+from mainspring.domain.errors import CodecUnavailableError, Permanent
 from mainspring.domain.runs.journal import STOP_KINDS, Fact, History, Outcome, OutcomeKind
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.domain.time.clock_step import ClockStep
@@ -363,6 +363,7 @@ class Driver(LoadedRun):
                 then,
                 end.size,
                 end.unhandled,
+                end.failure is not None and end.failure.code == Permanent.code,
             )
         )
 

@@ -11,6 +11,7 @@ from mainspring.insight.runs.cleanup_description import describe_cleanup
 from mainspring.insight.runs.decisions import remove_holder
 from mainspring.insight.runs.explanation import Explanation, explain
 from mainspring.insight.runs.run_relations import BlockedAutomation, RunRelations, read_run_relations
+from mainspring.insight.runs.run_retry_description import describe_run_retry
 from mainspring.insight.runs.suggested_commands import settle_command
 from mainspring.insight.runs.up_command import PLAIN_UP, UpCommand
 from mainspring.insight.runs.waits import list_waits
@@ -74,6 +75,7 @@ def explain_run(
         what=[
             *explanation.what,
             *cleanup,
+            *describe_run_retry(history, now, zone),
             *_describe_lock_waits(reader, run, state, now),
             *_describe_unsent(reader, run),
         ],

@@ -91,6 +91,8 @@ class StartRun(StoreCommand[StartAnswer | Refused], frozen=True):
     tags: bytes | None = None
     run_key: RunKey | None = None
     request: StartRequest | None = None
+    retry: str | None = None
+    """The policy by which it continues after it failed (`Retry.to_data` as JSON)."""
     parent: ParentLink | None = None
     starter: StartingRun | None = None
     slot: SlotLink | None = None
@@ -208,8 +210,8 @@ class ReleaseRun(StoreCommand[CommandDone | Refused], frozen=True):
 
 
 class FinishRun(StoreCommand[CommandDone | Refused], frozen=True):
-    """End a run. state: succeeded, failed or cancelled. Wakes the parent, releases partitions, closes children. Answer:
-    CommandDone, Refused.
+    """End a run. state: succeeded, failed or cancelled. Wakes the parent, releases partitions, closes children. A run that failed and
+    has a retry policy continues later instead. Answer: CommandDone, Refused.
     """
 
     run: str
@@ -227,6 +229,8 @@ class FinishRun(StoreCommand[CommandDone | Refused], frozen=True):
     """Bytes of the output of a success (domain.runs.output_size); None = unknown."""
     unhandled: tuple[str, ...] = ()
     """Requests of failed children that the code never awaited."""
+    is_final: bool = False
+    """The author of the code says that trying again cannot help."""
 
 
 class CompleteRun(StoreCommand[CommandDone | Refused], frozen=True):

@@ -211,7 +211,7 @@ def joined_runs(reader: StoreReader, trigger: str, per: str) -> list[JoinedRunVi
 
 def run_of_key(reader: StoreReader, automation: str, key: str, now: int) -> str | None:
     """Return the run that has a run key at the instant `now` (ms)."""
-    return first_value(reader.read("read_run_key", (automation, key, now)), str)
+    return first_value(reader.read("find_counting_run_of_key", (automation, key, now)), str)
 
 
 def flow_control_state(reader: StoreReader, trigger: str, by: str) -> tuple[HeldDeliveries, FlowControlState]:

@@ -46,6 +46,7 @@ _OF_RUNS = (
     "prune_measurements",
     "prune_run_forks",
     "prune_started_runs",
+    "prune_run_retries",
     "prune_run_tags",
     "prune_run_updates",
     "prune_run_queries",

@@ -24,6 +24,7 @@ def is_plain(tx: PostgresTransaction, c: StartRun) -> bool:
         or c.starter is not None
         or c.run_key is not None
         or c.request is not None
+        or c.retry is not None
         or c.partition is not None
     ):
         return False

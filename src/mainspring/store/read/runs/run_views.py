@@ -26,6 +26,7 @@ from mainspring.store.schema.runs.attempts import ATTEMPT, NEWEST_ATTEMPT
 from mainspring.store.schema.runs.checkpoints import CHECKPOINT
 from mainspring.store.schema.runs.journal import OUTCOME, OUTCOME_OUTLINE
 from mainspring.store.schema.runs.run_pauses import RUN_PAUSE
+from mainspring.store.schema.runs.run_retries import RUN_RETRY
 from mainspring.store.schema.runs.runs import RUN_ROW, RUN_VIEW
 from mainspring.store.schema.runs.stalled_attempts import STALL
 from mainspring.store.schema.runs.worker_losses import WORKER_LOSS
@@ -189,6 +190,7 @@ def _read_history(read: Snapshot, run: RunView, outcomes: list[Outcome], attempt
         blocked_calls=BLOCKED_CALL.read_all(read("list_blocked_calls", (run.id, MOST_BLOCKED)) if has_stopped else ()),
         numbers=sum_run_numbers(read("list_measurements_of_run", (run.id,))),
         forks=RUN_ROW.read_all(read("list_forks", (run.id, _FORKS)) if run.finished_at is not None else ()),
+        retry=RUN_RETRY.read_first(read("read_run_retry", (run.id,))),
         started=RUN_ROW.read_all(read("list_started_runs", (run.id, _CHILDREN)))[::-1],
         updates=UPDATE_VIEW.read_all(read("list_updates", (run.id, _UPDATES)))[::-1],
         pause=RUN_PAUSE.read_first(read("read_run_pause", (run.id,)) if run.state is RunState.PAUSED else ()),

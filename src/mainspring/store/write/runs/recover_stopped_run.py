@@ -72,17 +72,12 @@ def reopen_run(tx: Transaction, command: ReopenRun) -> CommandDone | Refused:
         # Undone steps no longer count: steps that depend on them are repeated too.
         generation += 1
         from_request = undone.request_number if chosen is None else min(undone.request_number, chosen.request_number)
-        rollback.supersede_undone(tx, run.id, generation, from_request, undone.received_rank)
-        run_transitions.supersede_children(tx, run.id, generation, from_request)
-        events.supersede_waits(tx, run.id, from_request)
+        supersede_undone(tx, run.id, generation, from_request, undone)
         if chosen is None:
-            _supersede_causes(tx, run, _list_failing(run), generation)
+            supersede_causes(tx, run, generation)
     elif chosen is not None:
         generation += 1
-        tx.change("supersede_requests_from", (generation, run.id, chosen.request_number))
-        tx.change("supersede_attempts_from", (generation, run.id, chosen.request_number))
-        run_transitions.supersede_children(tx, run.id, generation, chosen.request_number)
-        events.supersede_waits(tx, run.id, chosen.request_number)
+        supersede_from(tx, run.id, generation, chosen.request_number)
     elif not accepts:
         refusal = _supersede_failing(tx, run, undoes=undoes)
         if refusal is not None:
@@ -91,6 +86,23 @@ def reopen_run(tx: Transaction, command: ReopenRun) -> CommandDone | Refused:
         # A rollback that continues needs the cancel or deadline that started it.
         tx.change("supersede_stops", (generation, run.id))
     return _make_ready(tx, run, generation, command.due_at, undoes=undoes)
+
+
+def supersede_undone(
+    tx: Transaction, run: str, generation: int, from_request: int, undone: rollback.UndoneRequests
+) -> None:
+    """Supersede what a run requested from a request on, its undos included: steps were undone."""
+    rollback.supersede_undone(tx, run, generation, from_request, undone.received_rank)
+    run_transitions.supersede_children(tx, run, generation, from_request)
+    events.supersede_waits(tx, run, from_request)
+
+
+def supersede_from(tx: Transaction, run: str, generation: int, from_request: int) -> None:
+    """Supersede all that a run requested from a request on."""
+    tx.change("supersede_requests_from", (generation, run, from_request))
+    tx.change("supersede_attempts_from", (generation, run, from_request))
+    run_transitions.supersede_children(tx, run, generation, from_request)
+    events.supersede_waits(tx, run, from_request)
 
 
 def _find_outcome(tx: Transaction, run: StoppedRun, ident: str) -> CurrentOutcome | None:
@@ -155,7 +167,7 @@ def _supersede_failing(tx: Transaction, run: StoppedRun, *, undoes: bool) -> Ref
     if ident is not None and (found is None or undoes):
         tx.change("supersede_attempts_of", (run.generation, run.id, ident))
     if not undoes:
-        _supersede_causes(tx, run, _list_failing(run), run.generation)
+        supersede_causes(tx, run, run.generation)
     elif ident is not None:
         tx.change("supersede_step", (run.generation, run.id, ident))
     return None
@@ -168,7 +180,9 @@ def _is_doubt_decided(tx: Transaction, run: str, ident: str, outcome: CurrentOut
     return is_effect and not tx.values("list_doubts_of_step", (run, ident), str)
 
 
-def _supersede_causes(tx: Transaction, run: StoppedRun, failing: list[str], generation: int) -> None:
+def supersede_causes(tx: Transaction, run: StoppedRun, generation: int, failing: list[str] | None = None) -> None:
+    """Supersede the failures that led to the end, by default all of them, and what followed from them."""
+    failing = _list_failing(run) if failing is None else failing
     rows = tx.all("list_current_outcomes_from", (run.id, msgspec.json.encode(failing).decode()))
     ranks = find_superseded_ranks(msgspec.convert(rows, list[CountedOutcome]), failing)
     if ranks:
@@ -225,6 +239,7 @@ def _make_ready(tx: Transaction, run: StoppedRun, generation: int, due_at: int |
         "undoing": int(run.undoing and undoes),
     }
     tx.change("reopen_run", values)
+    tx.change("reset_run_retries", (run.id,))
     if run.state == RunState.NEEDS_ATTENTION:
         members.settle_members_of_run(tx, run.id, Settlement.CONTINUED)
     run_keys.revive_key(tx, run.automation, run.run_key, run.id, target_state(RunMove.REOPEN))
@@ -250,7 +265,7 @@ def give_result(tx: Transaction, command: GiveResult) -> CommandDone | Refused:
     if not undoes and (run.undoing or rollback.find_undone_requests(tx, c.run) is not None):
         return Refused("undone", f"run {c.run} has undone steps, so the result of {c.ident!r} cannot be set alone")
     if outcome is not None and outcome.state is OutcomeState.FAILED and not undoes:
-        _supersede_causes(tx, run, [c.ident], run.generation)  # the body received this failure, and continued with it
+        supersede_causes(tx, run, run.generation, [c.ident])  # the body received this failure, and continued with it
     elif outcome is not None:
         tx.change("supersede_step", (run.generation, c.run, c.ident))
     tx.change("supersede_attempts_of", (run.generation, c.run, c.ident))

@@ -104,6 +104,11 @@ def halt_run(tx: Transaction, command: HaltRun) -> CommandDone | Refused:
 def finish_run(tx: Transaction, command: FinishRun) -> CommandDone | Refused:
     """End a run by its owner."""
     c = command
+    if c.state is RunState.FAILED:
+        from mainspring.store.write.runs.run_retries import retry_failed_run  # noqa: PLC0415 - it imports this module
+
+        if retry_failed_run(tx, c):
+            return DONE
     failure = encode_failure(c.failure)
     rows = tx.all(
         "finish_run",
@@ -163,6 +168,7 @@ def _start_successor(tx: Transaction, run: str, then: StartRun, ended: EndedRun)
     if then.run_key is not None:
         run_keys.hand_over_key(tx, then.automation, then.run_key, run, then.id, RunState(answer.state))
     tx.change("inherit_run_links", {"successor": then.id, "run": run})
+    tx.change("copy_run_retry", {"successor": then.id, "run": run})
     # Facts that were sent and not yet consumed are for the successor; its waits find events.
     events.free_inbox_events(tx, run)
     tx.change("move_rejected_facts_to_successor", {"successor": then.id, "run": run})

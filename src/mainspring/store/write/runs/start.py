@@ -183,6 +183,8 @@ def _stage(tx: Transaction, command: StartRun) -> StartAnswer | Refused:
     tx.change("insert_run", NEW_RUN.values(row_of(tx, command, state, ready=ready, blocked=blocked)))
     if command.starter is not None:
         tx.change("insert_started_run", (command.starter.run, command.id))
+    if command.retry is not None:
+        tx.change("insert_run_retry", (command.id, command.retry))
     if command.tags is not None:
         from mainspring.store.write.runs import run_tags  # noqa: PLC0415 - few runs have tags
 

@@ -50,6 +50,7 @@ class StartRunRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknow
     `key`: two starts with one key are one run. `key_policy` decides if the key has a run: "restart" = a new one if it failed or was
     cancelled, "one_live" = a new one if it has ended, "replace" = a new one, and that run is cancelled. `join` "any" = with "one_live",
     join a run with another input, too. `request_id`: sent again within 24 hours, the start gets the same run.
+    `retry`: attempts of the whole run, or a table of `attempts initial max jitter restart`.
     """
 
     input: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -63,6 +64,7 @@ class StartRunRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknow
     tag: Word | None = None
     tags: dict[str, str] | None = None
     title: Text | None = None
+    retry: int | dict[str, Any] | None = None
 
 
 class StartRunResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,6 +158,7 @@ def read_start_options(body: StartRunRequest) -> StartOptions:
         key_policy=body.key_policy,
         join=body.join,
         request_id=body.request_id,
+        retry=body.retry,
         due_at=to_ms(body.at),
         queue=body.queue,
         priority=body.priority,

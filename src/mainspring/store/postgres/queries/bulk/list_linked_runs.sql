@@ -1,4 +1,4 @@
--- Runs whose end another run or a caller would see: a parent, child or watcher, the next of its partition, or the caller of an update; and those with a failed child, which may
+-- Runs whose end another run or a caller would see: a parent, child or watcher, the next of its partition, or the caller of an update; those that retry; and those with a failed child, which may
 -- need a person. Each subquery has a limit, so that it runs for each run separately, by an index; as parts of one condition they would read
 -- all unfinished runs.
 select requested.run
@@ -15,5 +15,7 @@ cross join lateral (
     select 1 from (select 1 from partition_holds where partition_holds.run = requested.run limit 1) as held
     union all
     select 1 from (select 1 from run_updates where run_updates.run = requested.run and run_updates.replied_at is null limit 1) as open_updates
+    union all
+    select 1 from (select 1 from run_retries where run_retries.run = requested.run limit 1) as retried
     limit 1
 ) as tied

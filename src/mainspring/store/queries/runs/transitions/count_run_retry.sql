@@ -1,0 +1,1 @@
+update run_retries set retries = retries + 1, failure = ?, failed_at = ? where run = ?

@@ -1,0 +1,1 @@
+insert into run_retries (run, policy, retries) values (?, ?, 0)

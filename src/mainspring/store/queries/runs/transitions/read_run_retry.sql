@@ -1,0 +1,1 @@
+select {{columns.run_retries.run_retry}} from run_retries where run = ?

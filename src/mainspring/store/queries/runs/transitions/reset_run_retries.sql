@@ -1,0 +1,1 @@
+update run_retries set retries = 0, failure = null, failed_at = null where run = ?

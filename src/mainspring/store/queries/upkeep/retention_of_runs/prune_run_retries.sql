@@ -1,0 +1,1 @@
+delete from run_retries where run in (select value from json_each(?))
