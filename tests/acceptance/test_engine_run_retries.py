@@ -1,5 +1,6 @@
 """`retry=` of runs and children: a run that failed continues by itself, and is reported only after its last try."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -162,6 +163,51 @@ async def test_explain_names_the_failure_and_the_next_try(tmp_path):
         await engine.when(names, lambda calls: calls.count("pay") == 2)
 
 
+@ms.step(delivery="at_most_once")
+async def charge() -> None:
+    CALLS.append(("charge", idempotency_key()))
+    await asyncio.sleep(600)
+
+
+@ms.step(retry=1)
+async def fail_after_charge() -> None:
+    while not CALLS:
+        await asyncio.sleep(0.001)
+    raise ms.Transient("the bank is closed")
+
+
+@pytest.mark.parametrize(("restart", "end"), [(True, RunState.FAILED), (False, RunState.NEEDS_ATTENTION)])
+async def test_step_with_an_unknown_outcome_is_never_repeated_by_a_retry(tmp_path, restart, end):
+    """A restart would repeat it under another key, so the run fails; a run that continues asks a person about it."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def order(run: ms.Run) -> None:
+            await asyncio.gather(run.step(charge), run.step(fail_after_charge))
+
+    async with World(tmp_path).engine(registry) as engine:
+        policy = ms.Retry(3, initial="10ms", max="10ms", restart=restart)
+        run = await engine.app.options(retry=policy).start(order)
+        view = await engine.until(run, RunState.FAILED, RunState.NEEDS_ATTENTION)
+    assert (view.state, names()) == (end, ["charge"])
+
+
+async def test_retry_of_a_run_of_one_step_repeats_the_step(tmp_path):
+    """A task is a run, too: its own attempts are used up first."""
+    with Registry() as registry:
+
+        @ms.task(retry=1)
+        async def single() -> str:
+            CALLS.append(("single", idempotency_key()))
+            if len(CALLS) < 3:
+                raise ms.Transient("the bank is closed")
+            return "paid"
+
+    async with World(tmp_path).engine(registry) as engine:
+        assert await (await engine.app.options(retry=POLICY).start(single)).result(60) == "paid"
+    assert len(set(CALLS)) == 1
+
+
 async def test_policies_that_cannot_work_are_refused(tmp_path):
     """Objects cannot be stored with a run, and a step cannot restart its run."""
     registry, order, _ = build(0)
@@ -170,3 +216,21 @@ async def test_policies_that_cannot_work_are_refused(tmp_path):
     async with World(tmp_path).engine(registry) as engine:
         with pytest.raises(OptionError, match="cannot have objects"):
             await engine.app.options(retry=ms.Retry(2, stop=lambda _: False)).start(order)
+
+
+@pytest.mark.parametrize("verb", ["child", "start"])
+async def test_policy_of_a_child_that_cannot_be_stored_is_an_error_at_the_call(tmp_path, verb):
+    """It names the option and what can be stored."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def inner(run: ms.Run) -> None: ...
+
+        @ms.workflow
+        async def outer(run: ms.Run) -> str:
+            with pytest.raises(OptionError, match=rf"run.{verb}\(inner, ...\) with objects") as refused:
+                await getattr(run.options(retry=ms.Retry(2, stop=lambda _: False)), verb)(inner)
+            return refused.value.hint or ""
+
+    async with World(tmp_path).engine(registry) as engine:
+        assert "attempts=" in await (await engine.start(outer)).result(60)

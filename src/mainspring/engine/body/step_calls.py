@@ -182,7 +182,7 @@ class StepCaller:
         """
         body = self._body
         body.refuse_if_stopped()
-        refuse_options_of_child(self._given, automation)
+        refuse_options_of_child(self._given, self._plan, automation)
         call, decode = build_child_call(automation, args, kwargs, self._plan, body.payload_max)
         name = self._plan.name or call.automation
         was = call.definition.options.get("was", ()) if call.definition is not None else ()
@@ -208,7 +208,7 @@ class StepCaller:
         """
         body = self._body
         body.refuse_if_stopped()
-        refuse_options_of_start(self._given, automation)
+        refuse_options_of_start(self._given, self._plan, automation)
         call = build_start_call(automation, args, kwargs, self._plan, body.payload_max)
         name = self._plan.name or call.definition.name
         ident = body.ident_for(name, self._plan.key, was=(*self._plan.was, *call.definition.options.get("was", ())))
@@ -384,24 +384,30 @@ def _resolve_step(fn: Any) -> tuple[Callable[..., Any], Signature, StepPlan]:
     return fn, read_signature(fn), _DEFAULT_PLAN
 
 
-def refuse_options_of_child(given: Collection[str], automation: "Automation | str") -> None:
+def refuse_options_of_child(given: Collection[str], plan: "StepPlan", automation: "Automation | str") -> None:
     """Refuse options that do not apply to a child.
 
     Raises:
         OptionError: it names the option, and where to set it for the child.
     """
-    for option, fix in _CHILD_HINTS.items():
-        if option in given:
-            name = str(getattr(automation, "name", automation))
-            _refuse(option, f"run.child({name}, ...)", fix.format(name))
+    _refuse_options_of_run(given, plan, automation, "child", _CHILD_HINTS)
 
 
-def refuse_options_of_start(given: Collection[str], automation: "Automation | str") -> None:
+def refuse_options_of_start(given: Collection[str], plan: "StepPlan", automation: "Automation | str") -> None:
     """Refuse options that do not apply to a run of its own. Raises as `refuse_options_of_child`."""
-    for option, fix in _START_HINTS.items():
+    _refuse_options_of_run(given, plan, automation, "start", _START_HINTS)
+
+
+def _refuse_options_of_run(
+    given: Collection[str], plan: "StepPlan", automation: "Automation | str", verb: str, hints: Mapping[str, str]
+) -> None:
+    name = str(getattr(automation, "name", automation))
+    for option, fix in hints.items():
         if option in given:
-            name = str(getattr(automation, "name", automation))
-            _refuse(option, f"run.start({name}, ...)", fix.format(name))
+            _refuse(option, f"run.{verb}({name}, ...)", fix.format(name))
+    if plan.retry is not None and (plan.retry.wait or plan.retry.stop):
+        fix = "The policy is stored with the run: use attempts=, initial= and max=."
+        _refuse("retry", f"run.{verb}({name}, ...) with objects as wait= or stop=", fix)
 
 
 def refuse_options_of_step(given: Collection[str], plan: "StepPlan", name: str, *, spread: bool = False) -> None:

@@ -30,19 +30,19 @@ def retry_failed_run(tx: Transaction, command: FinishRun) -> bool:
         return False
     policy = Retry.from_data(msgspec.json.decode(retry.policy))
     delay = _compute_delay(policy, c, retry)
-    found = STOPPED_RUN.read_first(tx.all("read_run_to_reopen", (c.run,)))
-    if delay is None or found is None:
-        return False
-    run = msgspec.structs.replace(found, failed_ident=c.failed_ident, detail=c.detail)
-    generation = run.generation
     undone = rollback.find_undone_requests(tx, c.run)
+    opens_generation = policy.restart or undone is not None
+    # A generation has other keys: a step with an unknown outcome would be repeated as another effect. A person decides on it.
+    if delay is None or (opens_generation and tx.first("find_unknown_outcome", (c.run,)) is not None):
+        return False
+    stopped = STOPPED_RUN.read(tx.all("read_run_to_reopen", (c.run,))[0])
+    run = msgspec.structs.replace(stopped, failed_ident=c.failed_ident, detail=c.detail)
+    generation = run.generation + opens_generation
     if policy.restart:
-        generation += 1
         recover_stopped_run.supersede_from(tx, c.run, generation, _FIRST_REQUEST)
     elif undone is not None:
-        generation += 1
         recover_stopped_run.supersede_undone(tx, c.run, generation, undone.request_number, undone)
-    if generation > run.generation:
+    if opens_generation:
         tx.change("delete_checkpoints_of_run", (c.run,))
     recover_stopped_run.supersede_causes(tx, run, generation)
     updates.return_superseded_updates(tx, c.run)
