@@ -13,7 +13,7 @@ from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry
 from mainspring.testing.clock import FakeClock
-from tests.acceptance.engine_world import REPLAYING, World
+from tests.acceptance.engine_world import REPLAYING, Engine, World
 
 pytestmark = pytest.mark.asyncio
 
@@ -80,17 +80,23 @@ def cleaning(done: list[str], body: str) -> tuple[Registry, Any]:
     return registry, work
 
 
+async def cancel_until_it_cleans_up(engine: Engine, work: Any, done: list[str]) -> ms.Handle:
+    """Start the workflow, cancel it while it waits, and return it when it waits in its cleanup."""
+    run = await engine.start(work)
+    await engine.until(run, RunState.WAITING)
+    await engine.app.cancel(run.id)
+    await engine.when(lambda: done, lambda names: names == ["first"])
+    await engine.until(run, RunState.WAITING)
+    return run
+
+
 @pytest.mark.parametrize("body", ["finally", "shield", "task"])
 async def test_cleanup_executes_its_steps_after_a_cancel(tmp_path, body):
     """A cancel is raised once, as in asyncio: steps and waits of a `finally` continue, also in a task, and after a reload."""
     done: list[str] = []
     registry, work = cleaning(done, body)
     async with World(tmp_path).engine(registry, REPLAYING) as engine:
-        run = await engine.start(work)
-        await engine.until(run, RunState.WAITING)
-        await engine.app.cancel(run.id)
-        await engine.when(lambda: done, lambda names: names == ["first"])
-        await engine.until(run, RunState.WAITING)
+        run = await cancel_until_it_cleans_up(engine, work, done)
         await engine.app.signal(run.id, "tidied")
         await engine.until(run, RunState.CANCELLED)
     assert done == ["first", "second"]
@@ -102,11 +108,7 @@ async def test_second_cancel_ends_the_cleanup(tmp_path, body):
     done: list[str] = []
     registry, work = cleaning(done, body)
     async with World(tmp_path).engine(registry, REPLAYING) as engine:
-        run = await engine.start(work)
-        await engine.until(run, RunState.WAITING)
-        await engine.app.cancel(run.id)
-        await engine.when(lambda: done, lambda names: names == ["first"])
-        await engine.until(run, RunState.WAITING)
+        run = await cancel_until_it_cleans_up(engine, work, done)
         await engine.app.cancel(run.id, "it hangs")
         view = await engine.until(run, RunState.CANCELLED)
         kinds = [outcome.kind for outcome in engine.history(run).outcomes]
@@ -124,13 +126,9 @@ async def test_cleanup_ends_after_its_time(tmp_path, body):
     registry, work = cleaning(done, body)
     clock = FakeClock(datetime(2026, 5, 1, tzinfo=UTC))
     async with World(tmp_path, clock).engine(registry, REPLAYING) as engine:
-        run = await engine.start(work)
-        await engine.until(run, RunState.WAITING)
-        await engine.app.cancel(run.id)
-        await engine.when(lambda: done, lambda names: names == ["first"])
-        cleaned = await engine.until(run, RunState.WAITING)
+        run = await cancel_until_it_cleans_up(engine, work, done)
         assert "its code cleans up until" in "".join(engine.explain(run).what)
-        assert cleaned.due_at is not None
+        assert engine.view(run).due_at is not None
         await engine.pass_time(timedelta(minutes=4))
         await engine.pass_time(timedelta(minutes=2))
         view = await engine.until(run, RunState.CANCELLED)
@@ -147,11 +145,7 @@ async def test_shielded_cleanup_has_no_limit_of_its_own(tmp_path):
     done: list[str] = []
     registry, work = cleaning(done, "shield")
     async with World(tmp_path, FakeClock(datetime(2026, 5, 1, tzinfo=UTC))).engine(registry, REPLAYING) as engine:
-        run = await engine.start(work)
-        await engine.until(run, RunState.WAITING)
-        await engine.app.cancel(run.id)
-        await engine.when(lambda: done, lambda names: names == ["first"])
-        await engine.until(run, RunState.WAITING)
+        run = await cancel_until_it_cleans_up(engine, work, done)
         await engine.pass_time(timedelta(minutes=6))
         await engine.when(
             lambda: [outcome.kind for outcome in engine.history(run).outcomes],

@@ -25,8 +25,8 @@ class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     `join` = "any": with "one_live" another input joins the live run, too. `request_id` = the id of this start: sent again within 24
     hours it gets the same run. `due_at` = the earliest instant (ms UTC). `tags` are added to the definition's. `item` = the subject of
-    the run, if its definition has none; `retry` = the policy by which
-    the run continues after it failed; `awaited` = the caller waits for the result.
+    the run, if its definition has none; `retry` = the policy by which the run continues after it failed; `awaited` = the caller waits for
+    the result.
     """
 
     key: str | None = None

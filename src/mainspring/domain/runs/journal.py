@@ -36,6 +36,8 @@ class OutcomeKind(StrEnum):
     """The time for cleanup after a cancel or the deadline is over: each further call is refused."""
 
 
+CLEANUP_DETAIL = "cleanup"
+"""The key, in the detail of an ended run, of the stop that ended its cleanup."""
 CHILD_UNDO = "its own undos"
 """The undo of a child that is rolled back as a run, where an outcome has the name of an undo function."""
 STOP_KINDS = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE, OutcomeKind.CLEANUP_TIMEOUT})

@@ -55,7 +55,7 @@ class BodyStop:
             task.cancel(str(outcome.kind))
 
     def enter_shield(self) -> BodyTask:
-        """Protect the current task from a cancel that arrives meanwhile."""
+        """Protect the current task from a cancel that arrives before it ends its shield."""
         task = self._body.loop.current()
         if task is None:
             raise BodyError("run.shield() works only in the workflow body")
@@ -63,7 +63,7 @@ class BodyStop:
         return task
 
     def leave_shield(self, task: BodyTask) -> None:
-        """End the protection; a cancel that arrived meanwhile takes effect now."""
+        """End the protection; a cancel that arrived under it takes effect now."""
         task.shields -= 1
         if self._pending is not None and task is self._body.task and not task.shields:
             message, self._pending = self._pending, None

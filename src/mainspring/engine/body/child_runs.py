@@ -24,7 +24,7 @@ from mainspring.engine.definitions.automation import Automation
 from mainspring.engine.definitions.registry import current_registry
 from mainspring.engine.definitions.run_start import build_start_command
 from mainspring.engine.definitions.step_plan import StepPlan
-from mainspring.store.commands.runs import ClaimedRun, ParentLink, StartAlternative, StartingRun, StartRun
+from mainspring.store.commands.runs import ClaimedRun, ParentLink, StartAlternative, StarterLink, StartRun
 
 STEP_RUN = "step"
 
@@ -164,7 +164,7 @@ def build_child_start(
             trigger=f"{'child of' if is_child else 'started by'} {run.id}",
             options=StartOptions(key=plan.run_key, queue=plan.queue, tag=plan.tag, retry=plan.retry),
             parent=link,
-            starter=None if is_child else StartingRun(run.id, run.claim),
+            starter=None if is_child else StarterLink(run.id, run.claim),
             sealing=sealing,
         )
         return (

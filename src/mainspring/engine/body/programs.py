@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any, TypeVar
 
 import msgspec
@@ -39,9 +38,6 @@ from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.definitions.step_plan import StepPlan
 from mainspring.store.commands.runs import ClaimedRun
 
-DEFAULT_CLEANUP = timedelta(minutes=10)
-"""How long the code of a run may clean up after a cancel."""
-DEFAULT_CLEANUP_MS = to_milliseconds(DEFAULT_CLEANUP)
 _ENGINE_EXCEPTIONS = (RolledBack, Restarted, Unloaded, GeneratorExit)
 
 T = TypeVar("T")
@@ -52,8 +48,8 @@ class Program:
     """The program of a run: `main(body)` is the coroutine, `retry` the default policy of its steps.
 
     `measure` returns how many bytes of output a result reports (None = unknown), if the definition promises no output files.
-    `cleanup_ms` = how long the code may clean up after a cancel. `check` = what the definition expects of a result, which `main` checks at
-    the end; None = nothing.
+    `cleanup_ms` = how long the code may clean up after a cancel; None = it does not. `check` = what the definition expects of a result,
+    which `main` checks at the end; None = nothing.
     `single()` returns the only step call of a body of one step; None for any other body.
     """
 
@@ -61,7 +57,7 @@ class Program:
     encode_result: Callable[[Any], bytes]
     retry: Retry | None = None
     on_blocked: str = "hold"
-    cleanup_ms: int = DEFAULT_CLEANUP_MS
+    cleanup_ms: int | None = None
     undoes_on: frozenset[OutcomeKind] = frozenset()
     """The stops after which the steps are undone, unless a cancel decides otherwise."""
     automation: Automation | None = None
@@ -132,9 +128,12 @@ def _workflow_program(
                 await undo_all(body)
             raise
 
-    cleanup_ms = to_milliseconds(automation.definition.span("cleanup") or DEFAULT_CLEANUP)
+    cleanup = automation.definition.span("cleanup")
+    assert cleanup is not None  # it has a default
     on_blocked = options.get("on_blocked", "hold")
-    return Program(main, encode_value, automation.retry, on_blocked, cleanup_ms, undoes_on, automation, check=check)
+    return Program(
+        main, encode_value, automation.retry, on_blocked, to_milliseconds(cleanup), undoes_on, automation, check=check
+    )
 
 
 def _task_program(

@@ -21,7 +21,7 @@ from mainspring.domain.incidents.incident_members import WHOLE_AUTOMATION, Healt
 from mainspring.domain.text.escaping import escape, is_plain_line
 from mainspring.domain.text.printable_key import MAX_KEY_LENGTH, is_key_size, make_printable_key
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
-from mainspring.store.commands.runs import ParentLink, RunKey, SlotLink, StartingRun, StartRequest, StartRun
+from mainspring.store.commands.runs import ParentLink, RunKey, SlotLink, StarterLink, StartRequest, StartRun
 
 _MAX_TITLE = 500
 _DEFAULT_OPTIONS = StartOptions()
@@ -37,7 +37,7 @@ def build_start_command(
     options: StartOptions = _DEFAULT_OPTIONS,
     slot: SlotLink | None = None,
     parent: ParentLink | None = None,
-    starter: StartingRun | None = None,
+    starter: StarterLink | None = None,
     sealing: Sealing = PLAIN_SEALING,
     here: bool = False,
 ) -> StartRun:

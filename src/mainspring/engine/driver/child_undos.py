@@ -4,7 +4,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from mainspring.domain.states import OutcomeState
-from mainspring.engine.body.request import Request, UndoChildCall
+from mainspring.engine.body.request import ChildCall, Request, UndoChildCall
 from mainspring.engine.driver.loaded_run import halt_run_on_error
 from mainspring.store.commands.results import CommandDone, Refused, StartAnswer
 from mainspring.store.commands.runs import UndoChild
@@ -27,6 +27,13 @@ class ChildUndos:
         loaded.journal.saving += 1
         command = UndoChild(loaded.run.id, loaded.claim, call.ident, call.generation, call.waits_only)
         loaded.host.store.submit(command, functools.partial(self._answered, request))
+
+    def choose_undo(self, call: ChildCall) -> bool | None:
+        """Return whether a cancelled child undoes its steps: yes in a rollback, unless the call has an undo. None = as it is defined."""
+        body = self._loaded.body
+        if call.undo is None or not (body.rolling_back or body.stop.should_undo(self._loaded.program.undoes_on)):
+            return None
+        return call.plan.undo is None
 
     @halt_run_on_error
     def _answered(self, request: Request, result: StartAnswer | CommandDone | Refused | BaseException) -> None:

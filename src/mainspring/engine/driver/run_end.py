@@ -16,7 +16,7 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.saved_error import StepFailed
 from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.processes.hash_seed import HASH_SEED_FIX, hash_seed_fingerprint
-from mainspring.domain.runs.journal import Outcome, OutcomeKind
+from mainspring.domain.runs.journal import CLEANUP_DETAIL, Outcome, OutcomeKind
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.engine.body.lost_errors import LostError
 from mainspring.engine.body.request import Restarted, RolledBack
@@ -193,7 +193,7 @@ def build_run_end(body: "Body", program: "Program", failure_of: FailureBuilder) 
     unasked = sorted(body.unclaimed)
     detail: dict[str, Any] = {"unasked": unasked[:100]} if unasked else {}
     if body.stop.cleanup_end is not None:
-        detail["cleanup"] = str(body.stop.cleanup_end)
+        detail[CLEANUP_DETAIL] = str(body.stop.cleanup_end)
     if not body.done:
         return _stuck_end(body, detail, failure_of)
     task = body.task

@@ -44,7 +44,7 @@ class StartSender:
             failure = loaded.host.refusal_of(request.name, result)
             if request.detached:  # no code gets the failure any more
                 loaded.halt = loaded.halt or RunHalt(FailureReason.BODY_ERROR, failure, request.ident, {})
-            else:
+            elif request.open:
                 loaded.journal.save(request, OutcomeState.FAILED, failure=failure, input=call.input)
         elif loaded.accepts(result) and request.open:
             assert isinstance(result, StartAnswer)

@@ -182,8 +182,7 @@ class RunWaits:
         if request.kind in (OutcomeKind.EVENT, OutcomeKind.ANSWER):
             loaded.host.store.submit(CloseWait(loaded.run.id, loaded.claim, request.ident), self._answered)
         elif isinstance(call, ChildCall) and call.plan.close == "cancel":
-            undoes = loaded.body.rolling_back or loaded.body.stop.should_undo(loaded.program.undoes_on)
-            loaded.host.cancel_child(loaded.run, request, undo=call.plan.undo is None if undoes and call.undo else None)
+            loaded.host.cancel_child(loaded.run, request, undo=self._child_undos.choose_undo(call))
         elif isinstance(call, ChildCall) and request.detached and not is_started:
             self._start_child(request, call)
 
@@ -199,12 +198,11 @@ class RunWaits:
 
     def limit_cleanup(self) -> None:
         """After a cancel or the deadline: let the time for cleanup begin, counted from it."""
-        loaded, body = self._loaded, self._loaded.body
+        loaded, stop, cleanup_ms = self._loaded, self._loaded.body.stop, self._loaded.program.cleanup_ms
         self.stop_sent = False
-        if body.stop.kind is None or body.stop.cleanup_end is not None or body.done or loaded.run.undoing:
+        if stop.kind is None or stop.cleanup_end is not None or cleanup_ms is None or loaded.body.done:
             return
-        moved_ms = loaded.clock_steps.moved(body.stop.rank)
-        loaded.wakeups.deadline_at = body.stop.at + moved_ms + loaded.program.cleanup_ms
+        loaded.wakeups.deadline_at = stop.at + loaded.clock_steps.moved(stop.rank) + cleanup_ms
         loaded.wakeups.arm_first()
 
     def rearm(self) -> None:

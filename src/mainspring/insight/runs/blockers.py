@@ -34,8 +34,7 @@ def list_blocks(blocker: Blocker, now: int, zone: str, up: UpCommand = PLAIN_UP)
     found = [*list_store_holds(blocker), *_automation_blocks(blocker, now, zone), *_queue_blocks(blocker, now)]
     found += [
         *_time_blocks(blocker, now, zone),
-        *_partition_blocks(blocker),
-        *_key_blocks(blocker),
+        *_holder_blocks(blocker),
         *_worker_blocks(blocker, now, up),
     ]
     return found or [*_limit_blocks(blocker, now, zone)]
@@ -142,34 +141,22 @@ def _time_blocks(blocker: Blocker, now: int, zone: str) -> Iterator[BlockReason]
         yield BlockReason(f"It is not due before {format_moment(run.due_at, now, zone)}.", until_at=run.due_at)
 
 
-def _partition_blocks(blocker: Blocker) -> Iterator[BlockReason]:
+def _holder_blocks(blocker: Blocker) -> Iterator[BlockReason]:
+    """Yield the run that has what this one waits for: its partition key, or its run key."""
     run = blocker.run
-    if run.blocked != "partition":
+    if run.blocked == "partition":
+        key = f"partition key {escape_line(run.partition, 60)!r} of queue {run.queue}"
+        text = f"Run {blocker.holder} has {key}: runs with one key run one after another."
+    elif run.blocked == "key":
+        key = f"key {escape_line(run.run_key, 60)!r}"
+        text = f"It begins when run {blocker.holder}, which has {key} and is ending, has ended."
+    else:
         return
-    key = f"partition key {escape_line(run.partition, 60)!r} of queue {run.queue}"
     if blocker.holder is None:
         yield BlockReason(f"It waits for {key}, which was just released.")
         return
-    yield BlockReason(
-        f"Run {blocker.holder} has {key}: runs with one key run one after another.",
-        command=f"mainspring explain {blocker.holder}",
-        does="show the run that has the key",
-    )
-
-
-def _key_blocks(blocker: Blocker) -> Iterator[BlockReason]:
-    run = blocker.run
-    if run.blocked != "key":
-        return
-    key = f"key {escape_line(run.run_key, 60)!r}"
-    if blocker.holder is None:
-        yield BlockReason(f"It waits for {key}, which was just released.")
-        return
-    yield BlockReason(
-        f"It begins when run {blocker.holder}, which has {key} and is ending, has ended.",
-        command=f"mainspring explain {blocker.holder}",
-        does="show the run that has the key",
-    )
+    show = f"mainspring explain {blocker.holder}"
+    yield BlockReason(text, command=show, does="show the run that has the key")
 
 
 def _start_command(blocker: Blocker, up: UpCommand, *, is_running: bool) -> tuple[str, str]:

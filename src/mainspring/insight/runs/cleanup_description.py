@@ -3,14 +3,12 @@
 from typing import Any
 
 from mainspring.domain.definitions.definition import Definition
-from mainspring.domain.duration import parse_duration, to_milliseconds
-from mainspring.domain.runs.journal import OutcomeKind
+from mainspring.domain.duration import format_duration, to_milliseconds
+from mainspring.domain.runs.journal import CLEANUP_DETAIL, OutcomeKind
 from mainspring.domain.values.codec import decode
-from mainspring.insight.text.formatting import format_instant, format_span
+from mainspring.insight.text.formatting import format_instant
 from mainspring.store.views import RunHistory
 
-CLEANUP_DETAIL = "cleanup"
-"""The key, in the detail of a run, of the stop that ended its cleanup."""
 _STOPS = {OutcomeKind.CANCEL: "was cancelled", OutcomeKind.DEADLINE: "reached its deadline"}
 
 
@@ -20,19 +18,15 @@ def describe_cleanup(history: RunHistory, definition: Definition | None, zone: s
     if stop is None or history.run.undoing:
         return []
     span = None if definition is None else definition.span("cleanup")
-    limit_ms = to_milliseconds(span or parse_duration("10m"))
     if history.run.finished_at is None:
-        until = format_instant(stop.at + limit_ms, zone)
-        return [
-            f"It {_STOPS[stop.kind]}, and its code cleans up until {until} at the latest. A second cancel ends that."
-        ]
+        limit = "" if span is None else f" until {format_instant(stop.at + to_milliseconds(span), zone)} at the latest"
+        return [f"It {_STOPS[stop.kind]}, and its code cleans up{limit}. A second cancel ends that."]
     detail: Any = decode(history.run.detail) if history.run.detail else None
     ended_by = detail.get(CLEANUP_DETAIL) if isinstance(detail, dict) else None
     match ended_by:
         case OutcomeKind.CANCEL:
             return ["After it was cancelled, a second cancel ended its cleanup: some of it may be missing."]
         case OutcomeKind.CLEANUP_TIMEOUT:
-            return [
-                f"After it was stopped, its cleanup did not end within {format_span(limit_ms)}: some of it may be missing."
-            ]
+            limit = "in time" if span is None else f"within {format_duration(span)}"
+            return [f"After it was stopped, its cleanup did not end {limit}: some of it may be missing."]
     return []

@@ -49,7 +49,7 @@ class ParentLink(msgspec.Struct, frozen=True):
     request_number: int = 0
 
 
-class StartingRun(msgspec.Struct, frozen=True):
+class StarterLink(msgspec.Struct, frozen=True):
     """The run whose code starts another run, and its claim. The new run is no child: it has its own life."""
 
     run: str
@@ -94,7 +94,7 @@ class StartRun(StoreCommand[StartAnswer | Refused], frozen=True):
     retry: str | None = None
     """The policy by which it continues after it failed (`Retry.to_data` as JSON)."""
     parent: ParentLink | None = None
-    starter: StartingRun | None = None
+    starter: StarterLink | None = None
     slot: SlotLink | None = None
     here: bool = False
     awaited: bool = False

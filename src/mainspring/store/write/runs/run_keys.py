@@ -37,16 +37,16 @@ class KeyRow(NamedTuple):
 def _read_key(tx: Transaction, automation: str, key: str) -> KeyRow | None:
     """Return the row of a key, locked. One that has expired counts as long as a run holds it."""
     tx.hold("key", automation, key)
-    found = tx.first("read_run_key", (automation, key))
-    if found is None:
+    values = tx.first("read_run_key", (automation, key))
+    if values is None:
         return None
-    row = KeyRow(*found)
+    row = KeyRow(*values)
     has_expired = row.expires_at is not None and row.expires_at <= tx.now
     return None if has_expired and not row.is_live and row.holder is None else row
 
 
-def find_by_key(tx: Transaction, command: StartRun, key: RunKey) -> StartAnswer | Refused | None:
-    """Return the run that answers a start, or a refusal; None = a new run may take the key."""
+def find_by_key(tx: Transaction, command: StartRun, key: RunKey) -> StartAnswer | Refused | KeyRow | None:
+    """Return the run that answers a start, or a refusal. A row, or None without one = a new run may take the key (`take_key`)."""
     row = None if key.policy == CONTINUES else _read_key(tx, command.automation, key.key)
     if row is None:
         return None
@@ -59,21 +59,18 @@ def find_by_key(tx: Transaction, command: StartRun, key: RunKey) -> StartAnswer 
     return StartAnswer(row.run, created=False, state=row.state, by_key=True)
 
 
-def _refuse_here(command: StartRun, row: KeyRow) -> Refused | None:
+def _refuse_here(command: StartRun, row: KeyRow) -> Refused | KeyRow:
     """Refuse a run that its sender runs at once while another one holds its key."""
     if not command.here or (row.holder is None and not row.is_live):
-        return None
+        return row
     return Refused("busy", f"run {row.holder or row.run} has not ended", retry_after_ms=1_000)
 
 
-def take_key(tx: Transaction, command: StartRun, key: RunKey) -> str | None:
+def take_key(tx: Transaction, command: StartRun, key: RunKey, row: KeyRow) -> str | None:
     """Let a new run take the key from the one that has it. Return the run that must end before it begins; None = it may begin.
 
     The holder is stopped before the queued run: the end of the holder, which wakes that run, locks them in this order.
     """
-    row = None if key.policy == CONTINUES else _read_key(tx, command.automation, key.key)
-    if row is None:
-        return None
     from mainspring.store.write.runs.run_transitions import request_cancel  # noqa: PLC0415 - it imports this module
 
     reason = f"replaced by run {command.id}"
@@ -150,10 +147,10 @@ def find_by_request(tx: Transaction, command: StartRun) -> StartAnswer | Refused
     if request is None:
         return None
     tx.hold("start_request", command.automation, request.id)
-    found = tx.first("find_start_request", (command.automation, request.id, tx.now))
-    if found is None:
+    answered = tx.first("find_start_request", (command.automation, request.id, tx.now))
+    if answered is None:
         return None
-    run, input_hash = found
+    run, input_hash = answered
     if input_hash != request.input_hash:
         return Refused("key_conflict", f"request {request.id!r} started run {run} with another input")
     state = tx.value("find_run_state", (run,), str)

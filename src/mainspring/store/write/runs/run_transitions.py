@@ -292,14 +292,14 @@ def undo_child(tx: Transaction, command: UndoChild) -> StartAnswer | CommandDone
     if not is_run_owner(tx, c.run, c.claim):
         return CLAIM_LOST
     child = tx.value("find_child_to_undo", (c.run, c.ident, c.generation), str)
-    found = None if child is None else read_receiving_run(tx, child)
-    if child is None or found is None:
+    receiving = None if child is None else read_receiving_run(tx, child)
+    if child is None or receiving is None:
         return DONE
     tx.hold("run", child)
     state = rollback.read_rollback_state(tx, child)
-    if not found.is_finished:
+    if not receiving.is_finished:
         request_cancel(tx, child, f"undo:{c.run}:{c.ident}", "its parent rolls back", undo=not c.waits_only)
-    elif is_move_legal(RunMove.UNDO_CHILD, found.state) and not c.waits_only and not state.undoing:
+    elif is_move_legal(RunMove.UNDO_CHILD, receiving.state) and not c.waits_only and not state.undoing:
         if not state.should_undo(undo=True) or not tx.first("has_undo", (child,)):
             return DONE
         rollback.begin_rollback(tx, child, state)

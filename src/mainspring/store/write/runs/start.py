@@ -60,16 +60,16 @@ def _start_or_join(tx: Transaction, command: StartRun, *, continues: bool) -> St
     known = None if command.run_key is None else run_keys.find_by_key(tx, command, command.run_key)
     if command.awaited and not _has_end(known) and is_store_on_hold(tx):
         return _HELD
-    if known is not None:
+    if isinstance(known, StartAnswer | Refused):
         return known
     backlog = queues.refuse_if_full(tx, command)
     if backlog is not None and not continues:
         return backlog
     rules = read_start_rules(tx, command.automation)
     return (
-        _stage_assigned(tx, command, rules, continues=continues)
+        _stage_assigned(tx, command, known, rules, continues=continues)
         if is_version_open(rules, command)
-        else _stage(tx, command)
+        else _stage(tx, command, known)
     )
 
 
@@ -104,13 +104,15 @@ def _choose_options(tx: Transaction, command: StartRun) -> StartRun | Refused:
     return command
 
 
-def _stage_assigned(tx: Transaction, command: StartRun, rules: StartRules, *, continues: bool) -> StartAnswer | Refused:
+def _stage_assigned(
+    tx: Transaction, command: StartRun, key: run_keys.KeyRow | None, rules: StartRules, *, continues: bool
+) -> StartAnswer | Refused:
     from mainspring.store.write.runs.version_choice import choose_version, record_choice  # noqa: PLC0415 - most automations have no rollout
 
     choice = choose_version(tx, command, rules.rollout, continues=continues)
     if isinstance(choice, Refused):
         return choice
-    answer = _stage(tx, msgspec.structs.replace(command, version=choice.version))
+    answer = _stage(tx, msgspec.structs.replace(command, version=choice.version), key)
     if choice.row is not None and isinstance(answer, StartAnswer):
         record_choice(tx, choice.row)
     return answer
@@ -145,9 +147,9 @@ def _refuse_start(tx: Transaction, command: StartRun) -> Refused | None:
     return _HELD if command.here and is_store_on_hold(tx) else None
 
 
-def _has_end(known: StartAnswer | Refused | None) -> bool:
+def _has_end(known: StartAnswer | Refused | run_keys.KeyRow | None) -> bool:
     """Tell whether the caller need not wait: its key is refused, or leads to a run that has ended."""
-    return isinstance(known, Refused) or (known is not None and known.state in TERMINAL_STATES)
+    return isinstance(known, Refused) or (isinstance(known, StartAnswer) and known.state in TERMINAL_STATES)
 
 
 def _refuse_cycle(tx: Transaction, command: StartRun, parent: str) -> Refused | None:
@@ -164,10 +166,12 @@ def _refuse_cycle(tx: Transaction, command: StartRun, parent: str) -> Refused | 
     return Refused("cycle", f"{command.automation!r} starts itself with the same input: run {above} above it has both")
 
 
-def _stage(tx: Transaction, command: StartRun) -> StartAnswer | Refused:
+def _stage(tx: Transaction, command: StartRun, key: run_keys.KeyRow | None) -> StartAnswer | Refused:
     now = tx.now
     is_due = command.due_at is None or command.due_at <= now
-    holder = None if command.run_key is None else run_keys.take_key(tx, command, command.run_key)
+    holder = None
+    if command.run_key is not None and key is not None:
+        holder = run_keys.take_key(tx, command, command.run_key, key)
     blocked = None if holder is None else "key"
     # A run that is due later acquires its key when it becomes due, so that it blocks no run until then.
     if command.partition is not None and is_due and blocked is None:
