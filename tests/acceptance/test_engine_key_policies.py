@@ -41,7 +41,7 @@ async def test_replace_lets_the_first_run_clean_up_before_the_new_one_begins(tmp
         second = await engine.app.options(key="k", key_policy="replace").start(sync, 2)
         await engine.when(lambda: [o.name for o in engine.history(first).outcomes], lambda names: "note" in names)
         assert await second.status() is RunState.QUEUED
-        assert f"It begins when run {first.id}" in "".join(engine.explain(second).why)
+        assert f"It begins after the end of run {first.id}" in "".join(engine.explain(second).why)
         await engine.app.signal(first.id, "cleaned")
         await engine.until(first, RunState.CANCELLED)
         await engine.until(second, RunState.WAITING)

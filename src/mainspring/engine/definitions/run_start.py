@@ -180,7 +180,8 @@ def _check_key_options(definition: Definition, options: StartOptions) -> None:
         names = ", ".join(f'"{name}"' for name in KEY_POLICIES)
         raise OptionError(f"key policy {policy!r} does not exist", hint=f"Choose one of {names}.")
     if policy not in ("reuse", CONTINUES) and options.key is None and definition.option("key") is None:
-        raise OptionError(f"key_policy={policy!r} has no effect without a key", hint="Add key=.")
+        hint = "Add a key: key= in Python and in the API, --key on the command line."
+        raise OptionError(f"key_policy={policy!r} has no effect without a key", hint=hint)
     if options.join not in ("same", "any"):
         raise OptionError(f"join={options.join!r} is not valid", hint='Choose "same" or "any".')
     if options.join == "any" and policy != "one_live":

@@ -149,7 +149,7 @@ def _holder_blocks(blocker: Blocker) -> Iterator[BlockReason]:
         text = f"Run {blocker.holder} has {key}: runs with one key run one after another."
     elif run.blocked == "key":
         key = f"key {escape_line(run.run_key, 60)!r}"
-        text = f"It begins when run {blocker.holder}, which has {key} and is ending, has ended."
+        text = f"It begins after the end of run {blocker.holder}, which has {key}."
     else:
         return
     if blocker.holder is None:
