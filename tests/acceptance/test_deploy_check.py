@@ -190,6 +190,25 @@ def test_deploy_check_names_a_renamed_step_and_a_further_step(site: Site) -> Non
     assert (continues["automation"], continues["step"], continues["number"]) == ("bill", "note#2", 3)
 
 
+def test_deploy_check_lists_runs_that_keep_the_old_side_of_a_change(site: Site) -> None:
+    """They passed the place of the question: with `run.version` the new code continues them, and that is no finding."""
+    code = CODE.replace(
+        'await run.step(charge, number)\n    if await run.flag("new-mailer")',
+        'await run.step(charge, number if await run.version("double", 2) < 2 else 2 * number)\n    if await run.flag("new-mailer")',
+    )
+    report = site.check(code, exit_code=0)
+    (side,) = report["old_sides"]
+    assert (side["automation"], side["change"], side["chosen"], side["newest"], side["number"]) == (
+        "order",
+        "double",
+        1,
+        2,
+        2,
+    )
+    printed = site.project.call("deploy", "check").stdout
+    assert "order: 2 unfinished runs take version 1 of the change 'double'; the code has 2: r_" in printed
+
+
 def test_deploy_check_refuses_the_network_and_kills_a_loop(site: Site) -> None:
     """A body that connects is reported, and one that never awaits is killed; the other runs are replayed all the same."""
     body = "async def bill(run: ms.Run, number: int) -> str:\n"

@@ -157,6 +157,12 @@ def verify_retried(experiment: Experiment) -> None:
     assert experiment.client.rows("select 1 from failures") == []
 
 
+def verify_changed(experiment: Experiment) -> None:
+    """The run began with the change, so that it takes it after each loss, and saves this once."""
+    assert experiment.client.rows("select name, output from journal where kind = 'version'") == [("by-card", b"2")]
+    assert {call.what for call in experiment.calls() if call.applied} == {"before the change", "beside it", "side 2"}
+
+
 def verify_rollback(experiment: Experiment) -> None:
     """Each undo happened, newest first."""
     undone = [call.what for call in experiment.calls() if call.what.startswith("undo") and call.applied]
@@ -302,6 +308,7 @@ SCENARIOS = [
     Scenario("ask_and_answer", result="they said yes", deliver=answer, minimum=16),
     Scenario("undone_run", state=RunState.CANCELLED, deliver=cancel, verify=verify_undone, minimum=18),
     Scenario("rollback", state=RunState.FAILED, verify=verify_rollback, minimum=20),
+    Scenario("changed_code", result="side 2", verify=verify_changed, minimum=14),
     Scenario("retried_child", result="crowd", verify=verify_retried, minimum=20),
     Scenario("rollback_over_children", state=RunState.FAILED, verify=verify_rollback, minimum=30),
     Scenario(

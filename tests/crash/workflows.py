@@ -239,6 +239,14 @@ async def cancelled_run(run: ms.Run) -> None:
 
 
 @ms.workflow
+async def changed_code(run: ms.Run) -> str:
+    """Asks for the version of a change between its steps, and in a branch beside one."""
+    await run.step(keyed_in_loop, "before the change")
+    version, _ = await asyncio.gather(run.version("by-card", 2), run.step(keyed, "beside it"))
+    return await run.step(keyed_in_loop, f"side {version}")
+
+
+@ms.workflow
 async def failing_child(run: ms.Run) -> str:
     """The child of the next one: its only attempt is refused twice, so that the run itself is retried."""
     await run.step(keyed_in_loop, "before the failure")

@@ -121,6 +121,8 @@ async def children(run: ms.Run) -> None:
     assert_type(await run.child(sync, "x"), int)
     assert_type(await run.child(task_in_database, 2), int)
     assert_type(await run.options(run_key="k").child(order, 2), list[str])
+    assert_type(await run.version("by-card", 2), int)
+    await run.version("by-card", "2")  # type: ignore[arg-type]
     assert_type(await run.start(order, 2, colour="blue"), ms.StartedRun)
     assert_type(await run.options(run_key="k").start(task_in_database, 2), ms.StartedRun)
 

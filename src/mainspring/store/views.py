@@ -89,6 +89,8 @@ class RunView(msgspec.Struct, frozen=True):
     """The clock steps during its life (`domain.clock_step.RunClockSteps`)."""
     fork: bytes | None = None
     """The origin of a fork as JSON (`domain.runs.fork_origin.ForkOrigin`)."""
+    versions: bytes | None = None
+    """The versions of changes as JSON (`domain.runs.change_versions.ChangeVersions`)."""
 
 
 class RunPage(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from mainspring.domain.states import AttemptState, FailureReason, RunState
 from mainspring.store.commands.inbox import CloseWait, ExpireWait, OpenWait
 from mainspring.store.commands.journal import RecordStalledAttempt, SaveAttempt, SaveCheckpoint
 from mainspring.store.commands.results import CLAIM_LOST, DONE
-from mainspring.store.commands.runs import AnnotateRun, ParentLink, ReleaseRun, RunKey
+from mainspring.store.commands.runs import AnnotateRun, ParentLink, ReleaseRun, RunKey, SaveChangeVersions
 from mainspring.store.commands.sessions import DeclareSessionDead
 from mainspring.store.read.automations.monitor_reads import read_monitor_rows as all_watched
 from tests.contract.store.process import ask, complete, event, fail, finish, halt, outcome, signal, suspend, wait_for
@@ -44,6 +44,7 @@ def writes(run):
         "open_question": ask(run),
         "close": CloseWait(run.id, run.claim, "e1"),
         "expire": ExpireWait(run.id, run.claim, "e1"),
+        "versions": SaveChangeVersions(run.id, run.claim, b"{}"),
         "annotate": AnnotateRun(run.id, run.claim, b'{"k":"v"}', b"[1,2]"),
         "suspend": suspend(run),
         "retry_later": suspend(run, state=RunState.RETRYING, due_at=2**50),
@@ -56,7 +57,7 @@ def writes(run):
 
 
 NAMES = [
-    *("outcome", "attempt", "checkpoint", "stall", "open_event", "open_question", "close", "annotate"),
+    *("outcome", "attempt", "checkpoint", "stall", "open_event", "open_question", "close", "annotate", "versions"),
     *("suspend", "retry_later", "release", "finish", "complete", "fail", "halt"),
 ]
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
 from mainspring.app.deploy.code_comparison import StoredCode, list_code_findings
+from mainspring.app.deploy.old_sides import OldSides, list_removed_sides
 from mainspring.app.deploy.replay_findings import ReplayFindings
 from mainspring.app.deploy.replay_protocol import LoadedCode, ReplaySpec
 from mainspring.app.deploy.replay_session import ReplayAbortedError, ReplaySession
@@ -12,6 +13,7 @@ from mainspring.app.deploy.report import DeployFinding, DeployFindingKind, Deplo
 from mainspring.app.deploy.run_sources import RunSource
 from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.errors import MainspringError
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.engine.body.child_runs import STEP_RUN
 from mainspring.engine.driver.replay import ReplayVerdict
 from mainspring.store.read.runs.replayable_runs import RunGroupKey
@@ -21,6 +23,7 @@ _SHORTEST_LOAD_S, _LONGEST_LOAD_S = 5.0, 60.0
 _MOST_ABORTS = 2
 """Replays of one automation that may hang or end the process before its other runs are left out."""
 _BATCH = 50
+_VERSION = f"{OutcomeKind.VERSION} "
 
 
 def check_deployment(
@@ -34,13 +37,14 @@ def check_deployment(
         with ReplaySession(spec, limit_s=limit_s, load_limit_s=load_limit_s) as session:
             check = _Replays(session, source, started + budget_s)
             check.run()
-            findings = list_code_findings(session.code, stored, source.groups)
+            old_sides = check.old_sides.build(session.code.changes)
+            findings = [*list_code_findings(session.code, stored, source.groups), *list_removed_sides(old_sides)]
     except ReplayAbortedError as error:
         finding = DeployFinding(DeployFindingKind.NOT_LOADED, None, error.message, hint=error.hint)
         return DeployReport([finding], _measure(source, {}, started), list(notices))
     kinds = list(DeployFindingKind)
     findings = sorted([*findings, *check.findings.build()], key=lambda finding: kinds.index(finding.kind))
-    return DeployReport(findings, _measure(source, check.replayed, started), list(notices))
+    return DeployReport(findings, _measure(source, check.replayed, started), list(notices), old_sides)
 
 
 def _measure(source: RunSource, replayed: dict[RunGroupKey, int], started: float) -> ReplayCoverage:
@@ -64,9 +68,11 @@ class _Replays:
         self._former_names = session.code.former_names
         self._versions = {(definition.name, definition.version) for definition in read_definitions(session.code)}
         self._aborts: dict[str, int] = {}
+        self.old_sides = OldSides(self._former_names)
 
     def run(self) -> None:
         """Replay as many runs as the time allows."""
+        self._read_versions()
         groups = sorted(
             (group for group in self._source.groups if self._is_in_code(group)),
             key=lambda group: (group.is_ended, -len(self._source.groups[group])),
@@ -83,6 +89,13 @@ class _Replays:
                     if time.monotonic() >= self._ends_at:
                         return
         self._replay_batch(batch)
+
+    def _read_versions(self) -> None:
+        """Read which versions of changes the unfinished runs take."""
+        for group, runs in self._source.groups.items():
+            if not group.is_ended and any(name.startswith(_VERSION) for name in group.names):
+                for run, answers in self._source.read_versions(runs):
+                    self.old_sides.add(group.automation, group.version, run, answers)
 
     def _is_in_code(self, group: RunGroupKey) -> bool:
         """Return whether the code has the automation in this version; a step that runs alone has no definition."""
@@ -105,6 +118,8 @@ class _Replays:
                 self._aborts[group.automation] = self._aborts.get(group.automation, 0) + 1
                 self.findings.add_not_replayed(group, run, error)
                 continue
+            if not group.is_ended:
+                self.old_sides.add(group.automation, group.version, run, report.result.versions)
             self.replayed[group] = self.replayed.get(group, 0) + 1
             is_expected = report.result.verdict is ReplayVerdict.CONTINUES and self._source.is_marked_done(run)
             if not is_expected:

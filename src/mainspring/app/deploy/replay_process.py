@@ -5,15 +5,18 @@ It gets journals on its standard input and has no store. It ends with its parent
 
 import os
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from mainspring.app.deploy.offline import OfflineMode
-from mainspring.app.deploy.replay_protocol import LoadedCode, MessageChannel, ReplayReport, ReplaySpec
+from mainspring.app.deploy.replay_protocol import CodeChange, LoadedCode, MessageChannel, ReplayReport, ReplaySpec
 from mainspring.app.project import Project
+from mainspring.domain.definitions.definition import DefinitionKind
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.failures.failure import Failure
 from mainspring.engine.attempts.processes.process_lifetime import die_with_parent, protect_memory
+from mainspring.engine.body.reachable_names import find_reachable_names
 from mainspring.engine.definitions.announcement import build_announcement, complete_definition
 from mainspring.engine.definitions.flag_questions import find_flag_questions
 from mainspring.engine.definitions.registry import Registry
@@ -54,7 +57,15 @@ def _describe_code(registry: Registry, before: frozenset[str], refused: list[str
         list(registry.problems),
         find_flag_questions(registry, before),
         list(refused),
+        list(_list_changes(registry)),
     )
+
+
+def _list_changes(registry: Registry) -> Iterator[CodeChange]:
+    for automation in registry:
+        if automation.fn is not None and automation.definition.kind is DefinitionKind.WORKFLOW:
+            for change, newest in find_reachable_names(automation.fn).versions.items():
+                yield CodeChange(automation.name, automation.version, change, newest)
 
 
 class _Replayer:

@@ -25,10 +25,19 @@ class ReplaySpec(msgspec.Struct, frozen=True):
     parent: int = 0
 
 
+class CodeChange(msgspec.Struct, frozen=True):
+    """The newest version of a change (`run.version`) in the code of an automation."""
+
+    automation: str
+    version: int
+    change: str
+    newest: int
+
+
 class LoadedCode(msgspec.Struct, frozen=True):
     """The loaded code: definitions as data, former name -> name, problems, and where it asks for flags by a constant name.
 
-    `refused` = calls that were refused while it was loaded.
+    `refused` = calls that were refused while it was loaded. `changes` = those for which it asks with constants.
     """
 
     definitions: list[dict[str, Any]]
@@ -36,6 +45,7 @@ class LoadedCode(msgspec.Struct, frozen=True):
     problems: list[LoadProblem]
     questions: list[FlagQuestionPlace]
     refused: list[str] = []
+    changes: list[CodeChange] = []
 
 
 class ReplayReport(msgspec.Struct, frozen=True):

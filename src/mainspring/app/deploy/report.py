@@ -24,6 +24,8 @@ class DeployFindingKind(StrEnum):
     """An automation, or a version of it, that has runs or schedules is not in the code."""
     DEFINITION = "definition"
     """A definition differs from the stored one."""
+    OLD_SIDE = "old-side"
+    """Runs take an old version of a change, and the code does not ask for its version any more."""
     UNKNOWN_FLAG = "unknown-flag"
     """The code asks for a flag that the store does not have."""
 
@@ -64,9 +66,25 @@ class ReplayCoverage(msgspec.Struct, frozen=True):
     seconds: float
 
 
+class OldSide(msgspec.Struct, frozen=True):
+    """Unfinished runs that take the version `chosen` of a change (`run.version`), which is not that of the code.
+
+    `newest` = that of the code; None = it does not ask for this change. `runs` = the first ids, `number` = how many there are.
+    """
+
+    automation: str
+    version: int
+    change: str
+    chosen: int
+    newest: int | None
+    runs: list[str]
+    number: int
+
+
 class DeployReport(msgspec.Struct, frozen=True):
     """The whole report; `notices` = what was not compared, and why."""
 
     findings: list[DeployFinding]
     coverage: ReplayCoverage
     notices: list[str]
+    old_sides: list[OldSide] = []

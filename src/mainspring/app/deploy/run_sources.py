@@ -1,5 +1,6 @@
 """Sources of the runs that a deploy check replays: the store, or files that `mainspring runs export` wrote."""
 
+import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
@@ -9,7 +10,7 @@ import msgspec
 from mainspring.app.deploy.exported_runs import ExportedRun
 from mainspring.domain.definitions.definition import DefinitionKind
 from mainspring.domain.errors import SealedError
-from mainspring.domain.runs.journal import History
+from mainspring.domain.runs.journal import History, OutcomeKind
 from mainspring.domain.runs.unsealing import RowUnsealer
 from mainspring.domain.states import FailureReason
 from mainspring.domain.values.sealing import Sealing
@@ -19,13 +20,14 @@ from mainspring.store.read.run_decisions import read_decisions
 from mainspring.store.read.runs.replayable_runs import (
     RunGroupKey,
     list_grouped_runs,
+    list_saved_versions,
     read_replayable_runs,
 )
 from mainspring.store.read.runs.run_views import run_view
 from mainspring.store.schema.runs.runs import ReplayableRun
 
 _MOST_RUNS = 100_000
-_BATCH, _BATCH_BYTES = 50, 4 * 1024 * 1024
+_BATCH, _BATCH_BYTES, _VERSIONS_BATCH = 50, 4 * 1024 * 1024, 1_000
 _REASONS = frozenset(FailureReason)
 
 
@@ -44,6 +46,10 @@ class RunSource(Protocol):
 
     def read(self, runs: Sequence[str]) -> Iterator[tuple[str, SavedRun | SealedError]]:
         """Yield the runs with their histories, or why their values cannot be read. Runs that were deleted are left out."""
+        ...
+
+    def read_versions(self, runs: Sequence[str]) -> Iterator[tuple[str, dict[str, int]]]:
+        """Yield the saved versions of changes (`run.version`) of each run that has some, by the id of the change."""
         ...
 
     def is_marked_done(self, run: str) -> bool:
@@ -81,6 +87,15 @@ class StoredRuns:
         """Yield the runs with their histories; see RunSource."""
         return read_saved_runs(self._reader, self._unsealer, runs)
 
+    def read_versions(self, runs: Sequence[str]) -> Iterator[tuple[str, dict[str, int]]]:
+        """Yield the saved versions of changes; see RunSource. A value that stays sealed is left out."""
+        for at in range(0, len(runs), _VERSIONS_BATCH):
+            answers: dict[str, dict[str, int]] = {}
+            for run, change, output in list_saved_versions(self._reader, runs[at : at + _VERSIONS_BATCH]):
+                with contextlib.suppress(SealedError):
+                    answers.setdefault(run, {})[change] = int(self._unsealer.value(output) or b"0")
+            yield from answers.items()
+
     def is_marked_done(self, run: str) -> bool:
         """Return whether a person declared a run done."""
         decisions = read_decisions(self._reader, run_view(self._reader, run))
@@ -105,6 +120,14 @@ class ExportedRuns:
         for run in runs:
             item = self._runs[run]
             yield run, item.saved if item.sealed_by is None else _build_sealed_error(item.sealed_by)
+
+    def read_versions(self, runs: Sequence[str]) -> Iterator[tuple[str, dict[str, int]]]:
+        """Yield the saved versions of changes; see RunSource."""
+        for run in runs:
+            item = self._runs[run]
+            if item.sealed_by is None:
+                outcomes = item.saved.history.outcomes
+                yield run, {o.name: int(o.output or b"0") for o in outcomes if o.kind is OutcomeKind.VERSION}
 
     def is_marked_done(self, run: str) -> bool:
         """Return False: an export does not show it."""

@@ -12,7 +12,7 @@ from mainspring.cli.table import TableColumn
 from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
-    from mainspring.app.deploy.report import DeployFinding, DeployReport, ReplayCoverage
+    from mainspring.app.deploy.report import DeployFinding, DeployReport, OldSide, ReplayCoverage
     from mainspring.app.deploy.run_sources import RunSource
     from mainspring.domain.values.sealing import Sealing
 
@@ -25,6 +25,7 @@ _KINDS = (
     "not-replayed",
     "removed",
     "definition",
+    "old-side",
     "unknown-flag",
 )
 _LINE_LENGTH = 1_000
@@ -125,6 +126,9 @@ def _print(invocation: Invocation, report: "DeployReport") -> None:
     output.rows(report.findings, columns, empty="Nothing to report.")
     for finding in report.findings:
         _print_details(invocation, finding)
+    for side in report.old_sides:
+        if side.newest is not None:
+            output.line(formatting.escape_line(_describe_old_side(side), _LINE_LENGTH))
     for notice in report.notices:
         output.warn(notice)
     output.hint(_describe_coverage(report.coverage))
@@ -146,6 +150,15 @@ def _print_details(invocation: Invocation, finding: "DeployFinding") -> None:
         output.line(f"  {formatting.escape_line(line, _LINE_LENGTH)}")
     if finding.hint:
         output.hint(f"  {finding.hint}" if lines else f"{subject}: {finding.hint}")
+
+
+def _describe_old_side(side: "OldSide") -> str:
+    runs = ", ".join(side.runs) + (", ..." if side.number > len(side.runs) else "")
+    verb = "takes" if side.number == 1 else "take"
+    return (
+        f"{side.automation}: {formatting.format_count(side.number, 'unfinished run')} {verb} version {side.chosen} of the change "
+        f"{side.change!r}; the code has {side.newest}: {runs}"
+    )
 
 
 def _describe_coverage(coverage: "ReplayCoverage") -> str:

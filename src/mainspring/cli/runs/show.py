@@ -227,8 +227,8 @@ def _print_step(output: "Output", line: "StepLine", name: str, bar: str, now: in
     colour = _STEP_COLOURS.get(line.state, "magenta")
     tries = f"  {len(line.tries)} attempts" if len(line.tries) > 1 else ""
     kind = "" if line.kind == OutcomeKind.STEP else f"  ({line.kind})"
-    if line.kind == OutcomeKind.FLAG and line.output is not None:
-        kind = f"  (flag: {formatting.escape_line(line.output.decode(errors='replace'), _LONGEST_FLAG)})"
+    if line.kind in (OutcomeKind.FLAG, OutcomeKind.VERSION) and line.output is not None:
+        kind = f"  ({line.kind}: {formatting.escape_line(line.output.decode(errors='replace'), _LONGEST_FLAG)})"
     done = f"  {line.progress[0]}/{line.progress[1] or '?'}" if line.progress else ""
     output.line(
         f"  {output.paint(icon, colour)} {name}  {output.paint(bar, colour)} "

@@ -21,6 +21,8 @@ class OutcomeKind(StrEnum):
     """A run that was started; no one awaits its end."""
     FLAG = "flag"
     """The answer of a flag."""
+    VERSION = "version"
+    """The version of a change that the run takes."""
     UNDO = "undo"
     UPDATE = "update"
     """An accepted update: its handler starts."""

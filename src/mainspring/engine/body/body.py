@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from mainspring.domain.errors import BodyError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.flags.flag import QUESTION_PREFIX
+from mainspring.domain.runs.change_versions import NONE_KNOWN, ChangeVersions
 from mainspring.domain.runs.fork_origin import ForkOrigin
 from mainspring.domain.runs.journal import STOP_KINDS, Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
@@ -43,6 +44,7 @@ from mainspring.engine.body.run_annotations import RunAnnotations
 from mainspring.engine.body.step_names import StepNames
 from mainspring.engine.body.unawaited_calls import UnawaitedCalls
 from mainspring.engine.body.updates import BodyUpdates
+from mainspring.engine.body.versions import BodyVersions
 
 T = TypeVar("T")
 _UNSET: Any = object()
@@ -69,6 +71,7 @@ class Body:
         payload_max: int = DEFAULT_LIMIT,
         after: tuple[int, int] = (0, 0),  # number of earlier requests, rank of the last delivered outcome
         origin: ForkOrigin | None = None,
+        versions: ChangeVersions = NONE_KNOWN,
     ) -> None:
         self.run_id, self.generation, self.payload_max = run_id, generation, payload_max
         self._started_at = now_at
@@ -96,6 +99,7 @@ class Body:
         self._main = main
         self._history = outcomes
         self.updates, self.queries = BodyUpdates(self), BodyQueries(self)
+        self.versions = BodyVersions(self, outcomes, versions)
         self._saved = {outcome.ident: outcome for outcome in outcomes if outcome.kind not in _UNREQUESTED_KINDS}
         self._early: list[tuple[int, Outcome]] = []
         self._registered: list[Request] = []
@@ -406,6 +410,17 @@ class Body:
         if request.ident in self.waiting:
             fix = f"give each call its own key, run.options(key=...).step({request.name}, ...)"
             raise BodyError(f"{request.ident} is called twice at the same time: {fix}")
+        self.number(request)
+        request.task = self.loop.current()
+        self.waiting[request.ident] = request
+        if self.names.marked:
+            self.names.marked.pop(request.ident, None)
+        if self.unclaimed and (outcome := self.unclaimed.pop(request.ident, None)) is not None:
+            heapq.heappush(self._early, (outcome.rank, outcome))
+        self._registered.append(request)
+
+    def number(self, request: Request) -> None:
+        """Give a request its place in the order of requests, and compare it with its saved outcome."""
         self._request_count += 1
         request.request_number, request.requested_after, request.requested_at = (
             self._request_count,
@@ -413,19 +428,16 @@ class Body:
             self.now_at,
         )
         request.base_at = self.base_at
-        request.task = self.loop.current()
-        self.waiting[request.ident] = request
         if (
             self._saved
             and (saved := self._saved.pop(request.ident, None)) is not None
             and saved.rank > self.inherited_rank  # a fork may have another input
         ):
             self.drift = self.drift or detect_drift(request, saved)
-        if self.names.marked:
-            self.names.marked.pop(request.ident, None)
-        if self.unclaimed and (outcome := self.unclaimed.pop(request.ident, None)) is not None:
-            heapq.heappush(self._early, (outcome.rank, outcome))
-        self._registered.append(request)
+
+    def find_saved(self, ident: str) -> Outcome | None:
+        """Return the saved outcome of an identity that was not requested yet."""
+        return self._saved.get(ident)
 
     def refuse_if_stopped(self) -> None:
         """Refuse a request while the body is unloaded, or after its cleanup was ended."""

@@ -21,7 +21,8 @@ _WITH_INPUT = (StepCall, ChildCall, StartCall, SendCall)
 class Drift:
     """A step that drifted, the differences, and its current input.
 
-    `is_reply` = it is the reply to an update. `unread` = why the current type cannot read the saved value of a signal, event or answer;
+    `is_reply` = it is the reply to an update. `is_newer_version` = the run takes a newer version of a change than
+    the code has. `unread` = why the current type cannot read the saved value of a signal, event or answer;
     then there is no input to accept.
     """
 
@@ -31,6 +32,7 @@ class Drift:
     input: bytes
     unread: str | None = None
     is_reply: bool = False
+    is_newer_version: bool = False
 
 
 def detect_drift(request: Request, saved: Outcome) -> Drift | None:
@@ -70,6 +72,11 @@ def _is_same_reply(call: ReplyCall, saved: bytes) -> bool:
         return encode_result(call.signature, value, "the saved reply") == call.input
     except ValueRefusedError:
         return False
+
+
+def build_newer_version_drift(ident: str, change: str, saved: int, newest: int) -> Drift:
+    """Return the drift of a run that takes a newer version of a change than the code has."""
+    return Drift(ident, change, [CallDifference("version", str(saved), str(newest))], b"", is_newer_version=True)
 
 
 def build_unread_drift(saved: Outcome, error: Exception) -> Drift:

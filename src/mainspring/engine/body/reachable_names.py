@@ -6,13 +6,14 @@ packages only the name counts. In tables (lists, dicts, ...) only functions coun
 """
 
 import ast
+import dis
 import enum
 import functools
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -25,6 +26,9 @@ _GENERATED = "<string>"
 """The file of methods that `dataclasses` writes: they name fields, not steps."""
 
 _ANY = ".*"
+_ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
+_CONSTANTS = ("LOAD_CONST", "LOAD_SMALL_INT")
+_BETWEEN = frozenset({"PUSH_NULL", "KW_NAMES", "CACHE", "EXTENDED_ARG", "PRECALL"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,8 @@ class ReachableNames:
 
     names: frozenset[str]
     computed: tuple[re.Pattern[str], ...]
+    versions: Mapping[str, int] = field(default_factory=dict)
+    """The newest version of each change for which the code asks with constants: `run.version("id", 2)`."""
 
     def __contains__(self, name: object) -> bool:
         """Return whether the code can request a step of this name."""
@@ -55,13 +61,23 @@ def find_reachable_names(function: Callable[..., Any], step: CodeType | None = N
     search = _Search(step)
     search.visit(function)
     search.run()
-    return ReachableNames(frozenset(search.names), tuple(search.computed))
+    return ReachableNames(frozenset(search.names), tuple(search.computed), search.versions)
+
+
+def has_versions(functions: Iterable[Callable[..., Any]]) -> bool:
+    """Return whether the code of any of these functions asks for the version of a change."""
+    search = _Search(None)
+    for function in functions:
+        search.visit(function)
+    search.run()
+    return bool(search.versions)
 
 
 class _Search:
     def __init__(self, step: CodeType | None) -> None:
         self._step = step
         self.names: set[str] = set()
+        self.versions: dict[str, int] = {}
         self.computed: list[re.Pattern[str]] = []
         self._functions: list[FunctionType] = []
         self._visited: set[int] = set()
@@ -72,6 +88,8 @@ class _Search:
             function = self._functions.pop()
             used = set() if function.__code__ is self._step else set(_names_of(function.__code__))
             self.names |= used
+            for change, version in _versions_in(function.__code__):
+                self.versions[change] = max(version, self.versions.get(change, 0))
             for cell in function.__closure__ or ():
                 self._visit_cell(cell)
             for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
@@ -174,6 +192,30 @@ def _names_of(code: CodeType) -> Iterator[str]:
     yield from code.co_freevars
     for constant in code.co_consts:
         yield from _texts_of(constant)
+
+
+def _versions_in(code: CodeType) -> Iterator[tuple[str, int]]:
+    """Yield the questions for versions of changes in a code object and its nested ones.
+
+    They are read from the code, not from its source: a process that runs old code may find a newer file.
+    """
+    if "version" in code.co_names:
+        texts: list[object] | None = None
+        for instruction in dis.get_instructions(code):
+            if instruction.opname in _ATTRIBUTES and instruction.argval == "version":
+                texts = []
+            elif texts is not None and instruction.opname.startswith(_CONSTANTS):
+                texts.append(instruction.argval)
+                if len(texts) == 2:
+                    change, version = texts
+                    if isinstance(change, str) and isinstance(version, int):
+                        yield change, version
+                    texts = None
+            elif texts is not None and instruction.opname not in _BETWEEN:
+                texts = None
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _versions_in(constant)
 
 
 def _texts_of(constant: Any) -> Iterator[str]:

@@ -182,6 +182,14 @@ class FlagCall:
 
 
 @dataclass(frozen=True, slots=True)
+class VersionCall:
+    """The question which version of a change the run takes. `newest` = that of the code of now; `answer` = that which the body has."""
+
+    newest: int
+    answer: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyCall:
     """The reply of the handler of an update: `input` = the result as JSON, or the text of its error."""
 
@@ -200,6 +208,7 @@ RequestCall = (
     | StartCall
     | UndoChildCall
     | FlagCall
+    | VersionCall
     | ReplyCall
     | SendCall
 )

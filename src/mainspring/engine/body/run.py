@@ -200,6 +200,21 @@ class Run(MessageCaller):
             if request.open:
                 body.cancel_request(request)
 
+    # -- versions of changes ------------------------------------------------------------------------------------------
+
+    @track_calls
+    async def version(self, change: str, newest: int) -> int:
+        """Return the version of a change in the code that this run takes: `newest`, or that of the code which worked on it before.
+
+        1 = the code from before the change. The first answer counts for the whole run and is saved in its journal. A run that starts with
+        this code takes `newest`. A run in flight takes it if no earlier code passed this place or can have a step under way; otherwise it
+        keeps the old side. Write id and number as constants: Mainspring reads them in the code with which a run begins.
+
+        Raises:
+            ArgumentError: the id or the number cannot be used.
+        """
+        return await self._body.versions.ask(change, newest)
+
     # -- ends ----------------------------------------------------------------------------------------------------------
 
     @track_calls

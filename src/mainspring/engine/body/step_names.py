@@ -154,6 +154,10 @@ class StepNames:
         self._is_settled = True
         return None
 
+    def has_unrequested(self, body: "Body") -> bool:
+        """Return whether a step or run had, or may have had, its effect, and the code has not requested it."""
+        return next(self._unrequested(body), None) is not None
+
     def _unrequested(self, body: "Body") -> Iterator[tuple[str, str]]:
         """Yield identity and name of each step that had, or may have had, its effect, and that the code has not requested."""
         done: list[Outcome] = [outcome for outcome in body.unclaimed.values() if outcome.state in _DONE]

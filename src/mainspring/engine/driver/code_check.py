@@ -5,6 +5,7 @@ The driver of a worker and the replay before a deployment share it, so that both
 
 from collections.abc import Callable
 
+from mainspring.domain.runs.change_versions import read_change_versions
 from mainspring.domain.runs.fork_origin import read_counted_origin
 from mainspring.domain.runs.journal import History
 from mainspring.domain.values.codec import DEFAULT_LIMIT
@@ -28,7 +29,8 @@ def build_body(run: ClaimedRun, program: Program, history: History | None, paylo
     if run.undoing and history is not None:
         outcomes, after = [], (last_request_number(history), run.rank)
     origin = read_counted_origin(run.fork, (outcome.rank for outcome in outcomes))
-    body = Body(run.id, run.generation, program.main, outcomes, run.started_at, payload_max, after, origin)
+    versions = read_change_versions(run.versions)
+    body = Body(run.id, run.generation, program.main, outcomes, run.started_at, payload_max, after, origin, versions)
     body.names = StepNames.of(history, program.automation)
     body.superseded = history.superseded if history is not None else ()
     return body

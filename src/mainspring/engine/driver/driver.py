@@ -14,7 +14,7 @@ from mainspring.domain.runs.journal import STOP_KINDS, Fact, History, Outcome, O
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.domain.time.clock_step import ClockStep
 from mainspring.engine.body.programs import Program
-from mainspring.engine.body.request import FlagCall, ReplyCall, Request, SendCall, StartCall, StepCall
+from mainspring.engine.body.request import FlagCall, ReplyCall, Request, SendCall, StartCall, StepCall, VersionCall
 from mainspring.engine.driver.code_check import find_body_halt, find_name_halt
 from mainspring.engine.driver.driver_host import DriverHost
 from mainspring.engine.driver.flag_answers import RunFlags
@@ -28,6 +28,7 @@ from mainspring.engine.driver.run_end import (
 from mainspring.engine.driver.signal_sender import SignalSender
 from mainspring.engine.driver.start_sender import StartSender
 from mainspring.engine.driver.step_runner import StepRunner
+from mainspring.engine.driver.version_answers import RunVersions
 from mainspring.engine.driver.waits import RunWaits
 from mainspring.store.commands.results import PAUSE_WITHDRAWN, CommandDone, Refused
 from mainspring.store.commands.run_control import EnterPause
@@ -45,6 +46,7 @@ class Driver(LoadedRun):
         self.steps = StepRunner(self)
         self.waits = RunWaits(self, history)
         self._flags, self._signals, self._starter = RunFlags(self), SignalSender(self), StartSender(self)
+        self._versions = RunVersions(self, history)
         self.waits.add_facts(run.facts)
 
     @property
@@ -71,7 +73,9 @@ class Driver(LoadedRun):
 
     def begin(self) -> None:
         """Drive the body through its history and start what it requests."""
+        self._versions.begin()
         self.body.begin()
+        self._versions.save_given()
         if self.body.stop.kind is not None:
             self.waits.limit_cleanup()
         elif self.run.deadline_at is not None:
@@ -183,7 +187,10 @@ class Driver(LoadedRun):
         if self.halt is not None:
             return
         new, self.body.new = self.body.new, []
-        for request in new:
+        for index, request in enumerate(new):
+            if self._versions.are_saving:
+                self.body.new = new[index:]
+                return
             if not request.open:
                 continue
             doubt = self.body.doubts.get(request.ident)
@@ -193,6 +200,8 @@ class Driver(LoadedRun):
                 self.steps.start(request, request.call)
             elif isinstance(request.call, FlagCall):
                 self._flags.ask(request, request.call)
+            elif isinstance(request.call, VersionCall):
+                self._versions.answer(request, request.call)
             elif isinstance(request.call, SendCall):
                 self._signals.send(request, request.call)
             elif isinstance(request.call, StartCall):
@@ -291,6 +300,7 @@ class Driver(LoadedRun):
                     FailureReason.BODY_ERROR, self.host.failure_of(error), outcome.ident, {}
                 )
             self.waits.accepting.pop(outcome.ident, None)
+            self._versions.committed(outcome.ident)
             if outcome.kind in STOP_KINDS:
                 self.waits.limit_cleanup()
             if self.body.undelivered:

@@ -97,6 +97,8 @@ class ReplayResult(msgspec.Struct, frozen=True):
     ident: str | None = None
     changes: list[dict[str, str]] = []
     hint: str | None = None
+    versions: dict[str, int] = {}
+    """The versions of changes that the run takes, by the id of the change."""
 
 
 _SAME = ReplayResult(ReplayVerdict.SAME)
@@ -114,7 +116,7 @@ def replay_run(
     body = build_body(run, program, saved.history, payload_max)
     try:
         body.begin()
-        return _evaluate(body, program, saved, failure_of)
+        return msgspec.structs.replace(_evaluate(body, program, saved, failure_of), versions=body.versions.answers)
     except Exception as error:  # noqa: BLE001  such as a saved value that the current type cannot read
         return _build_halted(failure_of(error))
     finally:

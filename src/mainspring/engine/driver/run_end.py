@@ -81,6 +81,8 @@ def build_drift_halt(drift: "Drift", seal: Callable[[bytes | None], bytes | None
     if drift.unread is not None:
         return _build_unread_halt(drift)
     changes = [{"path": change.path, "was": change.was, "now": change.now} for change in drift.changes]
+    if drift.is_newer_version:
+        return _build_newer_version_halt(drift, changes)
     failure = Failure(
         type="Drift",
         code="drift",
@@ -97,6 +99,21 @@ def build_drift_halt(drift: "Drift", seal: Callable[[bytes | None], bytes | None
         drift.ident,
         {"drift": {drift.ident: b64encode(seal(drift.input) or b"").decode()}},
     )
+
+
+def _build_newer_version_halt(drift: "Drift", changes: list[dict[str, str]]) -> RunHalt:
+    """Return the halt of a run that takes a newer version of a change than the code has."""
+    (change,) = changes
+    failure = Failure(
+        type="Drift",
+        code="drift",
+        message=f"the run takes version {change['was']} of the change {drift.name!r}, and the current code has version "
+        f"{change['now']} at most",
+        kind=FailureKind.PERMANENT,
+        hint="Deploy the code that has this version, then: runs retry RUN.",
+        data=changes,
+    )
+    return RunHalt(FailureReason.DRIFT, failure, drift.ident, {})
 
 
 def _build_unread_halt(drift: "Drift") -> RunHalt:

@@ -12,6 +12,8 @@ from collections import deque
 from typing import Protocol
 
 from mainspring.domain.clock import Clock
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.worker.code_changes import WorkerCodeChanges
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.store.base import Store
 from mainspring.store.commands.runs import ClaimedRun, ClaimedRuns, ClaimRuns
@@ -34,6 +36,11 @@ class ClaimHost(Protocol):
     draining: bool
 
     @property
+    def registry(self) -> Registry:
+        """The automations of the worker."""
+        ...
+
+    @property
     def free_slots(self) -> int:
         """Number of runs it could take now."""
         ...
@@ -52,6 +59,7 @@ class RunClaimer:
 
     def __init__(self, worker: ClaimHost) -> None:
         self._worker = worker
+        self._code_changes = WorkerCodeChanges(worker.registry)
         self._may_be_ready = self._is_scheduled = False
         self._open_claims: deque[int] = deque()
         """Number of requested runs of each claim that is not answered."""
@@ -108,6 +116,7 @@ class RunClaimer:
             settings.probation,
             self._only,
             reclaims,
+            self._code_changes.list(),
         )
         worker.store.submit(claim, self._claimed)
 

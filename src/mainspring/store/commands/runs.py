@@ -149,6 +149,10 @@ class ClaimedRun(msgspec.Struct, frozen=True):
     """The clock steps during its life (`domain.time.clock_step.RunClockSteps`)."""
     fork: bytes | None = None
     """The origin of a fork as JSON (`domain.runs.fork_origin.ForkOrigin`)."""
+    versions: bytes | None = None
+    """The versions of changes as JSON (`domain.runs.change_versions.ChangeVersions`); None = none is known."""
+    is_returned: bool = False
+    """Whether the owner of the claim before gave the run back with nothing under way: by a suspend, a drain or a pause."""
     facts: tuple[Fact, ...] = ()
     losses: tuple[WorkerLoss, ...] = ()
     """Deaths of workers after which this claim continues the run."""
@@ -170,12 +174,20 @@ class ClaimedRuns(msgspec.Struct, frozen=True, tag="claimed"):
     yielded_queues: tuple[str, ...] = ()
 
 
+class CodeChanges(msgspec.Struct, frozen=True):
+    """The versions of changes (`run.version`) in the code of one automation; `versions` = `ChangeVersions` as JSON."""
+
+    automation: str
+    version: int
+    versions: bytes
+
+
 class ClaimRuns(BookkeepingCommand[ClaimedRuns], frozen=True):
     """Claim up to `limit` ready runs for the sending session. Answer: ClaimedRuns.
 
     It can run what the session announced (see AnnounceDefinitions); `tags` = the tags of this worker; `probation` = only
     runs on probation; `under` = only this run and those that it requested; `insists` = limited queues in which older
-    runs that only other workers can claim get no precedence this time.
+    runs that only other workers can claim get no precedence this time; `changes` = saved with the runs that begin.
     """
 
     id: str
@@ -185,6 +197,7 @@ class ClaimRuns(BookkeepingCommand[ClaimedRuns], frozen=True):
     probation: bool = False
     under: str | None = None
     insists: tuple[str, ...] = ()
+    changes: tuple[CodeChanges, ...] = ()
 
 
 class SuspendRun(StoreCommand[CommandDone | Refused], frozen=True):
@@ -202,11 +215,12 @@ class SuspendRun(StoreCommand[CommandDone | Refused], frozen=True):
 
 
 class ReleaseRun(StoreCommand[CommandDone | Refused], frozen=True):
-    """Release a run unharmed (drain); it is ready again at once. Answer: CommandDone, Refused."""
+    """Release a run unharmed (drain); it is ready again at once. `was_loaded` = its code was called. Answer: CommandDone, Refused."""
 
     run: str
     claim: int
     rank: int
+    was_loaded: bool = True
 
 
 class FinishRun(StoreCommand[CommandDone | Refused], frozen=True):
@@ -290,6 +304,17 @@ class AnnotateRun(StoreCommand[CommandDone | Refused], frozen=True):
     progress: bytes | None = None
     published: bytes | None = None
     detail: bytes | None = None
+
+
+class SaveChangeVersions(StoreCommand[CommandDone | Refused], frozen=True):
+    """Save what is known of the versions of changes in a run. Answer: CommandDone, Refused.
+
+    `versions` = `domain.runs.change_versions.ChangeVersions` as JSON.
+    """
+
+    run: str
+    claim: int
+    versions: bytes
 
 
 class ReopenRun(StoreCommand[CommandDone | Refused], frozen=True):

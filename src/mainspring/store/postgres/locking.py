@@ -74,6 +74,7 @@ from mainspring.store.commands.runs import (
     MarkRunDone,
     ParentLink,
     ReopenRun,
+    SaveChangeVersions,
     StartRun,
     SuspendRun,
 )
@@ -95,7 +96,9 @@ from mainspring.store.postgres.transaction import PostgresTransaction, answer_of
 
 _ENDING = (FinishRun, MarkRunDone, DiscardRun, CancelRun)
 _STOPPED = (HaltRun, ReopenRun, GiveResult, ResumeRun)
-_WITHOUT_LOCKS = frozenset({CompleteRun, AnnotateRun, SaveOutcome, SaveAttempt, SaveCheckpoint, RecordHeartbeat})
+_WITHOUT_LOCKS = frozenset(
+    {CompleteRun, AnnotateRun, SaveChangeVersions, SaveOutcome, SaveAttempt, SaveCheckpoint, RecordHeartbeat}
+)
 """Records of an owner about its own run: no other process decides on them, so only their events are locked beforehand."""
 _LOCK_OF_KIND: Final[dict[type[StoreCommand[object]], str]] = {
     AuditedCommand: "audit",

@@ -183,6 +183,7 @@ COMMANDS: list[Any] = [
     runs.CompleteRun("mine", 1, "a", "s#1", "s", 1, 2, 3, b"[]", b"1"),
     runs.CompleteRun("mine", 1, "a", "s#1", "s", 1, 2, 3, b"[]", b"1", events=SENT["events"], posts=SENT["posts"]),
     runs.HaltRun(run="mine", claim=1, reason=FailureReason.DRIFT, rank=0),
+    runs.SaveChangeVersions("mine", 1, b'{"initial":{"by-card":2}}'),
     runs.AnnotateRun(run="mine", claim=1, tags=b'{"a":"b"}', published=b"1"),
     automations.AuditedCommand("cmd-reopen", "me", "retry", "failed", runs.ReopenRun(run="failed")),
     automations.AuditedCommand(

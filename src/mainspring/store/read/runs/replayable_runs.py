@@ -56,6 +56,14 @@ def list_grouped_runs(
     return grouped, page.cursor
 
 
+def list_saved_versions(reader: StoreReader, runs: Sequence[str]) -> list[tuple[str, str, bytes]]:
+    """Return run, id of the change and version, still sealed, of each answer to `run.version` that these runs have saved."""
+    return [
+        (str(run), str(change), bytes(output))
+        for run, change, output in reader.read("list_saved_versions_of", (json.dumps(list(runs)),))
+    ]
+
+
 def read_replayable_runs(
     reader: StoreReader, runs: Sequence[str], about_bytes: int
 ) -> tuple[list[tuple[ReplayableRun, History]], int]:

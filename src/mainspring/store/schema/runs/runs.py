@@ -75,6 +75,8 @@ TABLE: Final = TableSchema(
         text("chain", null=True),
         integer("window_at", null=True),
         blob("fork", null=True),
+        blob("versions", null=True),
+        integer("returned_claim"),
     ),
     keys=(
         ("seq",),
@@ -133,11 +135,13 @@ class ClaimRow(msgspec.Struct, frozen=True):
     run: ClaimedRun
 
 
+_IS_RETURNED = "runs.returned_claim = runs.claim - 1"
 CLAIMED_RUN: Final = RowType(
     ClaimedRun,
     TABLE,
     expressions={
         "fresh": "runs.claim = 1",  # whatever happened to it since, only the first claim has this number
+        "is_returned": _IS_RETURNED,
         "tag": "nullif(runs.tag, '')",
     },
     without=("facts", "losses"),
@@ -166,6 +170,7 @@ REPLAYABLE_RUN: Final = RowType(
             TABLE,
             expressions={
                 "fresh": "runs.claim = 1",
+                "is_returned": _IS_RETURNED,
                 "tag": "nullif(runs.tag, '')",
                 "started_at": "coalesce(runs.started_at, runs.created_at)",  # one that never started has none
             },

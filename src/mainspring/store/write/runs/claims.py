@@ -237,10 +237,20 @@ def _claim_rows(
     lost = [row.run.id for row in rows if row.losses]
     if lost:
         tx.change("record_resumed_losses", {"now": tx.now, "session": tx.session, "runs": json.dumps(lost)})
+    _save_changes_of_code(tx, command, rows)
     for queue, starts in fresh.items():
         tx.change_backlog(queue, -starts)
         limits[queue].spend(tx, starts)
     return _with_facts(tx, rows)
+
+
+def _save_changes_of_code(tx: Transaction, command: ClaimRuns, rows: list[ClaimRow]) -> None:
+    """Save with each run that begins which changes the code has that begins it."""
+    for code in command.changes:
+        runs = [row.run.id for row in rows if (row.run.automation, row.run.version) == (code.automation, code.version)]
+        if runs:
+            params = {"versions": code.versions, "runs": json.dumps(runs), "session": tx.session}
+            tx.change("save_initial_versions", params)
 
 
 def _with_facts(tx: Transaction, rows: list[ClaimRow]) -> tuple[ClaimedRun, ...]:

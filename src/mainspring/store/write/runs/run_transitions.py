@@ -15,6 +15,7 @@ from mainspring.store.commands.runs import (
     FinishRun,
     HaltRun,
     ReleaseRun,
+    SaveChangeVersions,
     StartRun,
     SuspendRun,
     UndoChild,
@@ -65,8 +66,10 @@ def suspend_run(tx: Transaction, command: SuspendRun) -> CommandDone | Refused:
 
 def release_run(tx: Transaction, command: ReleaseRun) -> CommandDone | Refused:
     """Release a run unharmed."""
-    if not tx.change("release_run", (command.rank, tx.now, command.run, command.claim, tx.session)):
-        return answer_lost_claim(tx, command.run, command.claim)
+    c = command
+    values = {"rank": c.rank, "now": tx.now, "run": c.run, "claim": c.claim, "session": tx.session}
+    if not tx.change("release_run", values | {"was_loaded": int(c.was_loaded)}):
+        return answer_lost_claim(tx, c.run, c.claim)
     tx.ready = True
     return DONE
 
@@ -385,5 +388,13 @@ def annotate_run(tx: Transaction, command: AnnotateRun) -> CommandDone | Refused
     if tx.change("annotate_run", (tags, c.progress, c.published, c.detail, c.run, c.claim, tx.session)):
         if tags is not None:
             run_tags.index_tags(tx, c.run, tags)
+        return DONE
+    return answer_lost_claim(tx, c.run, c.claim)
+
+
+def save_change_versions(tx: Transaction, command: SaveChangeVersions) -> CommandDone | Refused:
+    """Save what is known of the versions of changes in a run."""
+    c = command
+    if tx.change("save_change_versions", (c.versions, c.run, c.claim, tx.session)):
         return DONE
     return answer_lost_claim(tx, c.run, c.claim)
