@@ -33,6 +33,7 @@ PUBLIC = [
     "StartedRun",
     "StepFailed",
     "StepInfo",
+    "Throttled",
     "Transient",
     "Tx",
     "Update",

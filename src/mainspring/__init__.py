@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mainspring.domain.errors import MainspringError as MainspringError
     from mainspring.domain.errors import NotSent as NotSent
     from mainspring.domain.errors import Permanent as Permanent
+    from mainspring.domain.errors import Throttled as Throttled
     from mainspring.domain.errors import Transient as Transient
     from mainspring.domain.failures.classifier import Classifier as Classifier
     from mainspring.domain.failures.retry import Retry as Retry
@@ -79,6 +80,7 @@ _PUBLIC: dict[str, str] = {
     "StartedRun": "mainspring.engine.body.child_runs",
     "StepFailed": "mainspring.domain.failures.saved_error",
     "StepInfo": "mainspring.app.run_queries",
+    "Throttled": "mainspring.domain.errors",
     "Transient": "mainspring.domain.errors",
     "Tx": "mainspring.engine.attempts.transaction",
     "Update": "mainspring.domain.runs.update",

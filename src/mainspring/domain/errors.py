@@ -256,6 +256,12 @@ class BusyError(MainspringError):
         self.retry_after = retry_after
 
 
+class Throttled(BusyError):
+    """The automation was started as often as its `throttle` allows; try again after `retry_after`."""
+
+    code = "throttled"
+
+
 class StoreError(MainspringError):
     """The store cannot do what was requested."""
 

@@ -10,6 +10,7 @@ from mainspring.domain.errors import (
     KeyConflictError,
     MainspringError,
     NotFoundError,
+    Throttled,
     ValueRefusedError,
 )
 from mainspring.store.commands.results import Refused
@@ -74,6 +75,8 @@ def error_for_refusal(refused: Refused, operation: str) -> MainspringError:
     if code == "busy":
         wait = refused.retry_after_ms or _DEFAULT_WAIT_MS
         return BusyError(timedelta(milliseconds=wait), text)
+    if code == "throttled":
+        return Throttled(timedelta(milliseconds=refused.retry_after_ms or _DEFAULT_WAIT_MS), text)
     if code == "key_conflict":
         return KeyConflictError(text, hint=_hint_for_key(text))
     if code == "taken":

@@ -41,6 +41,7 @@ LockTarget = Literal[
     "delivery",
     "pace",
     "start_request",
+    "start_limits",
     "outbox_leases",
     "incidents",
     "channels",

@@ -91,6 +91,8 @@ class RunView(msgspec.Struct, frozen=True):
     """The origin of a fork as JSON (`domain.runs.fork_origin.ForkOrigin`)."""
     versions: bytes | None = None
     """The versions of changes as JSON (`domain.runs.change_versions.ChangeVersions`)."""
+    concurrency_key: str | None = None
+    """The key whose runs share slots; None = no limit, "" = one key for all runs of its automation."""
 
 
 class RunPage(msgspec.Struct, frozen=True):

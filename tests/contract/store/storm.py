@@ -24,6 +24,7 @@ from mainspring.store.commands.automations import (
 )
 from mainspring.store.commands.inbox import CloseWait, OpenWait, RejectFact
 from mainspring.store.commands.results import LockGranted, Refused, StartAnswer
+from mainspring.store.commands.run_control import PauseRun, ResumeRun, RunPauseRequest
 from mainspring.store.commands.runs import (
     CancelRun,
     ClaimedRuns,
@@ -46,6 +47,13 @@ SEVERAL_LIVE = """
     select automation, run_key from runs where run_key is not null and finished_at is null and coalesce(blocked, '') <> 'key'
     group by automation, run_key having count(*) > 1"""
 """Keys with several live runs. One that waits for the end of the run that it replaces is not live."""
+SLOTS = 2
+LIMITED = b'{"options":{"concurrency":2}}'
+SLOT_ERRORS = f"""
+    select concurrency_key, count(*) from runs where has_slot = 1 group by automation, concurrency_key having count(*) > {SLOTS}
+    union all
+    select id, 0 from runs where concurrency_key is not null and has_slot <> case when ready = 1 or state = 'running' then 1 else 0 end"""
+"""Concurrency keys whose runs have more slots than there are, and runs that are ready or run without a slot, or have one and do neither."""
 
 
 class Books:
@@ -80,7 +88,7 @@ class Books:
         if partition is not None:
             self.holding[partition].add(run.id)
             if len(self.holding[partition]) > 1:
-                self.errors.append(f"two hold {partition}: {sorted(self.holding[partition])}")
+                self.errors.append(f"two hold {partition}: {sorted(self.holding[partition])} by {run.id} of {session}")
 
     def pauses(self, run: Any) -> None:
         self.running[run.queue].pop(run.id, None)
@@ -196,6 +204,9 @@ class Actor:
                 options["request"] = StartRequest(f"req{self.rng.randrange(20)}", "h")
         if self.rng.random() < 0.3:
             options["due_at"] = self.process.clock.now() + self.rng.choice((1, 500))
+        if self.theme == "slots":
+            options["concurrency_key"] = self.rng.choice(_KEYS)
+            options["priority"] = self.rng.choice((0, 0, 1))
         if (owner := self.some_owned()) is not None and self.rng.random() < 0.4:
             self.number += 1
             options |= {"partition": None, "queue": "default"}
@@ -231,6 +242,22 @@ class Actor:
             with self.books as books:
                 books.errors.append(f"keys with several live runs: {several}")
         return []
+
+    def check_slots(self) -> list[Any]:
+        """Read in one snapshot that no key has more slots than its limit, whatever was committed last."""
+        faults = self.process.reader.read_text(SLOT_ERRORS, ())
+        if faults:
+            with self.books as books:
+                books.errors.append(f"slots: {faults}")
+        return []
+
+    def pause(self) -> list[Any]:
+        run = self.some_run()
+        if run is None:
+            return []
+        if self.rng.random() < 0.5:
+            return [(PauseRun(run, self.name("p"), RunPauseRequest("ann", None)), ignore)]
+        return [(ResumeRun(run, self.name("r")), ignore)]
 
     def accept_delivery(self, owned: Owned) -> list[Any]:
         """Accept whatever the owner has seen."""
@@ -385,7 +412,7 @@ class Actor:
         return [(ApplyRetention(self.process.clock.now() - 5_000, None, None, None, None, limit=2), ignore)]
 
     def announce(self) -> list[Any]:
-        self.process.announce("a", "b", fingerprint="code-1")
+        self.process.announce("a", "b", fingerprint="code-1", definition=LIMITED)
         return []
 
     def declare_dead_sessions(self) -> list[Any]:
@@ -451,6 +478,27 @@ THEMES: dict[str, tuple[Callable[[Actor], list[Any]], ...]] = {
         *(*(Actor.start,) * 4, *(Actor.claim,) * 3, *(Actor.fail,) * 3, Actor.finish, *(Actor.reopen,) * 4),
         *(Actor.restart, Actor.cancel, Actor.cancel, Actor.declare_dead_sessions, Actor.check_keys, Actor.check_keys),
     ),
+    "slots": (
+        *(
+            *(Actor.start,) * 4,
+            *(Actor.claim,) * 4,
+            *(Actor.finish,) * 2,
+            Actor.fail,
+            Actor.halt,
+            *(Actor.suspend,) * 3,
+            Actor.wait,
+        ),
+        *(
+            *(Actor.deliver,) * 2,
+            Actor.cancel,
+            Actor.reopen,
+            Actor.pause,
+            Actor.pause,
+            Actor.check_slots,
+            Actor.check_slots,
+        ),
+        *(Actor.restart, Actor.declare_dead_sessions, Actor.forward),
+    ),
     "ends": (
         *(
             *(Actor.start,) * 4,
@@ -463,7 +511,14 @@ THEMES: dict[str, tuple[Callable[[Actor], list[Any]], ...]] = {
         *(Actor.deliver, Actor.deliver, Actor.cancel, Actor.check, Actor.declare_dead_sessions),
     ),
 }
-_FAVOURS = {"lines": (1.0, 0.0), "keys": (0.0, 1.0), "events": (0.0, 0.0), "chains": (0.0, 0.0), "ends": (0.2, 0.0)}
+_FAVOURS = {
+    "lines": (1.0, 0.0),
+    "keys": (0.0, 1.0),
+    "slots": (0.2, 0.0),
+    "events": (0.0, 0.0),
+    "chains": (0.0, 0.0),
+    "ends": (0.2, 0.0),
+}
 """How many of the starts ask for a partition, and how many of the others for a key."""
 
 
@@ -513,6 +568,8 @@ def calm(process: Any) -> None:
     for session in process.read("sessions"):
         if session.id != process.session:
             process.do(DeclareSessionDead(session.id))
+    for run in process.list_runs(states=(RunState.PAUSED,), limit=1_000).runs:
+        process.do(ResumeRun(run.id, f"calm-{run.id}"))
     for run in process.list_runs(states=(RunState.NEEDS_ATTENTION,), limit=1_000).runs:
         process.do(DiscardRun(run.id))
     for _ in range(1_000):

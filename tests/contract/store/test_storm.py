@@ -4,8 +4,9 @@ import os
 
 import pytest
 
+from mainspring.store.commands.automations import ApplyRetention
 from mainspring.store.sqlite.texts import TEXTS
-from tests.contract.store.storm import SEVERAL_LIVE, THEMES, calm, prepare, storm
+from tests.contract.store.storm import LIMITED, SEVERAL_LIVE, SLOT_ERRORS, SLOTS, THEMES, calm, prepare, storm
 
 SEEDS = range(int(os.environ.get("STORM_SEEDS", "1")))
 ACTORS, GROUPS = 4, int(os.environ.get("STORM_GROUPS", "60"))
@@ -14,7 +15,8 @@ RINGS_PER_GROUP = 0.1  # 0.01 on a machine at rest
 NOT_NOTIFIED = "a parent was not told of its child's end"
 LOST = {
     "a run sleeps beside a message": """
-        select id from runs where ready = 0 and state in ('waiting', 'retrying') and exists (select 1 from inbox where run = runs.id)""",
+        select id from runs where ready = 0 and blocked is null and state in ('waiting', 'retrying')
+          and exists (select 1 from inbox where run = runs.id)""",
     "an event that was published has a wait that never got it": """
         select waits.run, events.id from waits
         join event_matches on event_matches.match_hash = waits.match_hash join events on events.seq = event_matches.event
@@ -32,6 +34,11 @@ LOST = {
         select id from runs where blocked = 'key' and not exists (
             select 1 from run_keys join runs as holder on holder.id = run_keys.holder
             where run_keys.run = runs.id and holder.finished_at is null)""",
+    "slots are wrong": SLOT_ERRORS,
+    "a run waits for a slot that is free": f"""
+        select id from runs where blocked = 'concurrency' and (
+            select count(*) from runs as holder where holder.automation = runs.automation
+              and holder.concurrency_key = runs.concurrency_key and holder.has_slot = 1) < {SLOTS}""",
     "an ended run holds a key": """
         select run_keys.key from run_keys join runs on runs.id = run_keys.holder where runs.finished_at is not null""",
     "one request started several runs": """
@@ -65,13 +72,14 @@ def test_a_storm_loses_doubles_and_blocks_nothing(new_database, clock, theme, se
     def open_process():
         process = opener(clock).open()
         opened.append(process)
-        process.announce("a", "b")
+        process.announce("a", "b", definition=LIMITED)
         return process
 
     try:
         prepare(open_process())
         books = storm(open_process, theme, seed, actors=ACTORS, groups=GROUPS)
         last = open_process()
+        last.do(ApplyRetention(None, None, None, None, None))  # as upkeep does each minute
         assert books.errors == []
         lost = {name: last.reader.read_text(text) for name, text in LOST.items()}
         # A run that was continued asks again for what it had asked for, and is reported then.

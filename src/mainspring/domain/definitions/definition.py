@@ -21,7 +21,7 @@ from mainspring.domain.values.template import check_fields, check_template, expa
 
 __all__ = ["Definition", "DefinitionKind", "build_schedules", "read_message_schemas"]
 
-_TEMPLATE_OPTIONS = ("title", "key", "partition", "produces", "item", "rollout_by")
+_TEMPLATE_OPTIONS = ("title", "key", "partition", "per", "produces", "item", "rollout_by")
 _NO_VALUE = "?"
 
 

@@ -16,6 +16,8 @@ from mainspring.domain.values import option_readers
 
 MAX_VERSION: Final = 2**31 - 1
 """The highest version number of an automation, as databases store it."""
+MAX_CONCURRENCY: Final = 1_000
+"""The greatest number of runs of one automation and key at once."""
 
 
 class DefinitionKind(StrEnum):
@@ -59,6 +61,7 @@ _AUTOMATION_KINDS = frozenset(
     {DefinitionKind.SCRIPT, DefinitionKind.TASK, DefinitionKind.WORKFLOW, DefinitionKind.EXEC}
 )
 _ALL_KINDS = _AUTOMATION_KINDS | {DefinitionKind.STEP}
+_STARTED_KINDS = _AUTOMATION_KINDS - {DefinitionKind.EXEC}
 _STEP_KIND = frozenset({DefinitionKind.STEP})
 # (name, reader, default, one line of help, kinds), grouped.
 _OptionRow = tuple[str, option_readers.OptionReader, Any, str, frozenset[DefinitionKind]]
@@ -153,6 +156,48 @@ _TABLE: dict[OptionGroup, tuple[_OptionRow, ...]] = {
             None,
             "runs of one partition run one after another",
             _AUTOMATION_KINDS,
+        ),
+        (
+            "concurrency",
+            option_readers.integer_reader(1, MAX_CONCURRENCY),
+            None,
+            "how many of its runs may run at once; with per, of each key",
+            _STARTED_KINDS,
+        ),
+        (
+            "per",
+            option_readers.read_template,
+            None,
+            "the key of concurrency, throttle and debounce, made of the arguments: {customer}",
+            _STARTED_KINDS,
+        ),
+        (
+            "cancel_in_progress",
+            option_readers.read_switch,
+            False,
+            "a new run cancels the unfinished runs of its concurrency key",
+            _STARTED_KINDS,
+        ),
+        (
+            "throttle",
+            option_readers.read_rate,
+            None,
+            "how often it may be started directly, such as 10/m; more starts are refused",
+            _STARTED_KINDS,
+        ),
+        (
+            "debounce",
+            option_readers.read_span,
+            None,
+            "time that a direct start waits for a later one, which replaces its input",
+            _STARTED_KINDS,
+        ),
+        (
+            "debounce_within",
+            option_readers.read_span,
+            None,
+            "the longest wait of a debounced run after its first start",
+            _STARTED_KINDS,
         ),
         (
             "version",
@@ -324,6 +369,12 @@ _STEP_READERS: dict[str, option_readers.OptionReader] = {
 _STEP_OPTION_HINT = (
     "They are for one attempt of a step: @ms.step({0}=...) above its function, or run.options({0}=...).step(...)."
 )
+_USELESS_WITHOUT: Final = {
+    "per": ("concurrency", "throttle", "debounce"),
+    "cancel_in_progress": ("concurrency",),
+    "debounce_within": ("debounce",),
+}
+"""Options that only change others; the names of those."""
 _OWN_PROCESS = "a command is always a process of its own"
 
 
@@ -384,3 +435,19 @@ def parse_options(kind: DefinitionKind, values: Mapping[str, Any], where: str) -
                 f"option {name}={value!r} would change nothing: {unusable[0]}\nin {where}", hint=unusable[1]
             )
     return {name: parsed[name] for name in known if name in parsed}
+
+
+def parse_definition_options(kind: DefinitionKind, values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return all options of a definition as `parse_options` does.
+
+    Raises:
+        UnknownNameError, OptionError, DefinitionError: see `parse_options`; or one has no effect without another one.
+    """
+    parsed = parse_options(kind, values, where)
+    for name, required in _USELESS_WITHOUT.items():
+        if parsed.get(name) and not any(option in parsed for option in required):
+            words = " or ".join(f"{option}=" for option in required)
+            raise OptionError(
+                f"option {name}={values[name]!r} has no effect without {words}\nin {where}", hint=f"Add {words}."
+            )
+    return parsed

@@ -19,6 +19,7 @@ from mainspring.domain.text.escaping import escape, is_plain_line
 from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.text.phrases import join_choices
 from mainspring.domain.time.cron import expand_cron, find_zone
+from mainspring.domain.time.rate import parse_rate
 from mainspring.domain.time.schedule import read_moment
 from mainspring.domain.values.schema_check import check_schema
 from mainspring.domain.values.template import check_template
@@ -160,6 +161,11 @@ def read_span_from_zero(value: Any) -> str:
     if parsed % MILLISECOND:
         raise OptionError(f"{value!r} is finer than a millisecond", hint="Use whole milliseconds.")
     return format_duration(parsed)
+
+
+def read_rate(value: Any) -> str:
+    """Read a rate: "10/m" = at most ten in any minute."""
+    return str(parse_rate(value))
 
 
 def read_span_or_off(value: Any) -> str | bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mainspring.domain.definitions.command_words import parse_command
 from mainspring.domain.definitions.definition import Definition, DefinitionKind, build_schedules
-from mainspring.domain.definitions.options import list_options, parse_options
+from mainspring.domain.definitions.options import list_options, parse_definition_options
 from mainspring.domain.errors import MainspringError, OptionError, UnknownNameError
 from mainspring.engine.definitions.calendars import find_calendar
 from mainspring.engine.definitions.default_options import apply_default_options
@@ -32,7 +32,7 @@ def build_command_definition(
         if key not in known and key not in COMMAND_KEYS:
             raise UnknownNameError(f"option of {where}:", key, [*known, *COMMAND_KEYS])
     table = {key: value for key, value in options.items() if key not in COMMAND_KEYS}
-    parsed = apply_default_options(kind, parse_options(kind, {"name": name, **table}, where))
+    parsed = apply_default_options(kind, parse_definition_options(kind, {"name": name, **table}, where))
     name = parsed.pop("name")
     try:
         words = parse_command(command)

@@ -15,7 +15,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypedDict, TypeVar, Unp
 import msgspec
 
 from mainspring.domain.definitions.definition import Definition, DefinitionKind, build_schedules
-from mainspring.domain.definitions.options import parse_options
+from mainspring.domain.definitions.options import parse_definition_options, parse_options
 from mainspring.domain.duration import SpanInput
 from mainspring.domain.errors import DefinitionError, MainspringError
 from mainspring.domain.failures.retry import Retry
@@ -62,6 +62,12 @@ class AutomationOptions(TypedDict, total=False):
     queue: str
     priority: int
     partition: str
+    concurrency: int
+    per: str
+    cancel_in_progress: bool
+    throttle: str
+    debounce: SpanInput
+    debounce_within: SpanInput
     version: int
     rollout: bool
     rollout_by: str
@@ -277,7 +283,7 @@ def _build_draft(
 ) -> tuple[Definition, list[TriggerDraft]]:
     """Return the definition of a function, without the part from its annotations, and its triggers."""
     where = f"{kind} {fn.__name__!r} at {_place_of_function(fn)}"
-    parsed = apply_default_options(kind, parse_options(kind, {"name": fn.__name__, **options}, where))
+    parsed = apply_default_options(kind, parse_definition_options(kind, {"name": fn.__name__, **options}, where))
     name = parsed.pop("name")
     try:
         starts = take_starts(fn, name)

@@ -20,8 +20,17 @@ from mainspring.domain.ids import hash_parts
 from mainspring.domain.incidents.incident_members import WHOLE_AUTOMATION, HealthRule
 from mainspring.domain.text.escaping import escape, is_plain_line
 from mainspring.domain.text.printable_key import MAX_KEY_LENGTH, is_key_size, make_printable_key
+from mainspring.domain.time.rate import parse_rate
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
-from mainspring.store.commands.runs import ParentLink, RunKey, SlotLink, StarterLink, StartRequest, StartRun
+from mainspring.store.commands.runs import (
+    ParentLink,
+    RunKey,
+    SlotLink,
+    StarterLink,
+    StartLimits,
+    StartRequest,
+    StartRun,
+)
 
 _MAX_TITLE = 500
 _DEFAULT_OPTIONS = StartOptions()
@@ -52,12 +61,9 @@ def build_start_command(
     arguments = _arguments(data)
     at = now_at if slot is None else slot.slot_at
     key = _fill_template(definition, "key", arguments, at) if options.key is None else _explicit_key(options)
-    for pattern in definition.option("produces"):
-        _expand_template(definition, "produces", pattern, arguments, at)
-    deadline_ms = None if (span := definition.span("deadline")) is None else to_milliseconds(span)
-    is_later = (due_at := options.due_at) is not None and due_at > now_at
+    _check_products(definition, arguments, at)
+    deadline_at, deadline_after_ms = _choose_deadline(definition, options.due_at, now_at)
     rule, item = _choose_health_rule(definition, arguments, at, options, slot, key)
-    tags = {**definition.option("tags"), **chosen.pop("tags")}
     return StartRun(
         id=run,
         automation=definition.name,
@@ -66,14 +72,16 @@ def build_start_command(
         input=sealing.seal(data),
         codec=sealing.id,
         trigger=trigger,
-        **chosen,
         partition=_fill_template(definition, "partition", arguments, at),
-        due_at=due_at,
-        # A run with a later start has its whole deadline from then on.
-        deadline_at=due_at + deadline_ms if due_at is not None and is_later and deadline_ms is not None else None,
-        deadline_after_ms=None if is_later else deadline_ms,
+        concurrency_key=_choose_concurrency_key(definition, arguments, at),
+        cancels_other_runs=definition.option("cancel_in_progress")
+        and parent is None
+        and options.key_policy != CONTINUES,
+        due_at=options.due_at,
+        deadline_at=deadline_at,
+        deadline_after_ms=deadline_after_ms,
         title=_seal_title(definition, arguments, at, options, sealing),
-        tags=sealing.seal(msgspec.json.encode(tags)) if tags else None,
+        tags=_seal_tags(definition, chosen.pop("tags"), sealing),
         run_key=None if key is None else _run_key(key, data, options),
         retry=_encode_retry(options),
         request=None if options.request_id is None else StartRequest(options.request_id, hash_parts(data)),
@@ -86,7 +94,49 @@ def build_start_command(
         item=item,
         rollout_key=_hash_rollout_key(definition, arguments, at, run, slot),
         is_candidate=definition.option("rollout"),
+        **chosen,
     )
+
+
+def _choose_deadline(definition: Definition, due_at: int | None, now_at: int) -> tuple[int | None, int | None]:
+    """Return the deadline as an instant, or as a span from the start. A run with a later start has its whole deadline from then on."""
+    span = definition.span("deadline")
+    if span is None:
+        return None, None
+    deadline_ms = to_milliseconds(span)
+    return (due_at + deadline_ms, None) if due_at is not None and due_at > now_at else (None, deadline_ms)
+
+
+def build_start_limits(definition: Definition, data: bytes, now_at: int) -> StartLimits | None:
+    """Return the limits that the definition has for direct starts; None = none. Raises OptionError."""
+    throttle, debounce = definition.option("throttle"), definition.span("debounce")
+    if throttle is None and debounce is None:
+        return None
+    rate = None if throttle is None else parse_rate(throttle)
+    within = definition.span("debounce_within")
+    return StartLimits(
+        _fill_template(definition, "per", _arguments(data), now_at) or "",
+        None if rate is None else (rate.count, to_milliseconds(rate.per)),
+        None if debounce is None else to_milliseconds(debounce),
+        None if within is None else to_milliseconds(within),
+    )
+
+
+def _check_products(definition: Definition, arguments: dict[str, Any], at: int) -> None:
+    for pattern in definition.option("produces"):
+        _expand_template(definition, "produces", pattern, arguments, at)
+
+
+def _choose_concurrency_key(definition: Definition, arguments: dict[str, Any], at: int) -> str | None:
+    """Return the key with whose runs the run shares slots; None if its automation has no limit."""
+    if definition.option("concurrency") is None:
+        return None
+    return _fill_template(definition, "per", arguments, at) or ""
+
+
+def _seal_tags(definition: Definition, added: dict[str, str], sealing: Sealing) -> bytes | None:
+    tags = {**definition.option("tags"), **added}
+    return sealing.seal(msgspec.json.encode(tags)) if tags else None
 
 
 def _seal_title(definition: Definition, arguments: Any, at: int, options: StartOptions, sealing: Sealing) -> str | None:

@@ -11,6 +11,7 @@ from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.definitions.pause_state import is_paused
 from mainspring.domain.states import IDLE_STATES, RunState, SessionState
 from mainspring.domain.time.rate_window import RateWindow
+from mainspring.insight.automations.announced_definitions import read_definition
 from mainspring.insight.runs.up_command import PLAIN_UP, UpCommand
 from mainspring.insight.text.formatting import escape_line, format_count, format_distance, format_moment, shell_word
 from mainspring.store.views import Blocker, RunView
@@ -150,6 +151,9 @@ def _holder_blocks(blocker: Blocker) -> Iterator[BlockReason]:
     elif run.blocked == "key":
         key = f"key {escape_line(run.run_key, 60)!r}"
         text = f"It begins after the end of run {blocker.holder}, which has {key}."
+    elif run.blocked == "concurrency":
+        yield _describe_line(blocker)
+        return
     else:
         return
     if blocker.holder is None:
@@ -157,6 +161,23 @@ def _holder_blocks(blocker: Blocker) -> Iterator[BlockReason]:
         return
     show = f"mainspring explain {blocker.holder}"
     yield BlockReason(text, command=show, does="show the run that has the key")
+
+
+def _describe_line(blocker: Blocker) -> BlockReason:
+    """Return the line in which a run waits for a slot of its concurrency key: the limit, the holders, its place."""
+    run, holders = blocker.run, blocker.slot_holders
+    key = f" with key {escape_line(run.concurrency_key, 60)!r}" if run.concurrency_key else ""
+    definition = None if blocker.automation is None else read_definition(blocker.automation)
+    limit = None if definition is None else definition.option("concurrency")
+    at_once = "" if limit is None else f" {format_count(limit, 'run')} of {run.automation}{key} may run at once."
+    held = ", ".join(row.id for row in holders[:5]) + ("" if len(holders) <= 5 else ", ...")
+    has_slot = f" Now {held} {'has a slot' if len(holders) == 1 else 'have the slots'}." if holders else ""
+    place = "" if blocker.place is None else f" It is number {blocker.place} in line."
+    return BlockReason(
+        f"It waits for a slot.{at_once}{has_slot}{place}",
+        command=None if not holders else f"mainspring explain {holders[0].id}",
+        does="show the first run that has a slot",
+    )
 
 
 def _start_command(blocker: Blocker, up: UpCommand, *, is_running: bool) -> tuple[str, str]:

@@ -18,6 +18,7 @@ _LONGEST: Final = 300
 _BY_ANOTHER_RUN: Final = {
     "partition": "Another run with its partition key has not ended.",
     "key": "The run that it replaces has not ended.",
+    "concurrency": "As many runs of its automation and key run as may run at once.",
 }
 
 

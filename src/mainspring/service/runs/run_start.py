@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
@@ -13,7 +14,7 @@ from mainspring.domain.triggers.trigger import ArgumentMismatchError
 from mainspring.domain.values.codec import encode
 from mainspring.domain.values.json_schema import find_mismatch
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
-from mainspring.engine.definitions.run_start import build_start_command
+from mainspring.engine.definitions.run_start import build_start_command, build_start_limits
 from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
 from mainspring.store.base import Store, StoreReader
@@ -78,7 +79,7 @@ def build_start(
             f'key policy "{CONTINUES}" is only for the engine', hint=f"Choose one of {', '.join(KEY_POLICIES)}."
         )
     now_at = clock.now()
-    return build_start_command(
+    command = build_start_command(
         definition,
         data,
         run=make_id("r", now_at, clock.random_bits(ID_BITS)),
@@ -89,6 +90,13 @@ def build_start(
         sealing=sealing,
         here=here,
     )
+    limits = None if slot is not None or here else build_start_limits(definition, data, now_at)
+    if limits is not None and limits.debounce_ms is not None and command.run_key is not None:
+        raise OptionError(
+            f"{definition.name!r} has debounce=, so a start cannot have a key",
+            hint="Leave the key out: starts with one value of per= become one run.",
+        )
+    return command if limits is None else replace(command, limits=limits)
 
 
 def encode_arguments(definition: Definition, arguments: Mapping[str, object], limit: int) -> bytes:

@@ -212,7 +212,8 @@ class SetMeta(BookkeepingCommand[CommandDone], frozen=True):
 
 
 class ApplyRetention(BookkeepingCommand[NumberAnswer], frozen=True):
-    """Delete what is older than its retention, at most `limit` runs. Answer: NumberAnswer(runs deleted).
+    """Delete what is older than its retention, at most `limit` runs, and give free slots to runs in line. Answer: NumberAnswer(runs
+    deleted).
 
     Each instant is the newest finish to delete; None keeps all. What an unfinished run can still read stays.
     """

@@ -63,8 +63,19 @@ class SlotLink(msgspec.Struct, frozen=True):
     slot_at: int
 
 
+class StartLimits(msgspec.Struct, frozen=True):
+    """The limits of direct starts of one key. `throttle` = (count, per): more starts are refused. `debounce_ms` = the run is due so long
+    after the newest start, which replaces its input, but at the latest `within_ms` after the first.
+    """
+
+    key: str
+    throttle: tuple[int, int] | None = None
+    debounce_ms: int | None = None
+    within_ms: int | None = None
+
+
 class StartRun(StoreCommand[StartAnswer | Refused], frozen=True):
-    """Create a run. Answer: StartAnswer, or Refused busy | key_conflict | claim_lost | retired | held | bad_options.
+    """Create a run. Answer: StartAnswer, or Refused busy | throttled | key_conflict | claim_lost | retired | held | bad_options.
 
     `id` is the identity of the command as well: the same id again finds the run. `version` counts if the automation never
     had a rollout, and is no candidate (`is_candidate`); otherwise the store decides. `rollout_key` = the hash of the key
@@ -84,6 +95,11 @@ class StartRun(StoreCommand[StartAnswer | Refused], frozen=True):
     priority: int = 0
     tag: str | None = None
     partition: str | None = None
+    concurrency_key: str | None = None
+    """The key whose runs share slots; None = its automation has no limit, "" = one key for all of its runs."""
+    cancels_other_runs: bool = False
+    """Whether it cancels the unfinished runs of its concurrency key."""
+    limits: StartLimits | None = None
     due_at: int | None = None
     deadline_at: int | None = None
     deadline_after_ms: int | None = None

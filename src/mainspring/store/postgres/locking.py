@@ -267,8 +267,9 @@ def _names_before_runs(command: StoreCommand[object]) -> set[tuple[str, ...]]:
 
 def _names_after_runs(command: StoreCommand[object]) -> set[tuple[str, ...]]:
     match command:
-        case StartRun(automation=automation, run_key=run_key, request=request):
+        case StartRun(automation=automation, run_key=run_key, request=request, limits=limits):
             keys = [] if run_key is None else [("key", automation, run_key.key)]
+            keys += [] if limits is None else [("start_limits", automation, limits.key)]
             return {*keys, *([] if request is None else [("start_request", automation, request.id)])}
         case StartRollout() | MoveRollout():
             return {("deployments",)}

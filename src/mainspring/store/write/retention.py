@@ -81,6 +81,8 @@ def apply_retention(tx: Transaction, command: ApplyRetention) -> NumberAnswer:
             tx.change(query, (ids,))
     tx.change("prune_run_keys", (tx.now,))
     tx.change("prune_start_requests", (tx.now,))
+    tx.change("prune_start_throttles", (tx.now,))
+    tx.change("prune_debounced_runs")
     tx.change("prune_effects", (tx.now, command.limit))
     tx.change("prune_targets", (tx.now - TARGETS_STORED_MS,))
     tx.change("prune_turns", (tx.now - LATE_LIMIT_MS,))
@@ -99,6 +101,8 @@ def apply_retention(tx: Transaction, command: ApplyRetention) -> NumberAnswer:
         tx.change("prune_channel_refs")
     tx.change("prune_outbox_leases", (tx.now,))
     _group_rollups(tx)
+    if tx.change("rejoin_concurrency_lines"):  # a limit may have been raised since the last change of its key
+        tx.ready = True
     return NumberAnswer(len(run_ids))
 
 

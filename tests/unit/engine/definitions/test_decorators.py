@@ -32,6 +32,11 @@ SAMPLES = {
     "version": 2,
     "rollout": True,
     "partition": "a",
+    "concurrency": 3,
+    "cancel_in_progress": True,
+    "throttle": "3/m",
+    "debounce": "1s",
+    "debounce_within": "1m",
     "key": "k",
     "retry": 3,
     "jitter": "1s",
@@ -378,6 +383,10 @@ def test_each_surface_accepts_each_single_option():
         options = {name: SAMPLES.get(name, "some")}
         if name == "tz":
             options["cron"] = "0 3 * * *"
+        elif name in ("per", "cancel_in_progress"):
+            options["concurrency"] = 2
+        elif name == "debounce_within":
+            options["debounce"] = "1s"
         surfaces = [
             (DefinitionKind.TASK, lambda options=options: task(**options)(plain)._draft),
             (DefinitionKind.WORKFLOW, lambda options=options: workflow(**options)(body)._draft),

@@ -23,8 +23,8 @@ CHANGED = {
             '        integer("window_at", null=True),\n        text("origin", null=True),\n',
         ),
         (
-            "    healthy: str\n    item: str | None\n",
-            "    healthy: str\n    item: str | None\n    origin: str | None\n",
+            "    healthy: str\n    item: str | None\n    concurrency_key",
+            "    healthy: str\n    item: str | None\n    origin: str | None\n    concurrency_key",
         ),
     ],
     f"{STORE}/commands/runs.py": [

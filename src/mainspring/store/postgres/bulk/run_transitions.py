@@ -140,6 +140,7 @@ def _update_run_keys(tx: PostgresTransaction, ends: list[tuple[EndedInBulk, RunS
 
 def _announce_capacity(tx: PostgresTransaction, runs: Iterable[EndedInBulk | SuspendedInBulk]) -> None:
     """Announce the slots that these runs free."""
+    tx.ready |= any(run.has_concurrency_key for run in runs)
     queue_capacity.announce_capacity(tx, sorted({run.limited_queue for run in runs if run.limited_queue is not None}))
 
 

@@ -1,5 +1,6 @@
 """Starts in bulk: runs without a parent, key or partition, of automations and queues that cannot refuse them."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 
@@ -25,6 +26,8 @@ def is_plain(tx: PostgresTransaction, c: StartRun) -> bool:
         or c.run_key is not None
         or c.request is not None
         or c.retry is not None
+        or c.limits is not None
+        or c.cancels_other_runs
         or c.partition is not None
     ):
         return False
@@ -35,11 +38,18 @@ def is_plain(tx: PostgresTransaction, c: StartRun) -> bool:
 def stage(tx: PostgresTransaction, commands: Sequence[StartRun]) -> set[str]:
     """Create plain runs in their order; return the ids of the new ones."""
     state = target_state(RunMove.STAGE)
-    rows = [
-        NEW_RUN.values(row_of(tx, c, state, ready=c.due_at is None or c.due_at <= tx.now, blocked=None))
-        for c in commands
-    ]
+    rows: list[tuple[object, ...]] = []
+    in_line: list[str] = []
+    for c in commands:
+        is_due = c.due_at is None or c.due_at <= tx.now
+        is_in_line = is_due and c.concurrency_key is not None
+        if is_in_line:
+            in_line.append(c.id)
+        blocked = "concurrency" if is_in_line else None
+        rows.append(NEW_RUN.values(row_of(tx, c, state, ready=is_due and not is_in_line, blocked=blocked)))
     new_ids = set(tx.values("insert_runs", columns(NEW_RUN.kinds, rows), str))
+    if in_line:
+        tx.change("join_concurrency_line", (json.dumps(in_line),))
     for queue, count in Counter(c.queue for c in commands if c.id in new_ids).items():
         queues.insert_queue(tx, queue)
         tx.change_backlog(queue, count)

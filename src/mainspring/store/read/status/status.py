@@ -34,6 +34,7 @@ from mainspring.store.views import (
     GivenRun,
     LockView,
     QueueView,
+    RunRow,
     RunView,
     SchedulePlan,
     ScheduleView,
@@ -287,10 +288,10 @@ def blocker(reader: StoreReader, run: str) -> Blocker | None:
         return Blocker(
             run=view,
             held=held,
-            place=_place(read, view) if view.ready else None,
+            place=_place(read, view),
             holder=first_value(holder, str),
             queue=next((QueueView(*row) for row in queue), None),
-            slot_holders=RUN_ROW.read_all(read("list_running_in_queue", (view.queue, _SLOT_HOLDERS))),
+            slot_holders=_list_slot_holders(read, view),
             automation=next((AutomationView(*row) for row in automation), None),
             workers=[
                 row.worker
@@ -327,8 +328,21 @@ def _is_worker_supervisor(session: SessionView) -> bool:
     return session.role == "supervisor" and session.state == SessionState.ALIVE and "worker" in session.posts
 
 
-def _place(read: Snapshot, run: RunView) -> Capped:
-    """Return the place among ready runs of the same queue, automation, version and tag."""
+def _list_slot_holders(read: Snapshot, run: RunView) -> list[RunRow]:
+    """Return the runs that have the slots for which a run waits: those of its concurrency key, or of its queue."""
+    if run.blocked == "concurrency":
+        return RUN_ROW.read_all(read("list_slot_holders", (run.automation, run.concurrency_key, _SLOT_HOLDERS)))
+    return RUN_ROW.read_all(read("list_running_in_queue", (run.queue, _SLOT_HOLDERS)))
+
+
+def _place(read: Snapshot, run: RunView) -> Capped | None:
+    """Return the place in the line of the concurrency key, or among ready runs of the same queue, automation, version and tag."""
+    if run.blocked == "concurrency":
+        line = (run.automation, run.concurrency_key, int(run.fresh), -run.priority, run.seq, CAP)
+        ahead = first_value(read("count_runs_ahead_in_line", line), int) or 0
+        return Capped(ahead + 1 if ahead < CAP else CAP, ahead >= CAP)
+    if not run.ready:
+        return None
     group = (int(run.probation), run.queue, run.automation, run.version, run.tag, int(run.fresh))
     ahead = first_value(read("count_runs_ahead", (*group, run.place, run.seq, CAP)), int) or 0
     return Capped(ahead + 1 if ahead < CAP else CAP, ahead >= CAP)

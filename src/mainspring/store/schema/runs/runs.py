@@ -77,6 +77,8 @@ TABLE: Final = TableSchema(
         blob("fork", null=True),
         blob("versions", null=True),
         integer("returned_claim"),
+        text("concurrency_key", null=True),
+        integer("has_slot"),
     ),
     keys=(
         ("seq",),
@@ -122,6 +124,7 @@ class NewRun(msgspec.Struct, frozen=True, gc=False):
     trigger: str
     healthy: str
     item: str | None
+    concurrency_key: str | None
 
 
 NEW_RUN: Final = InsertedRow(NewRun, TABLE)
@@ -200,6 +203,7 @@ _IS_MEMBER = (
 _HAS_OPEN_UPDATES = (
     "exists (select 1 from run_updates where run_updates.run = runs.id and run_updates.replied_at is null)"
 )
+_HAS_CONCURRENCY_KEY = "runs.concurrency_key is not null"
 _IS_LIMITED = "exists (select 1 from queues where queues.name = runs.queue and queues.concurrency is not null)"
 
 
@@ -218,6 +222,7 @@ class EndedRun(msgspec.Struct, frozen=True):
     is_limited: bool
     has_open_updates: bool
     undoing: bool
+    has_concurrency_key: bool
 
 
 ENDED_RUN: Final = RowType(
@@ -229,6 +234,7 @@ ENDED_RUN: Final = RowType(
         "is_member": _IS_MEMBER,
         "is_limited": _IS_LIMITED,
         "has_open_updates": _HAS_OPEN_UPDATES,
+        "has_concurrency_key": _HAS_CONCURRENCY_KEY,
     },
 )
 
@@ -239,6 +245,7 @@ class SuspendedRun(msgspec.Struct, frozen=True):
     ready: bool
     queue: str
     is_limited: bool
+    has_concurrency_key: bool
 
 
 class ResumableRun(msgspec.Struct, frozen=True):
@@ -279,10 +286,12 @@ class HaltedRun(msgspec.Struct, frozen=True):
     run_key: str | None
     queue: str
     is_limited: bool
+    has_concurrency_key: bool
 
 
-SUSPENDED_RUN: Final = RowType(SuspendedRun, TABLE, expressions={"is_limited": _IS_LIMITED})
-HALTED_RUN: Final = RowType(HaltedRun, TABLE, expressions={"is_limited": _IS_LIMITED})
+_LIMITS = {"is_limited": _IS_LIMITED, "has_concurrency_key": _HAS_CONCURRENCY_KEY}
+SUSPENDED_RUN: Final = RowType(SuspendedRun, TABLE, expressions=_LIMITS)
+HALTED_RUN: Final = RowType(HaltedRun, TABLE, expressions=_LIMITS)
 
 
 class StoppedRun(msgspec.Struct, frozen=True):
@@ -381,6 +390,7 @@ class EndedInBulk(msgspec.Struct, frozen=True):
     has_subscribers: bool
     is_member: bool
     limited_queue: str | None
+    has_concurrency_key: bool
 
 
 class SuspendedInBulk(msgspec.Struct, frozen=True):
@@ -389,6 +399,7 @@ class SuspendedInBulk(msgspec.Struct, frozen=True):
     id: str
     ready: bool
     limited_queue: str | None
+    has_concurrency_key: bool
 
 
 _LIMITED_QUEUE = f"case when {_IS_LIMITED} then runs.queue end"
@@ -399,9 +410,14 @@ ENDED_IN_BULK: Final = RowType(
         "has_subscribers": _HAS_SUBSCRIBERS,
         "is_member": _IS_MEMBER,
         "limited_queue": _LIMITED_QUEUE,
+        "has_concurrency_key": _HAS_CONCURRENCY_KEY,
     },
 )
-SUSPENDED_IN_BULK: Final = RowType(SuspendedInBulk, TABLE, expressions={"limited_queue": _LIMITED_QUEUE})
+SUSPENDED_IN_BULK: Final = RowType(
+    SuspendedInBulk,
+    TABLE,
+    expressions={"limited_queue": _LIMITED_QUEUE, "has_concurrency_key": _HAS_CONCURRENCY_KEY},
+)
 
 
 RUN_ROW: Final = RowType(RunRow, TABLE)

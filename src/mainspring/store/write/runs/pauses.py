@@ -31,6 +31,7 @@ def pause_run(tx: Transaction, command: PauseRun) -> CommandDone | Refused:
         tx.change("delete_pause_requests", (c.run,))
         _insert_pause(tx, c.run, c.request)
         tx.change("pause_idle_run", {"run": c.run, "now": tx.now})
+        tx.ready = True  # the next run of its concurrency key may have its slot
         return DONE
     if is_move_legal(RunMove.PAUSE, receiver.state) and receiver.kind != DefinitionKind.EXEC:
         if tx.first("find_pause_request", (c.run,)) is None:
@@ -70,6 +71,7 @@ def enter_pause(tx: Transaction, command: EnterPause) -> CommandDone | Refused:
     _insert_pause(tx, c.run, msgspec.json.decode(payload, type=RunPauseRequest))
     tx.change("delete_pause_requests", (c.run,))
     run = SUSPENDED_RUN.read(rows[0])
+    tx.ready |= run.has_concurrency_key
     queue_capacity.announce_capacity(tx, [run.queue] if run.is_limited else ())
     return DONE
 

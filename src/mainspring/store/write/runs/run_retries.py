@@ -52,6 +52,7 @@ def retry_failed_run(tx: Transaction, command: FinishRun) -> bool:
     tx.change("count_run_retry", (encode_failure(c.failure), tx.now, c.run))
     tx.ready = True  # a worker has to know the instant
     suspended = SUSPENDED_RUN.read(rows[0])
+    tx.ready |= suspended.has_concurrency_key
     queue_capacity.announce_capacity(tx, [suspended.queue] if suspended.is_limited else ())
     return True
 

@@ -59,7 +59,7 @@ def suspend_run(tx: Transaction, command: SuspendRun) -> CommandDone | Refused:
     if not rows:
         return answer_lost_claim(tx, c.run, c.claim)
     run = SUSPENDED_RUN.read(rows[0])
-    tx.ready |= run.ready
+    tx.ready |= run.ready or run.has_concurrency_key
     queue_capacity.announce_capacity(tx, [run.queue] if run.is_limited else ())
     return DONE
 
@@ -94,6 +94,7 @@ def halt_run(tx: Transaction, command: HaltRun) -> CommandDone | Refused:
     if not rows:
         return answer_lost_claim(tx, c.run, c.claim)
     run = HALTED_RUN.read(rows[0])
+    tx.ready |= run.has_concurrency_key
     tx.ended.append(c.run)
     run_keys.record_key_state(tx, run.automation, run.run_key, c.run, target_state(RunMove.HALT))
     tx.count(run.automation, attention=1)
@@ -253,6 +254,7 @@ def _announce_end(
     """Deliver an end to all that wait for it, and count it."""
     automation = ended.automation
     tx.ended.append(run)
+    tx.ready |= ended.has_concurrency_key
     if ended.partition is not None:
         partitions.release_partitions(tx, run)
     run_keys.record_key_state(tx, automation, ended.run_key, run, state)

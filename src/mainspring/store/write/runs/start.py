@@ -1,5 +1,6 @@
 """Start of a run: found by its id or key, refused with a reason, or created in commit order."""
 
+import json
 from typing import Final, NamedTuple, cast
 
 import msgspec
@@ -65,6 +66,13 @@ def _start_or_join(tx: Transaction, command: StartRun, *, continues: bool) -> St
     backlog = queues.refuse_if_full(tx, command)
     if backlog is not None and not continues:
         return backlog
+    if command.limits is not None:
+        from mainspring.store.write.runs.start_limits import limit_start  # noqa: PLC0415 - few automations have limits
+
+        limited = limit_start(tx, command, command.limits)
+        if not isinstance(limited, StartRun):
+            return limited
+        command = limited
     rules = read_start_rules(tx, command.automation)
     return (
         _stage_assigned(tx, command, known, rules, continues=continues)
@@ -180,25 +188,39 @@ def _stage(tx: Transaction, command: StartRun, key: run_keys.KeyRow | None) -> S
             if command.here:
                 return Refused("busy", f"another run has partition {command.partition!r}", retry_after_ms=1_000)
             blocked = "partition"
+    is_in_line = command.concurrency_key is not None and is_due and blocked is None and not command.here
+    if is_in_line:
+        blocked = "concurrency"
     state = target_state(RunMove.START_HERE if command.here else RunMove.STAGE)
     ready = is_due and blocked is None and not command.here
     if command.run_key is not None:
         run_keys.bind_key(tx, command, command.run_key, state, holder)
     tx.change("insert_run", NEW_RUN.values(row_of(tx, command, state, ready=ready, blocked=blocked)))
+    if is_in_line:
+        tx.change("join_concurrency_line", (json.dumps([command.id]),))
+    _insert_details(tx, command)
+    if command.here:
+        tx.count(command.automation, started=1)
+    else:
+        tx.change_backlog(command.queue, 1)
+        tx.ready |= blocked is None or is_in_line  # also a later due time: a worker has to know the instant
+    return StartAnswer(command.id, created=True, state=state)
+
+
+def _insert_details(tx: Transaction, command: StartRun) -> None:
+    """Insert the rows that few runs have, and cancel the runs that this one replaces."""
     if command.starter is not None:
         tx.change("insert_started_run", (command.starter.run, command.id))
+    if command.limits is not None or command.cancels_other_runs:
+        from mainspring.store.write.runs import start_limits  # noqa: PLC0415 - few automations have limits
+
+        start_limits.record_start(tx, command)
     if command.retry is not None:
         tx.change("insert_run_retry", (command.id, command.retry))
     if command.tags is not None:
         from mainspring.store.write.runs import run_tags  # noqa: PLC0415 - few runs have tags
 
         run_tags.index_tags(tx, command.id, command.tags)
-    if command.here:
-        tx.count(command.automation, started=1)
-    else:
-        tx.change_backlog(command.queue, 1)
-        tx.ready |= blocked is None  # also a later due time: a worker has to know the instant
-    return StartAnswer(command.id, created=True, state=state)
 
 
 def row_of(tx: Transaction, command: StartRun, state: RunState, *, ready: bool, blocked: str | None) -> NewRun:
@@ -223,4 +245,5 @@ def row_of(tx: Transaction, command: StartRun, state: RunState, *, ready: bool, 
         slot.schedule if slot else None,
         slot.slot_at if slot else None,
         *(command.trigger, command.healthy, command.item),
+        command.concurrency_key,
     )

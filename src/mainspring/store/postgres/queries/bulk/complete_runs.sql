@@ -9,11 +9,12 @@ with ended as (
     returning requested.*, runs.automation, runs.run_key, runs.started_at as run_started_at,
               exists (select 1 from topics where topics.kind = 'run' and topics.name = runs.automation) as has_subscribers,
               exists (select 1 from failures where failures.automation = runs.automation and failures.settled_at is null) as failing,
-              case when exists (select 1 from queues where queues.name = runs.queue and queues.concurrency is not null) then runs.queue end as limited
+              case when exists (select 1 from queues where queues.name = runs.queue and queues.concurrency is not null) then runs.queue end as limited,
+              runs.concurrency_key is not null as has_concurrency_key
 ),
 saved as (
     insert into journal (run, rank, ident, name, kind, state, request_number, attempt, generation, claim, input, output, started_at, at, duration_us, requested_after)
     select run, 1, ident, name, cast(?11 as text), cast(?12 as text), 1, 1, 0, claim, input, output, started_at, at, duration_us, 0 from ended
 )
 -- As ENDED_IN_BULK in schema/runs/runs.py.
-select run, automation, run_key, run_started_at, has_subscribers, failing, limited from ended
+select run, automation, run_key, run_started_at, has_subscribers, failing, limited, has_concurrency_key from ended

@@ -5,4 +5,5 @@ update runs set state = {{target.claim}}, session = :session, claim = claim + 1,
                 rank = case when fresh = 1 and fork is null then 0 else coalesce((select max(rank) from journal where run = runs.id), 0) end
 from (select cast(value as bigint) as seq from json_each(:seqs) limit jsonb_array_length(cast(:seqs as jsonb))) as requested
 where runs.seq = requested.seq and +runs.ready = 1 and runs.state || '' in {{sources.claim}}
+  and (runs.concurrency_key is null or runs.has_slot = 1)  -- otherwise the commit puts it into the line of its key
 returning {{columns.runs.claim_row}}

@@ -1,0 +1,1 @@
+select starts from start_throttles where automation = ? and key = ?

@@ -1,0 +1,1 @@
+delete from start_throttles where expires_at <= ?

@@ -1,0 +1,94 @@
+"""`throttle`, `debounce` and `cancel_in_progress` of a definition, as a program meets them."""
+
+from datetime import timedelta
+
+import pytest
+
+import mainspring as ms
+from mainspring.domain.errors import OptionError
+from mainspring.domain.states import RunState
+from mainspring.engine.definitions.registry import Registry
+from mainspring.testing.clock import FakeClock
+from tests.acceptance.engine_world import REPLAYING, World
+
+pytestmark = pytest.mark.asyncio
+
+
+async def test_throttle_refuses_direct_starts_and_no_children(tmp_path):
+    """The error has the time to wait, for each key."""
+    with Registry() as registry:
+
+        @ms.task(throttle="2/1h", per="{customer}")
+        async def invite(customer: str) -> str:
+            return customer
+
+        @ms.workflow
+        async def invite_all(run: ms.Run) -> int:
+            return len([await run.child(invite, "ann") for _ in range(3)])
+
+    async with World(tmp_path).engine(registry) as engine:
+        for _ in range(2):
+            await engine.start(invite, "ann")
+        with pytest.raises(ms.Throttled, match="'invite' with key 'ann' may be started 2 times in 1h") as refused:
+            await engine.start(invite, "ann")
+        assert timedelta(minutes=59) < refused.value.retry_after <= timedelta(hours=1)
+        assert await (await engine.start(invite, "bob")).result() == "bob"
+        assert await (await engine.start(invite_all)).result() == 3
+
+
+async def test_debounced_starts_become_one_run_with_the_newest_input(tmp_path):
+    """All handles are of this run; it starts when no start has come for the time."""
+    clock = FakeClock()
+    done = []
+    with Registry() as registry:
+
+        @ms.task(debounce="10s", per="{page}")
+        async def render(page: str, text: str) -> str:
+            done.append(text)
+            return text
+
+    async with World(tmp_path, clock).engine(registry) as engine:
+        first = await engine.start(render, "home", "one")
+        await engine.pass_time(timedelta(seconds=6))
+        second = await engine.start(render, "home", "two")
+        other = await engine.start(render, "about", "else")
+        assert (second.id, second.created, other.created) == (first.id, False, True)
+        await engine.pass_time(timedelta(seconds=6))
+        assert done == []
+        await engine.pass_time(timedelta(seconds=4))
+        assert await first.result() == "two"
+        assert await other.result() == "else"
+        with pytest.raises(OptionError, match="a start cannot have a key"):
+            await engine.app.options(key="k").start(render, "home", "three")
+
+
+@pytest.mark.parametrize("settings", [None, REPLAYING])
+async def test_new_run_cancels_the_one_in_progress_and_waits_for_its_cleanup(tmp_path, settings):
+    """The step of the cancelled run ends before the new run begins; another key is not touched."""
+    log: list[str] = []
+    with Registry() as registry:
+
+        async def note(text: str) -> None:
+            log.append(text)
+
+        @ms.workflow(concurrency=1, per="{branch}", cancel_in_progress=True)
+        async def deploy(run: ms.Run, branch: str, number: int) -> str:
+            try:
+                await run.step(note, f"begin {number}")
+                if number < 3:
+                    await run.receive("go")
+                return f"deployed {number}"
+            finally:
+                if number < 3:
+                    await run.step(note, f"tidy {number}")
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        other = await engine.start(deploy, "side", 0)
+        first = await engine.start(deploy, "main", 1)
+        await engine.until(first, RunState.WAITING)
+        third = await engine.start(deploy, "main", 3)
+        assert await third.result() == "deployed 3"
+        await engine.until(first, RunState.CANCELLED)
+        assert log.index("tidy 1") > log.index("begin 1")
+        await engine.until(other, RunState.WAITING)
+        assert "tidy 0" not in log
