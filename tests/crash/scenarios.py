@@ -157,6 +157,12 @@ def verify_retried(experiment: Experiment) -> None:
     assert experiment.client.rows("select 1 from failures") == []
 
 
+def verify_limited(experiment: Experiment) -> None:
+    """No slot is lost: each child had the one slot in turn, and none has it now."""
+    assert experiment.client.rows("select id from runs where has_slot = 1 or blocked is not null") == []
+    assert {call.what for call in experiment.calls() if call.applied} == {f"limited {number}" for number in range(3)}
+
+
 def verify_changed(experiment: Experiment) -> None:
     """The run began with the change, so that it takes it after each loss, and saves this once."""
     assert experiment.client.rows("select name, output from journal where kind = 'version'") == [("by-card", b"2")]
@@ -308,6 +314,7 @@ SCENARIOS = [
     Scenario("ask_and_answer", result="they said yes", deliver=answer, minimum=16),
     Scenario("undone_run", state=RunState.CANCELLED, deliver=cancel, verify=verify_undone, minimum=18),
     Scenario("rollback", state=RunState.FAILED, verify=verify_rollback, minimum=20),
+    Scenario("limited_children", result=[0, 1, 2], verify=verify_limited, minimum=24),
     Scenario("changed_code", result="side 2", verify=verify_changed, minimum=14),
     Scenario("retried_child", result="crowd", verify=verify_retried, minimum=20),
     Scenario("rollback_over_children", state=RunState.FAILED, verify=verify_rollback, minimum=30),

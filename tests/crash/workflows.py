@@ -246,6 +246,20 @@ async def changed_code(run: ms.Run) -> str:
     return await run.step(keyed_in_loop, f"side {version}")
 
 
+@ms.workflow(concurrency=1, per="{key}")
+async def limited(run: ms.Run, key: str, number: int) -> int:
+    """The children of the next one: one at a time."""
+    await run.step(keyed_in_loop, f"limited {number}")
+    await asyncio.sleep(0.01)
+    return number
+
+
+@ms.workflow
+async def limited_children(run: ms.Run) -> list[int]:
+    """Waits for three children that share one slot."""
+    return list(await asyncio.gather(*(run.child(limited, "one", number) for number in range(3))))
+
+
 @ms.workflow
 async def failing_child(run: ms.Run) -> str:
     """The child of the next one: its only attempt is refused twice, so that the run itself is retried."""

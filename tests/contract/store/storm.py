@@ -497,7 +497,7 @@ THEMES: dict[str, tuple[Callable[[Actor], list[Any]], ...]] = {
             Actor.check_slots,
             Actor.check_slots,
         ),
-        *(Actor.restart, Actor.declare_dead_sessions, Actor.forward),
+        *(Actor.declare_dead_sessions, Actor.forward),
     ),
     "ends": (
         *(

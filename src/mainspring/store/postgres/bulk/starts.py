@@ -39,17 +39,18 @@ def stage(tx: PostgresTransaction, commands: Sequence[StartRun]) -> set[str]:
     """Create plain runs in their order; return the ids of the new ones."""
     state = target_state(RunMove.STAGE)
     rows: list[tuple[object, ...]] = []
-    in_line: list[str] = []
+    in_line: dict[tuple[str, str | None], str] = {}
+    """One run of each key: the trigger reads the whole line."""
     for c in commands:
         is_due = c.due_at is None or c.due_at <= tx.now
         is_in_line = is_due and c.concurrency_key is not None
         if is_in_line:
-            in_line.append(c.id)
+            in_line[c.automation, c.concurrency_key] = c.id
         blocked = "concurrency" if is_in_line else None
         rows.append(NEW_RUN.values(row_of(tx, c, state, ready=is_due and not is_in_line, blocked=blocked)))
     new_ids = set(tx.values("insert_runs", columns(NEW_RUN.kinds, rows), str))
     if in_line:
-        tx.change("join_concurrency_line", (json.dumps(in_line),))
+        tx.change("join_concurrency_line", (json.dumps(list(in_line.values())),))
     for queue, count in Counter(c.queue for c in commands if c.id in new_ids).items():
         queues.insert_queue(tx, queue)
         tx.change_backlog(queue, count)
