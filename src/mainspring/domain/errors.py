@@ -20,6 +20,7 @@
     |  |- AlreadyExistsError        the name or id is taken
     |  `- KeyConflictError          the run key was used with another input
     |- BusyError                    the backlog is full; says when to try again
+    |  `- Throttled                 it was started as often as it may be
     |- StoreError                   the store cannot do it
     |  |- StoreUnavailableError     away for now: trying again can help
     |  |- StoreTooNewError          written by a newer version of this program

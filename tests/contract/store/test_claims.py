@@ -294,3 +294,12 @@ def test_claim_under_a_restarted_run_accepts_its_successor(store):
     successor = store.starting(input=b"[2]")
     store.do(finish(run, then=successor, detail=b'{"restarted_as":"%s"}' % successor.id.encode()))
     assert store.ids(under=root) == [successor.id]
+
+
+def test_run_with_an_expression_of_tags_is_claimed_by_a_worker_that_fits(store):
+    """All tags of one part of the expression, and none of those that it excludes."""
+    both, either, without = (store.start(tag=tag).run for tag in ("gpu & eu", "tpu | gpu", "eu & !spot"))
+    assert store.ids() == []
+    assert store.ids(tags=("spot", "eu")) == []
+    assert store.ids(tags=("gpu", "spot")) == [either]
+    assert set(store.ids(tags=("gpu", "eu"))) == {both, without}

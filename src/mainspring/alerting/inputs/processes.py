@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from mainspring.domain.monitors.inputs import ReadyRuns, WatchedProcess
 from mainspring.domain.processes.process_role import ProcessRole
+from mainspring.domain.processes.tag_expression import describe_required, list_missing_tags, matches
 from mainspring.domain.states import SessionState
 from mainspring.store.session_views import SessionView
 
@@ -87,7 +88,7 @@ def _find_missing(group: ReadyRunGroup, workers: Sequence[SessionView]) -> tuple
     """Return what no worker has, and the command that adds it; None if a worker takes the group."""
     of_version = [worker for worker in workers if group.version in worker.automations[group.automation]]
     of_queue = [worker for worker in of_version if worker.queues is None or group.queue in worker.queues]
-    of_tag = [worker for worker in of_version if group.tag in ("", *worker.tags)]
+    of_tag = [worker for worker in of_version if not group.tag or matches(group.tag, worker.tags)]
     if any(worker in of_tag for worker in of_queue):
         return None
     if not of_version:
@@ -97,8 +98,11 @@ def _find_missing(group: ReadyRunGroup, workers: Sequence[SessionView]) -> tuple
         )
         fix = "Start a worker with the code of that version: mainspring up"
         return f"no running worker has version {group.version} of it (they have {known})", fix
-    queue_text, tag_text = f"serves queue {group.queue}", f"has tag {group.tag}"
-    queue_option, tag_option = f" --queue {group.queue}", f" --tag {group.tag}"
+    queue_text, tag_text = f"serves queue {group.queue}", f"has {describe_required(group.tag)}"
+    queue_option, tag_option = (
+        f" --queue {group.queue}",
+        "".join(f" --tag {tag}" for tag in list_missing_tags(group.tag)),
+    )
     if of_queue and not of_tag:
         return f"no running worker {tag_text}", f"mainspring up{tag_option}"
     if of_tag and not of_queue:

@@ -276,6 +276,7 @@ def _start_detached(invocation: Invocation, automation: "Automation", data: byte
 
 def _has_live_worker(invocation: Invocation, automation: "Automation", options: "StartOptions") -> bool:
     """Return whether a live worker has this automation in this version, and takes runs from the run's queue and tag."""
+    from mainspring.domain.processes.tag_expression import matches
     from mainspring.domain.states import SessionState
     from mainspring.store.read.status.status import sessions
 
@@ -286,7 +287,7 @@ def _has_live_worker(invocation: Invocation, automation: "Automation", options: 
         and session.state == SessionState.ALIVE
         and definition.version in session.automations.get(definition.name, ())
         and (session.queues is None or queue in session.queues)
-        and (tag is None or tag in session.tags)
+        and (tag is None or matches(tag, session.tags))
         for session in invocation.rows_if_made(lambda reader: sessions(reader, limit=1_000))
     )
 

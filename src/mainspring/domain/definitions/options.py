@@ -220,7 +220,13 @@ _TABLE: dict[OptionGroup, tuple[_OptionRow, ...]] = {
             "during a rollout, runs of one key get the same version; run = each by itself (default: run key)",
             _AUTOMATION_KINDS - {DefinitionKind.EXEC},
         ),
-        ("tag", option_readers.read_name, None, "only workers with this tag run it", _ALL_KINDS),
+        (
+            "tag",
+            option_readers.read_tag,
+            None,
+            "only workers with this tag run it; also gpu & eu, gpu | tpu, !spot",
+            _ALL_KINDS,
+        ),
     ),
     OptionGroup.METHOD: (
         ("timeout", option_readers.read_span, None, "time limit of an attempt", _ALL_KINDS),

@@ -1,8 +1,8 @@
 """Retry policy: when the next attempt is due. Pure, nothing sleeps; the caller saves the resulting time.
 
-Invariants: never more than `attempts` attempts; the same (policy, attempt, elapsed, verdict, seed) gives the same wait on every machine;
-a failure that the code itself calls permanent is never tried again, and one that only the built-in table calls so is tried again only if
-the policy was given for this very step. Lost attempts (their worker died) are not failures and are never counted here.
+Invariants: never more than `attempts` attempts, None = no limit; the same (policy, attempt, elapsed, verdict, seed) gives the same wait
+on every machine; a failure that the code itself calls permanent is never tried again, and one that only the built-in table calls so is
+tried again only if the policy was given for this very step. Lost attempts (their worker died) are not failures and are never counted here.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,14 +22,21 @@ MAX_RETRY_AFTER = timedelta(hours=24)
 MAX_ATTEMPTS = 10_000
 """Bound of `attempts`, and its value if only `stop` is given."""
 
+UNLIMITED = "unlimited"
+"""No limit of attempts, where a table cannot have None."""
+
 _DEFAULT_ATTEMPTS = 5
+_NOT_GIVEN: Any = object()
 _INITIAL = timedelta(seconds=2)
 _MAX = timedelta(minutes=10)
 _LONGEST_MAX = timedelta(days=365)
 _DOUBLINGS = 60
 _KEYS = ("attempts", "initial", "max", "jitter", "restart")
 _DISPLAY_KEYS = ("wait", "stop")
-_HINT = 'Write a number of attempts, or a table such as {attempts = 5, initial = "2s", max = "10m", jitter = true}.'
+_HINT = (
+    'Write a number of attempts, or a table such as {attempts = 5, initial = "2s", max = "10m", jitter = true}. Without limit: '
+    'attempts=None, in a file attempts = "unlimited".'
+)
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -38,6 +45,8 @@ class Retry:
 
     Without `wait` the n-th wait is drawn evenly between zero and `initial * 2**(n - 1)`, at most `max` (full
     jitter: callers that failed together do not come back together); `jitter=False` waits the whole of it.
+
+    `attempts=None` tries without limit: for a step that must succeed one day. A permanent error of the code still ends it.
 
     `wait` and `stop` are objects of tenacity, or functions of its `RetryCallState`; they only compute. One that
     raises or computes no number is passed over: the default wait is used, and `attempts` still stops. With
@@ -51,7 +60,7 @@ class Retry:
         UnknownOptionError: there is no such parameter.
     """
 
-    attempts: int
+    attempts: int | None
     wait: Callable[[Any], float] | None
     stop: Callable[[Any], bool] | None
     initial: timedelta
@@ -65,7 +74,7 @@ class Retry:
 
     def __init__(
         self,
-        attempts: int | None = None,
+        attempts: int | None = _NOT_GIVEN,
         wait: Callable[[Any], float] | None = None,
         stop: Callable[[Any], bool] | None = None,
         *,
@@ -83,7 +92,7 @@ class Retry:
                 raise OptionError(f"retry restart={restart!r} is neither true nor false", hint=_HINT)
         except MainspringError as error:
             refused = defer_setting_error(error)
-            values, restart = _check_arguments(None, None, None, initial=None, max=None, jitter=None), False
+            values, restart = _check_arguments(_NOT_GIVEN, None, None, initial=None, max=None, jitter=None), False
         for name, value in zip(self.__slots__, (*values, restart, False, refused), strict=True):
             object.__setattr__(self, name, value)
 
@@ -102,7 +111,7 @@ class Retry:
         and stops that read the exception. The server's `Retry-After` wins over every wait, up to 24 hours.
         """
         is_over = verdict.kind is FailureKind.PERMANENT and (self.is_default or not verdict.is_presumed)
-        if is_over or attempt >= self.attempts:
+        if is_over or (self.attempts is not None and attempt >= self.attempts):
             return None
         failed = exc if exc is not None else MainspringError(verdict.code)
         if verdict.retry_after is not None:
@@ -152,7 +161,7 @@ class Retry:
         for name in value:
             if name not in _KEYS:
                 raise UnknownNameError("retry option", str(name), _KEYS)
-        return cls(**value)
+        return cls(**{**value, "attempts": None} if value.get("attempts") == UNLIMITED else value)
 
     def _wait_after(self, attempt: int, elapsed: timedelta, seed: str, exc: BaseException) -> timedelta:
         """Return the wait of the tenacity object, else of the default."""
@@ -179,10 +188,14 @@ class Retry:
             return False
 
 
-def _check_attempts(value: object) -> int:
-    """Return the number of attempts if it is one."""
+def _check_attempts(value: object) -> int | None:
+    """Return the number of attempts if it is one, or None for no limit."""
+    if value is None:
+        return None
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_ATTEMPTS:
-        raise OptionError(f"retry attempts={value!r} is not a whole number from 1 to {MAX_ATTEMPTS}", hint=_HINT)
+        raise OptionError(
+            f"retry attempts={value!r} is not a whole number from 1 to {MAX_ATTEMPTS}, or None", hint=_HINT
+        )
     return value
 
 
@@ -194,7 +207,7 @@ def _check_arguments(
     initial: SpanInput | None,
     max: SpanInput | None,  # noqa: A002 - the word of the option
     jitter: bool | None,
-) -> tuple[int, Callable[[Any], float] | None, Callable[[Any], bool] | None, timedelta, timedelta, bool]:
+) -> tuple[int | None, Callable[[Any], float] | None, Callable[[Any], bool] | None, timedelta, timedelta, bool]:
     """Return the fields of a policy. Raises OptionError."""
     for name, policy in (("wait", wait), ("stop", stop)):
         if policy is not None and not callable(policy):
@@ -203,7 +216,7 @@ def _check_arguments(
         raise OptionError("retry has wait= and also initial=, max= or jitter=", hint="Give one or the other.")
     if jitter is not None and not isinstance(jitter, bool):
         raise OptionError(f"retry jitter={jitter!r} is neither true nor false", hint=_HINT)
-    if attempts is None:
+    if attempts is _NOT_GIVEN:
         attempts = _DEFAULT_ATTEMPTS if stop is None else MAX_ATTEMPTS
     longest = _MAX if max is None else parse_duration(max)
     first = min(_INITIAL, longest) if initial is None else parse_duration(initial)

@@ -43,6 +43,13 @@ def read_name(value: Any) -> str:
     return value
 
 
+def read_tag(value: Any) -> str:
+    """Read a tag of workers, or an expression of tags."""
+    from mainspring.domain.processes.tag_expression import read_tag_expression  # noqa: PLC0415 - few definitions have a tag
+
+    return read_tag_expression(value)
+
+
 def read_step_name(value: Any) -> str:
     """Read the name of a step: any printable text of one line, because it is only compared and shown."""
     if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_STEP_NAME or not is_plain_line(value):

@@ -29,7 +29,7 @@ from mainspring.engine.body.unawaited_calls import track_calls
 Choice = TypeVar("Choice", bound=str)
 Otherwise = TypeVar("Otherwise", bound=str | None)
 DEFAULT_WAIT = timedelta(days=7)
-"""How long a wait lasts by default."""
+"""How long a wait lasts by default; None = it has no end."""
 
 _NO_DEFAULT: Any = object()
 
@@ -39,7 +39,7 @@ class MessageCaller(StepCaller):
 
     @track_calls
     async def receive(self, signal: str, type: Any = Any, *, within: Any = DEFAULT_WAIT) -> Any:
-        """Wait for the next message of this name; return its value.
+        """Wait for the next message of this name; return its value. `within=None` waits without limit.
 
         Raises:
             TimeoutError: none came within the time.
@@ -54,7 +54,7 @@ class MessageCaller(StepCaller):
     ) -> tuple[str, Any]:
         """Wait for the next message of any of these names, in the order of arrival; return its name and its value.
 
-        `signals` = names, or a mapping of names to types.
+        `signals` = names, or a mapping of names to types. `within=None` waits without limit.
 
         Raises:
             TimeoutError: none came within the time.
@@ -115,7 +115,7 @@ class MessageCaller(StepCaller):
     ) -> Any:
         """Wait for an event with these values in its data; `where` maps dotted paths to values. Each event counts once per run.
 
-        Returns an `Event` (fields as attributes), or the data as `type`.
+        `within=None` waits without limit. Returns an `Event` (fields as attributes), or the data as `type`.
 
         Raises:
             TimeoutError: none came within the time.
@@ -188,7 +188,7 @@ class MessageCaller(StepCaller):
         evidence: Any = None,
         key: str | None = None,
     ) -> str | None:
-        """Ask people and wait for one of `choices`; without an answer in time return `otherwise`.
+        """Ask people and wait for one of `choices`; without an answer in time return `otherwise`. `within=None` waits without limit.
 
         The choices may be the members of a `StrEnum`: the answer is then one of them.
 
@@ -213,8 +213,8 @@ class MessageCaller(StepCaller):
                 raise TimeoutError(f"no one answered {question!r} in time") from None
             return otherwise
 
-    def _until(self, within: Any) -> int:
-        return self._body.now_at + to_milliseconds(parse_duration(within))
+    def _until(self, within: Any) -> int | None:
+        return None if within is None else self._body.now_at + to_milliseconds(parse_duration(within))
 
     async def _wait(
         self,
@@ -222,7 +222,7 @@ class MessageCaller(StepCaller):
         name: str,
         call: Any,
         read: Callable[[bytes], Any],
-        until_at: int,
+        until_at: int | None,
         key: str | None = None,
     ) -> Any:
         body = self._body
@@ -241,7 +241,7 @@ class MessageCaller(StepCaller):
 
         request = Request(kind, ident, name, call, read, take)
         body.register(request)
-        timer = body.set_timer(f"{ident}{WAIT_TIMER_SUFFIX}", until_at, expire)
+        timer = None if until_at is None else body.set_timer(f"{ident}{WAIT_TIMER_SUFFIX}", until_at, expire)
         try:
             value = await future
             if isinstance(value, AwaitedEvent):
@@ -249,7 +249,8 @@ class MessageCaller(StepCaller):
                 return AwaitedEvent(value.name, value.data, _instant(happened_at))
             return value
         finally:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
             if request.open:
                 body.cancel_request(request)
 

@@ -93,7 +93,7 @@ class AwaitedSignal(NamedTuple):
 class SignalCall:
     """The next message of this name to this run; `schema` = the JSON schema of the type in the code. `any_of` = of one of these names."""
 
-    until_at: int
+    until_at: int | None
     schema: bytes | None = None
     any_of: Mapping[str, AwaitedSignal] = field(default_factory=dict)
 
@@ -115,7 +115,7 @@ class EventCall:
 
     where: Mapping[str, Any]
     since_at: int | None
-    until_at: int
+    until_at: int | None
     schema: bytes | None = None
 
 
@@ -124,7 +124,7 @@ class AskCall:
     """A question to people."""
 
     question: bytes
-    until_at: int
+    until_at: int | None
 
 
 @dataclass(frozen=True, slots=True)

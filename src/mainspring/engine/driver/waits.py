@@ -85,13 +85,13 @@ class RunWaits:
                 request,
                 "event",
                 request.name,
-                self._to_wall_time(request, call.until_at),
+                self._limit_of(request, call.until_at),
                 call.since_at,
                 dict(call.where),
                 schema=call.schema,
             )
         elif isinstance(call, AskCall):
-            until_at = self._to_wall_time(request, call.until_at)
+            until_at = self._limit_of(request, call.until_at)
             self._open_wait(request, "ask", request.name, until_at, question=loaded.host.seal(call.question))
         elif isinstance(call, ChildCall):
             self._start_child(request, call)
@@ -109,6 +109,9 @@ class RunWaits:
         ahead_ms = request.requested_at - request.base_at
         moved_ms = self._loaded.clock_steps.moved(request.requested_after)
         return run_at + moved_ms - (ahead_ms if ahead_ms > STEP_MS else 0)
+
+    def _limit_of(self, request: Request, run_at: int | None) -> int | None:
+        return None if run_at is None else self._to_wall_time(request, run_at)
 
     def _start_child(self, request: Request, call: ChildCall) -> None:
         loaded = self._loaded
@@ -356,9 +359,8 @@ class RunWaits:
         A signal from the future was written before the clock was put back.
         """
         call = request.call
-        if not isinstance(call, SignalCall):
-            return True
-        return signal.at < self._to_wall_time(request, call.until_at) or signal.at > self._loaded.host.clock.now()
+        until_at = self._limit_of(request, call.until_at) if isinstance(call, SignalCall) else None
+        return until_at is None or signal.at < until_at or signal.at > self._loaded.host.clock.now()
 
     def _accept(self, request: Request, fact: Fact) -> None:
         self._loaded.wakeups.retries.pop(request.ident, None)
@@ -459,7 +461,7 @@ class RunWaits:
         for request in sorted(self._loaded.body.waiting.values(), key=lambda request: request.request_number)[:20]:
             call = request.call
             run_at = call.due_at if isinstance(call, TimerCall) else getattr(call, "until_at", None)
-            until_at = None if run_at is None else self._to_wall_time(request, run_at)
+            until_at = self._limit_of(request, run_at)
             if request.ident in self._loaded.wakeups.retries:
                 until_at = self._loaded.wakeups.due_at_of(request)
             if isinstance(call, TimerCall) and request.ident.endswith(WAIT_TIMER_SUFFIX):

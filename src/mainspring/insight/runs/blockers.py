@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.definitions.pause_state import is_paused
+from mainspring.domain.processes.tag_expression import describe_required, list_missing_tags, matches
 from mainspring.domain.states import IDLE_STATES, RunState, SessionState
 from mainspring.domain.time.rate_window import RateWindow
 from mainspring.insight.automations.announced_definitions import read_definition
@@ -217,13 +218,9 @@ def _worker_blocks(blocker: Blocker, now: int, up: UpCommand) -> Iterator[BlockR
             stuck=True,
         )
         return
-    tagged = [worker for worker in fitting if not run.tag or run.tag in worker.tags]
+    tagged = [worker for worker in fitting if not run.tag or matches(run.tag, worker.tags)]
     if not tagged:
-        fix = (
-            f"{restart} --tag {shlex.quote(escape_line(run.tag))}",
-            "restart the worker with the tag or with [worker] tags, or start one on another machine",
-        )
-        yield BlockReason(f"No running worker with {run.automation} has tag {run.tag!r}.", None, *fix, stuck=True)
+        yield _describe_missing_tags(run, restart)
         return
     serving = [worker for worker in tagged if worker.queues is None or run.queue in worker.queues]
     if not serving:
@@ -246,6 +243,13 @@ def _worker_blocks(blocker: Blocker, now: int, up: UpCommand) -> Iterator[BlockR
             "start a worker of the newer deployment",
             stuck=True,
         )
+
+
+def _describe_missing_tags(run: RunView, restart: str) -> BlockReason:
+    options = "".join(f" --tag {shlex.quote(escape_line(tag))}" for tag in list_missing_tags(run.tag or ""))
+    does = "restart the worker with the tag or with [worker] tags, or start one on another machine"
+    text = f"No running worker with {run.automation} has {describe_required(escape_line(run.tag))}."
+    return BlockReason(text, None, f"{restart}{options}", does, stuck=True)
 
 
 def _limit_blocks(blocker: Blocker, now: int, zone: str) -> Iterator[BlockReason]:

@@ -16,7 +16,7 @@ def describe_run_retry(history: RunHistory, now: int, zone: str) -> list[str]:
         return []
     attempts = msgspec.json.decode(retry.policy)["attempts"]
     failed = f"It failed: {escape_line(retry.failure.headline, _MESSAGE)}."
-    number = f"attempt {retry.retries + 1} of {attempts}"
+    number = f"attempt {retry.retries + 1}" + ("" if attempts is None else f" of {attempts}")
     if run.state is RunState.RETRYING and run.due_at is not None:
         return [f"{failed} It continues at {format_moment(run.due_at, now, zone)}, {number}."]
     return [f"{failed} It continues since then, {number}."]

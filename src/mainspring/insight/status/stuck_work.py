@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from mainspring.domain.definitions.pause_state import is_paused
 from mainspring.domain.processes.process_role import SUPERVISOR, ProcessRole
+from mainspring.domain.processes.tag_expression import matches
 from mainspring.domain.states import SessionState
 from mainspring.insight.text.formatting import escape_line, format_count, format_distance, format_span, shell_word
 from mainspring.store.queue_load import ReadyGroup
@@ -209,4 +210,8 @@ def describe_low_space(free: int | None) -> Iterator[str]:
 
 def _can_take(worker: SessionView, group: ReadyGroup) -> bool:
     serves = worker.queues is None or group.queue in worker.queues
-    return serves and group.version in worker.automations.get(group.automation, ()) and group.tag in ("", *worker.tags)
+    return (
+        serves
+        and group.version in worker.automations.get(group.automation, ())
+        and (not group.tag or matches(group.tag, worker.tags))
+    )

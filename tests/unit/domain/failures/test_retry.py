@@ -54,6 +54,18 @@ def test_delay_spreads_over_seeds():
     assert max(delays) > 7.8
 
 
+def test_policy_without_limit_never_stops():
+    """In code None, in a table "unlimited"; stored as null. A permanent error of the code ends it all the same."""
+    policy = Retry(attempts=None, jitter=False)
+    assert seconds(policy, 1_000_000) == 600
+    assert policy.delay_after(1, elapsed=ZERO, verdict=permanent("no"), seed="s") is None
+    data = policy.to_data()
+    assert data["attempts"] is None
+    assert Retry.from_data(data) == Retry.parse({"attempts": "unlimited", "jitter": False}) == policy
+    assert Retry().attempts == 5
+    assert Retry(None, stop=tenacity.stop_after_attempt(2)).attempts is None
+
+
 def test_delay_survives_huge_attempt_numbers():
     """The ten-thousandth attempt waits no longer than max."""
     policy = Retry(MAX_ATTEMPTS, jitter=False)

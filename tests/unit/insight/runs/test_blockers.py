@@ -231,7 +231,7 @@ def test_no_worker_with_this_version_or_tag(cli, stage):
     assert "mainspring down; mainspring up -m /srv/scripts.toml" in can
     run = stage.start(tag="gpu")
     text, _, can = explain_run(cli, run)
-    assert text == "No running worker with backup has tag 'gpu'."
+    assert text == "No running worker with backup has tag gpu."
     assert "mainspring down; mainspring up -m /srv/scripts.toml --tag gpu" in can
     stage.do(ClaimRuns("tagged", 0, tags=("gpu",)))
     assert "tag" not in explain_run(cli, run)[0]

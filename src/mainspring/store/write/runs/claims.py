@@ -66,7 +66,7 @@ class _Scan:
                     self.later.append(paused_until)
             elif queue not in self.limits:
                 continue
-            elif is_loaded and tag in tags:
+            elif is_loaded and queue_capacity.serves_tag(tag, tags):
                 newest = self._newest(automation, version)
                 oldest = self.deploy if newest > self.deploy else FOR_EVER
                 groups.setdefault(queue, []).append(_Group(queue, automation, version, tag, oldest, newest))

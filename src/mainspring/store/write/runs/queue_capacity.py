@@ -6,7 +6,7 @@ a steady load for one worker does not keep those of another waiting.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
@@ -60,10 +60,21 @@ def _has_run_of_other_worker(tx: Transaction, queue: str) -> bool:
     for on_probation, statement in enumerate(statements):
         for group_queue, _, _, tag, is_loaded, paused_until in tx.all(*statement):
             is_paused = paused_until is not None and paused_until > tx.now
-            is_own = claims_runs and on_probation == is_probation and is_loaded and tag in tags
+            is_own = claims_runs and on_probation == is_probation and is_loaded and serves_tag(tag, tags)
             if group_queue == queue and not is_paused and not is_own:
                 return True
     return False
+
+
+def serves_tag(tag: str, tags: Collection[str]) -> bool:
+    """Return whether a worker with these tags, and "" for none, may execute a run with this tag or expression of tags."""
+    if tag in tags:
+        return True
+    if not any(sign in tag for sign in "&|!"):
+        return False
+    from mainspring.domain.processes.tag_expression import matches  # noqa: PLC0415 - few runs have an expression
+
+    return matches(tag, tags)
 
 
 def _serves(queues: str | None, queue: str) -> bool:
@@ -82,7 +93,7 @@ def list_claimable_elsewhere(tx: Transaction, groups: list[ClaimableGroup]) -> l
         group
         for group in groups
         if any(
-            group.tag in tags and _serves(queues, group.queue)
+            serves_tag(group.tag, tags) and _serves(queues, group.queue)
             for tags, queues in workers.get((group.automation, group.version), ())
         )
     ]
