@@ -250,14 +250,13 @@ async def changed_code(run: ms.Run) -> str:
 async def limited(run: ms.Run, key: str, number: int) -> int:
     """The children of the next one: one at a time."""
     await run.step(keyed_in_loop, f"limited {number}")
-    await asyncio.sleep(0.01)
     return number
 
 
 @ms.workflow
 async def limited_children(run: ms.Run) -> list[int]:
-    """Waits for three children that share one slot."""
-    return list(await asyncio.gather(*(run.child(limited, "one", number) for number in range(3))))
+    """Waits for two children that share one slot."""
+    return list(await asyncio.gather(*(run.child(limited, "one", number) for number in range(2))))
 
 
 @ms.workflow

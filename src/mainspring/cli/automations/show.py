@@ -113,7 +113,7 @@ def _print(
         if row["group"] != group:
             group = row["group"]
             output.line(output.paint(group, None, bold=True))
-        output.line(f"  {row['name']:<12}{_format_option(row)}")
+        output.line(f"  {row['name']:<11} {_format_option(row)}")
     from mainspring.store.read.short_ids import IdKind
 
     short_ids = invocation.short_ids(IdKind.RUN, (run.id for run in data["runs"]))

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from mainspring.domain.clock import SystemClock
+from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker.run_claimer import RunClaimer
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.store.commands.runs import ClaimedRuns
@@ -67,7 +68,13 @@ def store(loop):
 @pytest.fixture
 def claims(loop, store):
     worker = SimpleNamespace(
-        loop=loop, store=store, clock=SystemClock(), settings=WorkerOptions(), draining=False, free_slots=8
+        loop=loop,
+        store=store,
+        clock=SystemClock(),
+        settings=WorkerOptions(),
+        draining=False,
+        free_slots=8,
+        registry=Registry(),
     )
     return RunClaimer(worker)
 
