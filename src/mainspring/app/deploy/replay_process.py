@@ -16,7 +16,7 @@ from mainspring.domain.definitions.definition import DefinitionKind
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.failures.failure import Failure
 from mainspring.engine.attempts.processes.process_lifetime import die_with_parent, protect_memory
-from mainspring.engine.body.reachable_names import find_reachable_names
+from mainspring.engine.body.reachable_names import find_versions
 from mainspring.engine.definitions.announcement import build_announcement, complete_definition
 from mainspring.engine.definitions.flag_questions import find_flag_questions
 from mainspring.engine.definitions.registry import Registry
@@ -64,7 +64,7 @@ def _describe_code(registry: Registry, before: frozenset[str], refused: list[str
 def _list_changes(registry: Registry) -> Iterator[CodeChange]:
     for automation in registry:
         if automation.fn is not None and automation.definition.kind is DefinitionKind.WORKFLOW:
-            for change, newest in find_reachable_names(automation.fn).versions.items():
+            for change, newest in find_versions(automation.fn).items():
                 yield CodeChange(automation.name, automation.version, change, newest)
 
 

@@ -13,7 +13,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -37,8 +37,6 @@ class ReachableNames:
 
     names: frozenset[str]
     computed: tuple[re.Pattern[str], ...]
-    versions: Mapping[str, int] = field(default_factory=dict)
-    """The newest version of each change for which the code asks with constants: `run.version("id", 2)`."""
 
     def __contains__(self, name: object) -> bool:
         """Return whether the code can request a step of this name."""
@@ -61,23 +59,38 @@ def find_reachable_names(function: Callable[..., Any], step: CodeType | None = N
     search = _Search(step)
     search.visit(function)
     search.run()
-    return ReachableNames(frozenset(search.names), tuple(search.computed), search.versions)
+    return ReachableNames(frozenset(search.names), tuple(search.computed))
+
+
+@functools.lru_cache(maxsize=128)
+def find_versions(function: Callable[..., Any]) -> Mapping[str, int]:
+    """Return the newest version of each change for which a workflow's function asks with constants: `run.version("id", 2)`."""
+    return _find_versions([function])
 
 
 def has_versions(functions: Iterable[Callable[..., Any]]) -> bool:
     """Return whether the code of any of these functions asks for the version of a change."""
-    search = _Search(None)
+    return bool(_find_versions(functions))
+
+
+def _find_versions(functions: Iterable[Callable[..., Any]]) -> dict[str, int]:
+    search = _Search(None, reads_sources=False)
     for function in functions:
         search.visit(function)
     search.run()
-    return bool(search.versions)
+    versions: dict[str, int] = {}
+    for code in search.codes:
+        for change, version in _versions_in(code):
+            versions[change] = max(version, versions.get(change, 0))
+    return versions
 
 
 class _Search:
-    def __init__(self, step: CodeType | None) -> None:
+    def __init__(self, step: CodeType | None, *, reads_sources: bool = True) -> None:
         self._step = step
+        self._reads_sources = reads_sources
         self.names: set[str] = set()
-        self.versions: dict[str, int] = {}
+        self.codes: list[CodeType] = []
         self.computed: list[re.Pattern[str]] = []
         self._functions: list[FunctionType] = []
         self._visited: set[int] = set()
@@ -88,8 +101,7 @@ class _Search:
             function = self._functions.pop()
             used = set() if function.__code__ is self._step else set(_names_of(function.__code__))
             self.names |= used
-            for change, version in _versions_in(function.__code__):
-                self.versions[change] = max(version, self.versions.get(change, 0))
+            self.codes.append(function.__code__)
             for cell in function.__closure__ or ():
                 self._visit_cell(cell)
             for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
@@ -177,7 +189,7 @@ class _Search:
             return
         self._namespaces.add(id(namespace))
         file = namespace.get("__file__")
-        if isinstance(file, str):
+        if isinstance(file, str) and self._reads_sources:
             self.computed += find_computed_names(file, namespace)
         for value in list(namespace.values()):
             if getattr(value, "__module__", None) == module and isinstance(
@@ -194,11 +206,13 @@ def _names_of(code: CodeType) -> Iterator[str]:
         yield from _texts_of(constant)
 
 
-def _versions_in(code: CodeType) -> Iterator[tuple[str, int]]:
-    """Yield the questions for versions of changes in a code object and its nested ones.
+@functools.lru_cache(maxsize=4096)
+def _versions_in(code: CodeType) -> list[tuple[str, int]]:
+    """Return the questions for versions of changes in a code object and its nested ones.
 
     They are read from the code, not from its source: a process that runs old code may find a newer file.
     """
+    found: list[tuple[str, int]] = []
     if "version" in code.co_names:
         texts: list[object] | None = None
         for instruction in dis.get_instructions(code):
@@ -209,13 +223,14 @@ def _versions_in(code: CodeType) -> Iterator[tuple[str, int]]:
                 if len(texts) == 2:
                     change, version = texts
                     if isinstance(change, str) and isinstance(version, int):
-                        yield change, version
+                        found.append((change, version))
                     texts = None
             elif texts is not None and instruction.opname not in _BETWEEN:
                 texts = None
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from _versions_in(constant)
+            found += _versions_in(constant)
+    return found
 
 
 def _texts_of(constant: Any) -> Iterator[str]:

@@ -9,7 +9,7 @@ from mainspring.domain.runs.change_versions import read_change_versions
 from mainspring.domain.runs.journal import History
 from mainspring.domain.states import OutcomeState
 from mainspring.domain.values.codec import encode
-from mainspring.engine.body.reachable_names import find_reachable_names
+from mainspring.engine.body.reachable_names import find_versions
 from mainspring.engine.body.request import Request, VersionCall
 from mainspring.engine.body.versions import ANSWERED_AT_ONCE
 from mainspring.store.commands.results import CommandDone, Refused
@@ -42,7 +42,7 @@ class RunVersions:
         automation = loaded.program.automation
         if automation is None or automation.fn is None or automation.definition.kind is not DefinitionKind.WORKFLOW:
             return
-        known = self._known.retain(find_reachable_names(automation.fn).versions)
+        known = self._known.retain(find_versions(automation.fn))
         if known != self._known:
             self._known = known
             loaded.host.store.submit(

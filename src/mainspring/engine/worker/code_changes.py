@@ -4,7 +4,7 @@ import msgspec
 
 from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.runs.change_versions import ChangeVersions
-from mainspring.engine.body.reachable_names import find_reachable_names, has_versions
+from mainspring.engine.body.reachable_names import find_versions, has_versions
 from mainspring.engine.definitions.registry import Registry
 from mainspring.store.commands.runs import CodeChanges
 
@@ -36,7 +36,7 @@ class WorkerCodeChanges:
                         automation.name, automation.version, msgspec.json.encode(ChangeVersions(initial=dict(versions)))
                     )
                     for automation, fn in workflows
-                    if (versions := find_reachable_names(fn).versions)
+                    if (versions := find_versions(fn))
                 )
             )
         return self._changes

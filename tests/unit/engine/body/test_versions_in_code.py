@@ -1,7 +1,7 @@
 """Versions of changes that the code of a workflow asks for, read from its code objects."""
 
 import mainspring as ms
-from mainspring.engine.body.reachable_names import find_reachable_names, has_versions
+from mainspring.engine.body.reachable_names import find_versions, has_versions
 
 NAME = "computed"
 
@@ -34,7 +34,7 @@ async def order(run: ms.Run) -> None:
 
 def test_questions_with_constants_are_found():
     """Of several questions for one change the newest version counts; a computed id or number is not seen."""
-    versions = dict(find_reachable_names(order).versions)
+    versions = dict(find_versions(order))
     assert versions == {"in-helper": 3, "in-method": 70_000, "plain": 4, "keyword": 2, "nested": 2}
     assert has_versions([order])
 
