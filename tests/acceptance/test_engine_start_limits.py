@@ -1,5 +1,6 @@
 """`throttle`, `debounce` and `cancel_in_progress` of a definition, as a program meets them."""
 
+import functools
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,8 @@ import mainspring as ms
 from mainspring.domain.errors import OptionError
 from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.definitions.run_start import build_start_command
+from mainspring.store.commands.runs import SlotLink
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import REPLAYING, World
 
@@ -92,3 +95,17 @@ async def test_new_run_cancels_the_one_in_progress_and_waits_for_its_cleanup(tmp
         assert log.index("tidy 1") > log.index("begin 1")
         await engine.until(other, RunState.WAITING)
         assert "tidy 0" not in log
+
+
+async def test_slots_of_a_schedule_do_not_cancel_each_other():
+    """A backfill has many at once; overlap= decides for a schedule."""
+    with Registry() as registry:
+
+        @ms.task(every="1h", concurrency=1, cancel_in_progress=True)
+        async def report() -> None: ...
+
+    definition = registry.get("report").definition
+    start = functools.partial(build_start_command, definition, b"{}", run="r", now_at=0, trigger="test")
+    assert start().cancels_other_runs
+    assert not start(slot=SlotLink("report", 0)).cancels_other_runs
+    assert start(slot=SlotLink(None, 0)).cancels_other_runs

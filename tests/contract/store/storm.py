@@ -237,18 +237,17 @@ class Actor:
 
     def check_keys(self) -> list[Any]:
         """Read in one snapshot that no key has two live runs, whatever was committed last."""
-        several = self.process.reader.read_text(SEVERAL_LIVE, ())
-        if several:
-            with self.books as books:
-                books.errors.append(f"keys with several live runs: {several}")
-        return []
+        return self._expect_none(SEVERAL_LIVE, "keys with several live runs")
 
     def check_slots(self) -> list[Any]:
         """Read in one snapshot that no key has more slots than its limit, whatever was committed last."""
-        faults = self.process.reader.read_text(SLOT_ERRORS, ())
-        if faults:
+        return self._expect_none(SLOT_ERRORS, "slots")
+
+    def _expect_none(self, text: str, name: str) -> list[Any]:
+        rows = self.process.reader.read_text(text, ())
+        if rows:
             with self.books as books:
-                books.errors.append(f"slots: {faults}")
+                books.errors.append(f"{name}: {rows}")
         return []
 
     def pause(self) -> list[Any]:

@@ -9,6 +9,7 @@ from mainspring.store.commands.automations import ApplyRetention
 from mainspring.store.commands.run_control import PauseRun, ResumeRun, RunPauseRequest
 from mainspring.store.commands.runs import CancelRun, ReleaseRun
 from mainspring.store.commands.sessions import DeclareSessionDead
+from mainspring.store.read.status.status import blocker
 from tests.contract.store.process import fail, finish, halt, signal, suspend
 
 
@@ -213,3 +214,12 @@ def test_runs_of_two_processes_share_the_slots(store, second):
     assert rest == ()
     store.do(finish(first))
     assert second.ids() == [runs[2]]
+
+
+def test_place_in_line_counts_the_runs_ahead(store):
+    """By order of the line; it reads no more than the first thousand."""
+    start(store, number=2)
+    runs = [*start(store, number=2), *start(store, priority=5)]
+    places = [blocker(store.reader, run).place for run in runs]
+    assert [(place.number, place.more) for place in places] == [(2, False), (3, False), (1, False)]
+    assert {row.id for row in blocker(store.reader, runs[0]).slot_holders} == set(read_line(store)[0])

@@ -94,3 +94,12 @@ def test_new_run_cancels_the_others_of_its_key(store):
     assert {store.state(run) for run in (other, child, newest)} == {RunState.QUEUED}
     store.do(finish(running, RunState.CANCELLED))
     assert newest in store.ids()
+
+
+def test_debounced_run_keeps_a_later_start_and_its_whole_deadline(store, clock):
+    """What the start itself asks for is not lost: the later of both instants, and the deadline from then on."""
+    first = store.start(limits=DEBOUNCED, due_at=clock.now() + 60_000, deadline_after_ms=5_000)
+    view = store.run(first.run)
+    assert (view.due_at, view.deadline_at) == (clock.now() + 60_000, clock.now() + 65_000)
+    second = store.start(limits=StartLimits("other", debounce_ms=10_000), deadline_after_ms=5_000)
+    assert store.run(second.run).deadline_at == clock.now() + 15_000

@@ -26,10 +26,10 @@ def read_tag_expression(value: object) -> str:
 
 
 def _read_word(word: str, whole: str) -> str:
-    found = _WORD.fullmatch(word.strip())
-    if found is None:
+    match = _WORD.fullmatch(word.strip())
+    if match is None:
         raise OptionError(f"{whole[:80]!r} is not a tag, nor an expression of tags", hint=_HINT)
-    return f"{found[1]}{found[2]}"
+    return f"{match[1]}{match[2]}"
 
 
 def matches(expression: str, tags: Collection[str]) -> bool:

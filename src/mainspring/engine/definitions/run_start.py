@@ -74,9 +74,7 @@ def build_start_command(
         trigger=trigger,
         partition=_fill_template(definition, "partition", arguments, at),
         concurrency_key=_choose_concurrency_key(definition, arguments, at),
-        cancels_other_runs=definition.option("cancel_in_progress")
-        and parent is None
-        and options.key_policy != CONTINUES,
+        cancels_other_runs=parent is None and _cancels_other_runs(definition, options, slot),
         due_at=options.due_at,
         deadline_at=deadline_at,
         deadline_after_ms=deadline_after_ms,
@@ -120,6 +118,12 @@ def build_start_limits(definition: Definition, data: bytes, now_at: int) -> Star
         None if debounce is None else to_milliseconds(debounce),
         None if within is None else to_milliseconds(within),
     )
+
+
+def _cancels_other_runs(definition: Definition, options: StartOptions, slot: SlotLink | None) -> bool:
+    """Return whether the run cancels those of its key. Runs of a schedule do what its overlap= says, and a backfill has many at once."""
+    is_new = options.key_policy != CONTINUES and not _is_of_schedule(slot)
+    return is_new and bool(definition.option("cancel_in_progress"))
 
 
 def _check_products(definition: Definition, arguments: dict[str, Any], at: int) -> None:

@@ -245,9 +245,10 @@ def _claim_rows(
 
 
 def _save_changes_of_code(tx: Transaction, command: ClaimRuns, rows: list[ClaimRow]) -> None:
-    """Save with each run that begins which changes the code has that begins it."""
+    """Save with each run that begins the changes in the code with which it begins."""
     for code in command.changes:
-        runs = [row.run.id for row in rows if (row.run.automation, row.run.version) == (code.automation, code.version)]
+        place = code.automation, code.version
+        runs = [row.run.id for row in rows if row.run.fresh and (row.run.automation, row.run.version) == place]
         if runs:
             params = {"versions": code.versions, "runs": json.dumps(runs), "session": tx.session}
             tx.change("save_initial_versions", params)

@@ -5,6 +5,7 @@ from datetime import timedelta
 import msgspec
 
 from mainspring.domain.duration import format_duration
+from mainspring.domain.states import RunState
 from mainspring.domain.time.rate_window import RateWindow
 from mainspring.store.commands.results import Refused, StartAnswer
 from mainspring.store.commands.runs import StartLimits, StartRun
@@ -15,13 +16,16 @@ def limit_start(tx: Transaction, command: StartRun, limits: StartLimits) -> Star
     """Return the start that counts now, with the instant from which it is due; or the run whose input it replaced; or a refusal."""
     tx.hold("start_limits", command.automation, limits.key)
     if limits.debounce_ms is not None:
-        due_at = tx.now + limits.debounce_ms
+        due_at = max(tx.now + limits.debounce_ms, command.due_at or 0)
         waiting = tx.first("find_debounced_run", (command.automation, limits.key, tx.now))
         if waiting is not None:
             run, created_at = waiting
             latest = due_at if limits.within_ms is None else created_at + limits.within_ms
             _replace(tx, command, run, min(due_at, latest))
-            return StartAnswer(run, created=False, state="queued")
+            return StartAnswer(run, created=False, state=RunState.QUEUED)
+        if command.deadline_after_ms is not None:  # the wait does not count
+            deadline_at = due_at + command.deadline_after_ms
+            command = msgspec.structs.replace(command, deadline_at=deadline_at, deadline_after_ms=None)
         command = msgspec.structs.replace(command, due_at=due_at)
     refusal = None if limits.throttle is None else _refuse_or_count(tx, command, limits.key, *limits.throttle)
     return refusal or command
