@@ -32,7 +32,9 @@ async def test_throttle_refuses_direct_starts_and_no_children(tmp_path):
     async with World(tmp_path).engine(registry) as engine:
         for _ in range(2):
             await engine.start(invite, "ann")
-        with pytest.raises(ms.Throttled, match="'invite' with key 'ann' may be started 2 times in 1h") as refused:
+        with pytest.raises(
+            ms.Throttled, match="'invite' with key 'ann' may be started at most 2 times in 1h"
+        ) as refused:
             await engine.start(invite, "ann")
         assert timedelta(minutes=59) < refused.value.retry_after <= timedelta(hours=1)
         assert await (await engine.start(invite, "bob")).result() == "bob"

@@ -22,7 +22,7 @@ def test_start_beyond_the_rate_is_refused_until_the_span_is_over(store, clock):
     refused = store.do(store.starting(limits=THROTTLED))
     assert isinstance(refused, Refused)
     assert (refused.code, refused.retry_after_ms) == ("throttled", 50_000)
-    assert refused.text == "'a' with key 'acme' may be started 2 times in 1m"
+    assert refused.text == "'a' with key 'acme' may be started at most 2 times in 1m"
     assert store.start(limits=StartLimits("globex", throttle=(2, 60_000))).created
     clock.forward(50_000)
     assert store.start(limits=THROTTLED).created

@@ -157,7 +157,7 @@ def _format_facts(history: "RunHistory", now: int, zone: str) -> Iterator[tuple[
         f"{formatting.escape_line(run.automation)} version {run.version}, queue {formatting.escape_line(run.queue)}"
         + (f", priority {run.priority}" if run.priority else ""),
     )
-    keys = (("key", run.run_key), ("partition", run.partition), ("concurrency key", run.concurrency_key))
+    keys = (("key", run.run_key), ("partition", run.partition), ("per", run.concurrency_key))
     for name, value in (*keys, ("tag", run.tag), ("parent", run.parent)):
         if value:
             yield name, formatting.escape_line(value)

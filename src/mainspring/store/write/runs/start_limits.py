@@ -65,7 +65,7 @@ def _refuse_or_count(tx: Transaction, command: StartRun, key: str, count: int, p
     if not window.free(tx.now):
         wait_ms = max(1, window.next_at(tx.now) - tx.now)
         of_key = f" with key {key!r}" if key else ""
-        text = f"{command.automation!r}{of_key} may be started {count} times in {format_duration(timedelta(milliseconds=per_ms))}"
+        text = f"{command.automation!r}{of_key} may be started at most {count} times in {format_duration(timedelta(milliseconds=per_ms))}"
         return Refused("throttled", text, retry_after_ms=wait_ms)
     values = (command.automation, key, window.spend(1, tx.now).write(), tx.now + per_ms)
     tx.change("write_start_throttle", values)
