@@ -67,8 +67,11 @@ class LentStores:
             if name != "meta"
         ]
         # The next one to open it gives it a new id: marks that processes of the test before left prove nothing.
-        operations.append(f"delete from {schema}.meta where key not in ('schema', 'first_migration', 'epoch');")
+        operations.append(
+            f"delete from {schema}.meta where key not in ('schema', 'first_migration', 'epoch', 'blobs.open_from');"
+        )
         operations.append(f"update {schema}.meta set value = '1' where key = 'epoch';")
+        operations.append(f"update {schema}.meta set value = '00000000' where key = 'blobs.open_from';")
         text = (
             f"create procedure {_HELPERS}.empty_{schema}() language plpgsql as $$ begin {' '.join(operations)} end $$"
         )

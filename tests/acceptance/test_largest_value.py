@@ -13,7 +13,7 @@ from tests.acceptance.engine_world import World
 
 pytestmark = pytest.mark.asyncio
 BIG = 300_000
-"""Larger than the default."""
+"""More than 256 KiB, less than 1 MiB."""
 
 
 def automations() -> tuple[Registry, Any, Any, Any, Any]:
@@ -101,7 +101,7 @@ async def test_starts_results_signals_and_events_obey_the_limit(tmp_path):
         assert await (await engine.start(counts, big)).result(60) == BIG
         assert len(await (await engine.start(returns, BIG)).result(60)) == BIG
         await engine.app.publish("big", big)
-    async with World(tmp_path).engine(registry) as engine:
+    async with World(tmp_path).engine(registry, payload_max="256KiB") as engine:
         view = await engine.until(await engine.start(returns, BIG), RunState.FAILED)
         assert view.reason == FailureReason.VALUE_REFUSED
         with pytest.raises(ValueRefusedError, match=r"counts .*\n?at \$\.text") as refused:
@@ -113,7 +113,7 @@ async def test_starts_results_signals_and_events_obey_the_limit(tmp_path):
             await engine.app.signal("r_0", "big", big)
 
 
-@pytest.mark.parametrize("size", ["0B", "17MiB", "lots", -1])
+@pytest.mark.parametrize("size", ["0B", "257MiB", "lots", -1])
 async def test_app_refuses_a_limit_that_cannot_be(tmp_path, size):
     """The error names the option."""
     with pytest.raises(OptionError, match=r"App\(payload_max=\.\.\.\)"):

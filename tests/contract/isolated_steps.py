@@ -81,7 +81,7 @@ def sends_too_many(count: int) -> int:
 def sends_too_much() -> None:
     for _ in range(20):
         outbox.send("orders/eu", "x" * 250_000)
-    outbox.send("orders/eu", "x" * 300_000)
+    outbox.send("orders/eu", "x" * 12_000_000)
 
 
 async def sends_from_threads() -> int:

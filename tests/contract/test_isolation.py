@@ -778,7 +778,7 @@ def test_step_sends_within_bounds(isolate):
         end = await bench.run(steps.sends_too_many, 1_001)
         assert "sends more than 1,000 messages" in end.failure.message
         end = await bench.run(steps.sends_too_much)
-        assert "the limit is 262,144" in end.failure.message
+        assert "the limit is 16,777,216" in end.failure.message
         assert end.records == ()
 
     using(isolate, scenario)

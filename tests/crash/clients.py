@@ -34,6 +34,7 @@ class Client:
     def __init__(self, url: str, registry: Registry) -> None:
         self.clock = SystemClock()
         self.registry = registry
+        self.url = url
         self.store = open_store(url, self.clock)
         self.store.open()
         self._query = ""

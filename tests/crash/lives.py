@@ -34,7 +34,14 @@ from tests.crash.effects import EXPERIMENT, HOLD, LIFE, ROOT, SOCKET
 from tests.crash.stores import busy, take_the_fence_down, working_on
 
 AUTOMATIONS = "tests.crash.workflows"
-LETTERS = {"commit.before": b"b", "commit.after": b"a", "effect_commit.before": b"e", "effect_commit.after": b"f"}
+LETTERS = {
+    "commit.before": b"b",
+    "commit.after": b"a",
+    "effect_commit.before": b"e",
+    "effect_commit.after": b"f",
+    "blob.before": b"p",
+    "blob.after": b"q",
+}
 """How a point that was passed is noted, just before whatever is ordered for it happens."""
 
 

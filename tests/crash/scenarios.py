@@ -7,7 +7,9 @@ from pathlib import Path
 
 import apsw
 
+from mainspring.app.stores.blob_place import make_blob_contents
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
+from mainspring.domain.values.blob import Blob, address_of
 from mainspring.domain.values.codec import decode
 from tests.crash.effects import Call
 from tests.crash.experiments import Experiment, Scenario, World
@@ -163,6 +165,18 @@ def verify_limited(experiment: Experiment) -> None:
     assert {call.what for call in experiment.calls() if call.applied} == {f"limited {number}" for number in range(2)}
 
 
+def verify_blobs(experiment: Experiment) -> None:
+    """Each step had one effect, and each blob that a column refers to is whole in its place."""
+    assert [call.what for call in experiment.calls() if call.applied] == ["one", "two"]
+    contents = make_blob_contents(experiment.client.url)
+    blobs = [Blob.of_key(key) for (key,) in experiment.client.rows("select blob from blob_references")]
+    assert blobs
+    for blob in blobs:
+        data = contents.get(blob)
+        assert data is not None
+        assert address_of(data) == blob.address
+
+
 def verify_changed(experiment: Experiment) -> None:
     """The run began with the change, so that it takes it after each loss, and saves this once."""
     assert experiment.client.rows("select name, output from journal where kind = 'version'") == [("by-card", b"2")]
@@ -315,6 +329,13 @@ SCENARIOS = [
     Scenario("undone_run", state=RunState.CANCELLED, deliver=cancel, verify=verify_undone, minimum=18),
     Scenario("rollback", state=RunState.FAILED, verify=verify_rollback, minimum=20),
     Scenario("limited_children", result=[0, 1], verify=verify_limited, minimum=16),
+    Scenario(
+        "large_values",
+        result=6_000,
+        verify=verify_blobs,
+        places=("commit.before", "commit.after", "blob.before", "blob.after"),
+        minimum=16,
+    ),
     Scenario("changed_code", result="side 2", verify=verify_changed, minimum=14),
     Scenario("retried_child", result="crowd", verify=verify_retried, minimum=20),
     Scenario("rollback_over_children", state=RunState.FAILED, verify=verify_rollback, minimum=30),

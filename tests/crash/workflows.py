@@ -259,6 +259,26 @@ async def limited_children(run: ms.Run) -> list[int]:
     return list(await asyncio.gather(*(run.child(limited, "one", number) for number in range(2))))
 
 
+async def large_page(name: str, before: str = "") -> str:
+    """One effect, and a value that is stored by reference."""
+    effect(name)
+    return before + name * 1_000
+
+
+@ms.workflow
+async def reverse_page(run: ms.Run, page: str) -> str:
+    """The child of the next one."""
+    return page[::-1]
+
+
+@ms.workflow
+async def large_values(run: ms.Run) -> int:
+    """Passes large values from step to step, to a child and back."""
+    page = await run.step(large_page, "one")
+    pages = await run.step(large_page, "two", page)
+    return len(await run.child("reverse_page", pages))
+
+
 @ms.workflow
 async def failing_child(run: ms.Run) -> str:
     """The child of the next one: its only attempt is refused twice, so that the run itself is retried."""

@@ -16,7 +16,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,9 @@ from mainspring.app.run_operations import EngineOperation, RunOperations
 from mainspring.app.run_queries import RunQueries
 from mainspring.app.run_starter import PreparedStart, RunStarter
 from mainspring.app.start_options import StartsWithOptions
+from mainspring.app.stores.blob_place import make_blob_contents
 from mainspring.app.stores.store_factory import make_store, require_store
+from mainspring.app.workers.blob_sweep import BlobSweep
 from mainspring.app.workers.upkeep import Upkeep
 from mainspring.app.workers.worker_runtime import WorkerRuntime
 from mainspring.config.locations import ProcessSurroundings, find_file, is_server_url
@@ -49,6 +51,7 @@ from mainspring.domain.errors import (
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.option_errors import reject_unknown_options
 from mainspring.domain.processes.hash_seed import HASH_SEED_FIX, has_random_hash_seed
+from mainspring.domain.values.blob import LargeValues
 from mainspring.domain.values.codec import DEFAULT_LIMIT, Codec, encode
 from mainspring.domain.values.function_signature import Signature
 from mainspring.domain.values.saved_call import roundtrip_call
@@ -110,8 +113,9 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
         reject_unknown_options("ms.App", App.__init__, unknown)
         self.place = _store_location(store)
         self.registry = registry or current_registry()
-        self.sealing = Sealing(codec, _read_payload_limit(payload_max))
         self.clock = clock or SystemClock()
+        large = LargeValues(make_blob_contents(self.place), self.clock.now)
+        self.sealing = Sealing(codec, _read_payload_limit(payload_max), large=large)
         self._classifier = classifier
         self._settings = WorkerOptions(concurrency=concurrency, tags=_read_tags(tags))
         self._places: dict[str, Any] = {"databases": databases, "brokers": brokers}
@@ -176,7 +180,6 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
     def _make_runtime(self, role: str, *, schedules: bool) -> WorkerRuntime:
         if self._project is not None:
             return self._project.make_runtime(self.registry, role=role, schedules=schedules)
-        reconciliation = DailyReconciliation(self.registry, self.sealing, self.clock)
         return WorkerRuntime(
             self.place,
             self.registry,
@@ -188,8 +191,16 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
             schedules=schedules,
             **self._places,
             secrets=_find_secrets(),
-            upkeep=Upkeep(extra={} if role == "run" else {"effects": reconciliation.run_if_due}),
+            upkeep=Upkeep(extra={} if role == "run" else self._make_upkeep_parts()),
         )
+
+    def _make_upkeep_parts(self) -> dict[str, Callable[[ProcessStore], None]]:
+        parts: dict[str, Callable[[ProcessStore], None]] = {
+            "effects": DailyReconciliation(self.registry, self.sealing, self.clock).run_if_due
+        }
+        if self.sealing.large is not None:
+            parts["large values"] = BlobSweep(self.sealing.large.contents, self.clock).run_if_due
+        return parts
 
     def work_on(self, run_id: str) -> None:
         """Inside `running(one_run=True)`: run this run and its children."""
@@ -242,6 +253,8 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
         store, self._store = self._store, None
         if store is not None:
             store.close()
+        if self.sealing.large is not None:
+            self.sealing.large.contents.close()
 
     # -- operations ----------------------------------------------------------------------------------------------------
 

@@ -121,8 +121,8 @@ class Project:
         if backup.to is not None:
             from mainspring.app.setup.builtin_automations import declare_backup
 
-            url = self.settings.store.url
-            declare_backup(registry, url, self.clock, to=backup.to, every=backup.every, keep=backup.keep)
+            url, blobs = self.settings.store.url, self.settings.store.blobs.folder
+            declare_backup(registry, url, self.clock, to=backup.to, every=backup.every, keep=backup.keep, blobs=blobs)
         return registry
 
     @cached_property
@@ -238,6 +238,11 @@ class Project:
             from mainspring.app.reconciliation import DailyReconciliation
 
             extra["effects"] = DailyReconciliation(registry, self.sealing, self.clock).run_if_due
+        if self.sealing.large is not None:
+            from mainspring.app.workers.blob_sweep import BlobSweep
+
+            sweep = BlobSweep(self.sealing.large.contents, self.clock, self.settings.store.blobs.grace)
+            extra["large values"] = sweep.run_if_due
         retention = self.settings.store.retention
         return Upkeep(
             Retention(

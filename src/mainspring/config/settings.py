@@ -25,7 +25,7 @@ from mainspring.domain.runs.log_chunk import DEFAULT_MAX_LINES
 from mainspring.domain.text.byte_size import format_size
 from mainspring.domain.text.server_url import redact_url
 from mainspring.domain.time.rate import Rate
-from mainspring.domain.values.codec import DEFAULT_LIMIT
+from mainspring.domain.values.codec import DEFAULT_LIMIT, DEFAULT_THRESHOLD
 
 if TYPE_CHECKING:
     from mainspring.domain.effects.target_limits import TargetLimits
@@ -174,6 +174,14 @@ class BackupSettings(Struct, frozen=True, kw_only=True):
     keep: Count = 7
 
 
+class BlobSettings(Struct, frozen=True, kw_only=True):
+    """`[store.blobs]`: where large values go. Without `folder`: beside a store that is a file, and into a table of a server."""
+
+    folder: Path | None = None
+    above: PayloadSize = DEFAULT_THRESHOLD
+    grace: PositiveSpan = timedelta(days=1)
+
+
 class StoreSettings(Struct, frozen=True, kw_only=True):
     """`[store]`: once loaded, `url` is `sqlite:////absolute/path`; its default depends on the user and the environment."""
 
@@ -182,6 +190,7 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
     codec: CodecName | None = None
     retention: RetentionSettings = RetentionSettings()
     backup: BackupSettings = BackupSettings()
+    blobs: BlobSettings = BlobSettings()
 
     @property
     def path(self) -> Path:

@@ -11,6 +11,7 @@
     |  |- SecretProviderError       a source of secrets does not answer, or refuses
     |  |- NoStoreError              there is no store at the expected place
     |  `- SealedError               a value is sealed by a codec that is missing here, or that cannot read or write it
+    |     |- BlobMissingError       the blob of a large value is absent or damaged
     |     `- CodecUnavailableError  ... for a cause that passes: trying again can help
     |- ValueRefusedError            a value cannot be saved or read; names the path inside it
     |- DefinitionError              an automation is declared in a way that cannot work
@@ -185,8 +186,14 @@ class SealedError(ConfigError):
     code = "sealed"
 
 
+class BlobMissingError(SealedError):
+    """The blob of a large value is absent or damaged."""
+
+    code = "blob_missing"
+
+
 class CodecUnavailableError(SealedError):
-    """The codec failed for a cause that passes, such as a key service that does not answer."""
+    """The codec, or the place of large values, failed for a cause that passes: a key service that does not answer, a full disk."""
 
     code = "codec_unavailable"
 

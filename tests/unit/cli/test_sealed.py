@@ -156,7 +156,7 @@ def test_names_that_are_no_codec_are_refused(cli, folder, monkeypatch):
 def test_doctor_displays_the_largest_value(cli, folder, monkeypatch):
     """As it would be written in the file, with where it was set."""
     rows = {row["setting"]: row for row in cli("doctor", "--config", "--json").json}
-    assert rows["store.payload_max"]["value"] == "256KiB"
+    assert rows["store.payload_max"]["value"] == "64MiB"
     assert rows["store.codec"]["value"] is None
     monkeypatch.setenv("MAINSPRING_STORE_PAYLOAD_MAX", "1MB")
     row = next(row for row in cli("doctor", "--config", "--json").json if row["setting"] == "store.payload_max")

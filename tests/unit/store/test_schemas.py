@@ -22,6 +22,10 @@ _DIFFERENT = {
     "queue_backlogs.n",
     # Finds the server process that holds a dead session's transaction open.
     "sessions.instance",
+    # A store that is a file has its blobs in a folder.
+    "blob_contents.day",
+    "blob_contents.address",
+    "blob_contents.data",
     # On a file the kernel tells of a session's end.
     "sessions.lease_ms",
 }

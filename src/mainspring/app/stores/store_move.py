@@ -1,9 +1,14 @@
 """Move of the project's store to another place, and its undo: the place that knows both kinds of endpoints."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
+from mainspring.app.stores.blob_place import copy_blobs, make_blob_contents
 from mainspring.app.stores.store_factory import lock_anchor, parse_address
 from mainspring.config.locations import is_server_url, store_path
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ConflictError
+from mainspring.domain.values.blob import Blob
 from mainspring.service.actor import OperationContext
 from mainspring.store.commands.automations import AuditedCommand, SetMeta
 from mainspring.store.commands.results import CommandDone
@@ -27,8 +32,12 @@ def make_endpoint(url: str, clock: Clock) -> MoveEndpoint:
     return PostgresEndpoint(address, clock)
 
 
-def move_store(url: str, to: str, *, act: OperationContext, clock: Clock, report: ReportProgress) -> MoveResult:
-    """Move a store, or continue a move; see copying.move.move. Meanwhile no supervisor of this machine starts on either store.
+def move_store(
+    url: str, to: str, *, act: OperationContext, clock: Clock, report: ReportProgress, blobs: Path | None = None
+) -> MoveResult:
+    """Move a store, or continue a move; see maintenance.store_move.move. Until then no supervisor of this machine starts on either store.
+
+    `blobs` = the configured folder for the blobs of both.
 
     Raises:
         AlreadyExistsError: a supervisor uses one of them.
@@ -43,11 +52,15 @@ def move_store(url: str, to: str, *, act: OperationContext, clock: Clock, report
             act.command, str(act.actor), "move", _AUDIT_SUBJECT, SetMeta(GONE, None), act.reason, {"to": marker.to}
         )
 
+    def carry_blobs(named: Sequence[Blob]) -> None:
+        copy_blobs(named, make_blob_contents(url, blobs), make_blob_contents(to, blobs))
+
+    new_id = f"{clock.random_bits(128):032x}"
     with (
         lock_supervisor_role(lock_anchor(url), source.location),
         lock_supervisor_role(lock_anchor(to), target.location),
     ):
-        return move(source, target, act=audited, new_id=f"{clock.random_bits(128):032x}", report=report)
+        return move(source, target, act=audited, new_id=new_id, report=report, carry_blobs=carry_blobs)
 
 
 def undo_move(url: str, *, act: OperationContext, clock: Clock) -> MoveSource:

@@ -317,6 +317,8 @@ class WorkerRuntime:
         self.release_output()
         close = self.store.close if end is None else partial(self.store.close, end=await end())
         await asyncio.get_running_loop().run_in_executor(None, close)
+        if self.sealing.large is not None:
+            self.sealing.large.contents.close()
         if self._tracing is not None:
             await asyncio.get_running_loop().run_in_executor(None, self._tracing.close)
         if self._stall is not None:  # last: code that runs during the drain can block the loop too

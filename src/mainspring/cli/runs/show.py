@@ -175,8 +175,11 @@ def _format_facts(history: "RunHistory", now: int, zone: str) -> Iterator[tuple[
 def format_value(data: bytes, limit: int = _VALUE_LENGTH) -> str:
     """Return a stored value on one line."""
     from mainspring.domain.values.plain_json import decode_value
-    from mainspring.domain.values.sealing import split_sealed
+    from mainspring.domain.values.sealing import find_reference, split_sealed
 
+    reference = find_reference(data)
+    if reference is not None:
+        return f"(stored by reference, {reference.blob.size:,} bytes)"
     sealed = split_sealed(data)
     if sealed is not None:
         return f"(sealed by codec {sealed.codec!r}, {len(sealed.data):,} bytes)"

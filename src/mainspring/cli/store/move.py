@@ -45,7 +45,12 @@ def _move_store(invocation: Invocation, to: str) -> None:
     if new_settings.store.is_remote:  # where store.url will find it: each environment has a schema of its own
         place = store_url_for_environment(place, settings.project.environment)
     done = move_store(
-        settings.store.url, place, act=invocation.act, clock=invocation.machine_clock, report=invocation.output.hint
+        settings.store.url,
+        place,
+        act=invocation.act,
+        clock=invocation.machine_clock,
+        report=invocation.output.hint,
+        blobs=settings.store.blobs.folder,
     )
 
     def print_text() -> None:

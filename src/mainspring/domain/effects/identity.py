@@ -9,9 +9,10 @@ import msgspec
 from mainspring.domain.errors import ArgumentError, ValueRefusedError
 from mainspring.domain.text.escaping import escape, is_plain_line
 from mainspring.domain.values.canonical_json import join_path
-from mainspring.domain.values.codec import DEFAULT_LIMIT, encode
+from mainspring.domain.values.codec import encode
 
 MAX_KEY_LENGTH = 500
+MAX_BYTES = 256 * 1024
 
 
 def require_key(key: object) -> str:
@@ -28,7 +29,7 @@ def require_key(key: object) -> str:
     )
 
 
-def encode_identity(key: str, identity: object, limit: int = DEFAULT_LIMIT) -> bytes:
+def encode_identity(key: str, identity: object, limit: int = MAX_BYTES) -> bytes:
     """Return an identity as canonical JSON: equal identities give equal bytes.
 
     Raises:

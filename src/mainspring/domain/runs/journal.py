@@ -1,5 +1,6 @@
 """The journal of a run: saved outcomes in rank order, and external facts that the run has not yet read."""
 
+from collections.abc import Callable
 from enum import StrEnum
 
 import msgspec
@@ -172,3 +173,5 @@ class History(msgspec.Struct, frozen=True):
     """The requests whose children have not ended."""
     ordered: list[AttemptRecord] = []
     """Attempts of steps that a person requested to run again: each may have had its effect."""
+    read_input: Callable[[bytes], bytes] | None = None
+    """Reads the input of an outcome that is still a reference to a blob; None = all inputs are read."""

@@ -11,11 +11,10 @@ from mainspring.domain.ids import derive_id
 from mainspring.domain.text.escaping import escape, is_plain_line
 from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.text.printable_key import MAX_KEY_LENGTH, fits_key
-from mainspring.domain.values.sealing import MAX_PAYLOAD_BYTES
 
 MAX_ENTRIES = 1_000
 """The most entries of one step."""
-MAX_ENTRY_BYTES = MAX_PAYLOAD_BYTES
+MAX_ENTRY_BYTES = 16 * 1024 * 1024
 """The most bytes of JSON in all of them."""
 EVENT_RETENTION_MS = 7 * 86_400_000
 """How long an event is stored for later waits, unless stated otherwise."""

@@ -55,6 +55,14 @@ class RowUnsealer:
             row, input=self.value(row.input), output=self.value(row.output), failure=self.failure(row.failure)
         )
 
+    def _outcome_with_reference(self, row: Outcome) -> Outcome:
+        return _replace_fields(
+            row,
+            input=None if row.input is None else self._sealing.open_digest(row.input),
+            output=self.value(row.output),
+            failure=self.failure(row.failure),
+        )
+
     def attempt(self, row: AttemptRecord) -> AttemptRecord:
         """Open an attempt."""
         return _replace_fields(row, input=self.value(row.input), failure=self.failure(row.failure))
@@ -67,11 +75,16 @@ class RowUnsealer:
         """Open a fact of the inbox."""
         return _replace_fields(row, payload=self.value(row.payload), failure=self.failure(row.failure))
 
-    def history(self, history: History) -> History:
-        """Open all values that a run is resumed from, except its inbox: a fact is opened when the run reads it."""
+    def history(self, history: History, *, reads_inputs: bool = True) -> History:
+        """Open all values that a run is resumed from, except its inbox: a fact is opened when the run reads it.
+
+        `reads_inputs` = also read the large inputs of outcomes. Else they stay references, with their digests opened.
+        """
+        open_row = self.outcome if reads_inputs else self._outcome_with_reference
         return replace(
             history,
-            outcomes=[self.outcome(row) for row in history.outcomes],
+            outcomes=[open_row(row) for row in history.outcomes],
+            read_input=None if reads_inputs else self._sealing.open,
             attempts=[self.attempt(row) for row in history.attempts],
             checkpoints={ident: self.checkpoint(row) for ident, row in history.checkpoints.items()},
             superseded=[self.outcome(row) for row in history.superseded],

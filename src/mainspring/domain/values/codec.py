@@ -16,7 +16,10 @@ from mainspring.domain.values.annotation import encode_unknown, format_annotatio
 from mainspring.domain.values.canonical_json import encode_canonical, join_path
 from mainspring.domain.values.lossless import is_lossless
 
-DEFAULT_LIMIT = 256 * 1024
+DEFAULT_LIMIT = 64 * 1024 * 1024
+"""Bytes of JSON of one value."""
+DEFAULT_THRESHOLD = 256 * 1024
+"""Stored bytes of a value above which it is stored by reference."""
 
 _encode_json = msgspec.json.Encoder(order="deterministic", enc_hook=encode_unknown).encode
 _encode_pack = msgspec.msgpack.Encoder(enc_hook=encode_unknown).encode

@@ -1,7 +1,8 @@
 """Plain JSON of the store's views: one rule for `--json` and the API, so that they look alike everywhere.
 
 A field is named as in the struct, or by its `msgspec.field(name=...)`. Instants are ISO 8601 text in UTC; values of runs keep their
-JSON; a value that is sealed by a missing codec is {"sealed": its name, "base64": ...}.
+JSON; a value that is sealed by a missing codec is {"sealed": its name, "base64": ...}. A large value that was not read is {"blob": its
+address, "size": bytes}.
 """
 
 import base64
@@ -14,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from mainspring.domain.duration import format_duration
-from mainspring.domain.values.sealing import split_sealed
+from mainspring.domain.values.sealing import find_reference, split_sealed
 
 _INSTANTS = frozenset({"at", "paused_until", "keep_until", "snoozed_until"})
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - every text made of it ends in Z
@@ -90,6 +91,9 @@ def decode_value(data: bytes | None) -> Any:
     """Return the value of stored bytes, if they are JSON."""
     if data is None:
         return None
+    reference = find_reference(data)
+    if reference is not None:
+        return {"blob": reference.blob.address, "size": reference.blob.size}
     sealed = split_sealed(data)
     if sealed is not None:
         return {"sealed": sealed.codec, "base64": base64.b64encode(sealed.data).decode()}

@@ -2,17 +2,19 @@
 
 Role: between the JSON of `domain.values.codec` and the stored bytes. A sealed value names its codec in front of the codec's bytes, so
 that plain and sealed values can be mixed (a store that was plain before) without guessing. JSON never begins with a zero byte, nor does a
-printable text with a control character. Invariants: data that does not affect the decisions of the engine stays inside the seal; a
-failure keeps the words outside by which it is counted and classified. A codec that fails never writes plain data.
+printable text with a control character. A sealed value of many bytes is put into a place for blobs, and a reference stands for it.
+Invariants: data that does not affect the decisions of the engine stays inside the seal; a failure keeps the words outside by which it
+is counted and classified. A codec that fails never writes plain data.
 """
 
+import hashlib
 from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
 
-from mainspring.domain.errors import CodecUnavailableError, OptionError, SealedError
+from mainspring.domain.errors import BlobMissingError, CodecUnavailableError, OptionError, SealedError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.text.byte_size import parse_size
@@ -22,14 +24,17 @@ from mainspring.domain.values.codec import DEFAULT_LIMIT, Codec, JsonCodec, Seal
 
 if TYPE_CHECKING:
     from mainspring.domain.failures.classifier import Classifier
+    from mainspring.domain.values.blob import BlobReference, LargeValues
 
 _SEALED_PREFIX = b"\x00"
 _SEALED_TEXT_PREFIX = "\x01"
+_REFERENCE_PREFIX = b"\x00@"
 _ID = lazy_pattern(r"[a-z0-9][a-z0-9._-]{0,39}")
-MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
+MAX_PAYLOAD_BYTES = 256 * 1024 * 1024
 """A child process receives a value in one frame, which has bounds of its own."""
 
 _HINT = 'Name it where this program can import it: [store] codec = "module:name", or MAINSPRING_STORE_CODEC; in Python App(codec=...).'
+_HINT_OF_PLACE = "Run it with the configuration of the project, whose `store.blobs` names the place."
 _RETRY_HINT = "Check that its key service can be reached, then try again."
 _FAILURE = msgspec.json.Decoder(Failure)
 
@@ -43,6 +48,13 @@ def split_sealed(data: bytes) -> SealedParts | None:
     return SealedParts(text, rest) if mark and _ID.fullmatch(text) else None
 
 
+def codec_of(data: bytes) -> str:
+    """Return the id of the codec of a stored value, large or not: a reference has a digest that the same codec sealed."""
+    reference = find_reference(data)
+    sealed = split_sealed(data if reference is None else reference.digest)
+    return JsonCodec.id if sealed is None else sealed.codec
+
+
 def read_payload_limit(size: int | str) -> int:
     """Return the largest size of a value in bytes, as a person writes it.
 
@@ -53,19 +65,28 @@ def read_payload_limit(size: int | str) -> int:
     if not 1 <= limit <= MAX_PAYLOAD_BYTES:
         raise OptionError(
             f"the largest value cannot be {limit:,} bytes",
-            hint="Write a size from 1B to 16MiB; larger data belongs into a file, an object store or a table.",
+            hint="Write a size from 1B to 256MiB; larger data belongs into a file, an object store or a table.",
         )
     return limit
 
 
 class Sealing:
-    """Seals and opens the values of one program: `limit` in bytes of JSON, before they are sealed; the codec may be the plain one."""
+    """Seals and opens the values of one program.
+
+    `limit` in bytes of JSON, before they are sealed; the codec may be the plain one. `large` = where large values go; None = into
+    their columns, like all others.
+    """
 
     def __init__(
-        self, codec: Codec | None = None, limit: int = DEFAULT_LIMIT, classifier: "Classifier | None" = None
+        self,
+        codec: Codec | None = None,
+        limit: int = DEFAULT_LIMIT,
+        classifier: "Classifier | None" = None,
+        large: "LargeValues | None" = None,
     ) -> None:
         self.codec = codec or JsonCodec()
         self.classifier = classifier
+        self.large = large
         self.is_plain = isinstance(self.codec, JsonCodec)
         self.id = self.codec.id
         self.limit = limit
@@ -76,12 +97,30 @@ class Sealing:
             )
         self._front = _SEALED_PREFIX + self.id.encode() + _SEALED_PREFIX
 
+    @property
+    def unchanged_size(self) -> int:
+        """The size of JSON up to which a value is stored as it is; -1 = no value is."""
+        if not self.is_plain:
+            return -1
+        return self.limit if self.large is None else self.large.threshold
+
     def with_classifier(self, classifier: "Classifier | None") -> "Sealing":
         """Return the same with another table of errors, which decides whether an error of the codec passes; None = the usual one."""
-        return self if self.is_plain or classifier is None else Sealing(self.codec, self.limit, classifier)
+        return self if self.is_plain or classifier is None else Sealing(self.codec, self.limit, classifier, self.large)
 
     def seal(self, data: bytes) -> bytes:
-        """Return the stored form of the JSON `data`.
+        """Return the stored form of the JSON `data`, for a column of values: a large one is put among the blobs first.
+
+        Raises:
+            SealedError: the codec failed, or the place for blobs; nothing may be stored then.
+        """
+        sealed = Sealing.seal_inline(self, data)
+        if self.large is None or len(sealed) <= self.large.threshold:
+            return sealed
+        return self.large.put(sealed, Sealing.seal_inline(self, hashlib.sha256(data).hexdigest().encode()))
+
+    def seal_inline(self, data: bytes) -> bytes:
+        """Return the stored form of the JSON `data`, whatever its size: for all that is no column of values.
 
         Raises:
             SealedError: the codec failed; nothing may be stored then.
@@ -103,15 +142,25 @@ class Sealing:
             ) from error
 
     def seal_now(self, data: bytes) -> bytes:
-        """Seal a value that cannot wait; see `engine.codec_outage`. Raises SealedError."""
-        return self.seal(data)
+        """Seal a value that cannot wait and stays inline; see `engine.codec_outage`. Raises SealedError."""
+        return self.seal_inline(data)
 
     def open(self, data: bytes) -> bytes:
         """Return the JSON of a stored value; a plain one is returned unchanged.
 
         Raises:
             SealedError: another codec sealed it, or ours cannot read it.
+            BlobMissingError: it was stored by reference, and its blob is absent or damaged.
         """
+        if data[:1] != _SEALED_PREFIX:
+            return data
+        reference = find_reference(data)
+        if reference is not None:
+            if self.large is None:
+                raise BlobMissingError(
+                    "a large value cannot be read here: this program has no place for blobs", hint=_HINT_OF_PLACE
+                )
+            data = self.large.get(reference)
         sealed = split_sealed(data)
         if sealed is None:
             return data
@@ -126,6 +175,17 @@ class Sealing:
                 f"codec {self.id!r} could not open a value: {type(error).__name__}",
                 hint=_RETRY_HINT if kind is CodecUnavailableError else other_key,
             ) from error
+
+    def open_digest(self, data: bytes) -> bytes:
+        """Return a reference with its digest opened, so that the input of a step can be compared unread; another value opened.
+
+        Raises:
+            SealedError, BlobMissingError: as `open`.
+        """
+        reference = find_reference(data)
+        if reference is None:
+            return self.open(data)
+        return replace(reference, digest=self.open(reference.digest)).encode()
 
     def is_own(self, data: bytes) -> bool:
         """Return whether this codec sealed the value."""
@@ -151,7 +211,7 @@ class Sealing:
         """Return the stored form of a text. Raises SealedError."""
         if self.is_plain:
             return text
-        return self._as_text(self.seal(text.encode("utf-8", "surrogatepass")))
+        return self._as_text(self.seal_inline(text.encode("utf-8", "surrogatepass")))
 
     def _as_text(self, sealed: bytes) -> str:
         return _SEALED_TEXT_PREFIX + b64encode(sealed).decode()
@@ -168,7 +228,7 @@ class Sealing:
             return failure
         wordless = replace(failure, message=f"(sealed by codec {self.id!r})", hint=None, data=None, cause=None)
         try:
-            return replace(wordless, sealed=self.seal(msgspec.json.encode(failure)))
+            return replace(wordless, sealed=self.seal_inline(msgspec.json.encode(failure)))
         except SealedError as error:
             return drop_failure_text(wordless, error)
 
@@ -180,6 +240,15 @@ class Sealing:
 
 
 PLAIN_SEALING = Sealing()
+
+
+def find_reference(data: bytes) -> "BlobReference | None":
+    """Return the reference that a column holds, None if it holds the value itself."""
+    if data[:2] != _REFERENCE_PREFIX:
+        return None
+    from mainspring.domain.values.blob import parse_reference  # noqa: PLC0415 - few programs meet a large value
+
+    return parse_reference(data)
 
 
 def drop_failure_text(failure: Failure, error: SealedError) -> Failure:

@@ -71,7 +71,7 @@ class TransactionalCall:
         return same
 
     def _effect(self, key: str, data: bytes) -> StoredEffect:
-        sealed = self._sealing.seal(data)
+        sealed = self._sealing.seal_inline(data)
         return StoredEffect(key=key, result=sealed, run=self._spec.run_id, step=self._spec.name, at=self._clock.now())
 
     def _record_again(self) -> None:

@@ -85,6 +85,7 @@ class Body:
         self.cancelled_requests: list[Request] = []
         self.undoable: list[Request] = []
         self.superseded: Sequence[Outcome] = ()
+        self.read_input: Callable[[bytes], bytes] | None = None
         self.unclaimed: dict[str, Outcome] = {}
         self.doubts: dict[str, Outcome] = {}
         self.notes = RunAnnotations()
@@ -433,7 +434,7 @@ class Body:
             and (saved := self._saved.pop(request.ident, None)) is not None
             and saved.rank > self.inherited_rank  # a fork may have another input
         ):
-            self.drift = self.drift or detect_drift(request, saved)
+            self.drift = self.drift or detect_drift(request, saved, self.read_input)
 
     def find_saved(self, ident: str) -> Outcome | None:
         """Return the saved outcome of an identity that was not requested yet."""

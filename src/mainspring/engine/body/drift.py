@@ -1,10 +1,12 @@
 """Drift: the code requests a saved step with another input. The saved input is decoded with the current type before both are compared."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mainspring.domain.errors import ValueRefusedError
 from mainspring.domain.runs.journal import Outcome
 from mainspring.domain.states import OutcomeState
+from mainspring.domain.values.blob import is_reference_to
 from mainspring.domain.values.saved_call import (
     CallDifference,
     compare_calls,
@@ -35,33 +37,44 @@ class Drift:
     is_newer_version: bool = False
 
 
-def detect_drift(request: Request, saved: Outcome) -> Drift | None:
-    """Return how a request differs from the saved outcome of its identity; None if it is the same."""
+def detect_drift(request: Request, saved: Outcome, read_input: Callable[[bytes], bytes] | None = None) -> Drift | None:
+    """Return how a request differs from the saved outcome of its identity; None if it is the same.
+
+    `read_input` reads a saved input that is still a reference to a blob. It is called only if the digests differ.
+    """
     call = request.call
     if saved.kind is not request.kind:
         return Drift(request.ident, request.name, [CallDifference("$", str(saved.kind), str(request.kind))], b"")
     if isinstance(call, ReplyCall):
-        return _detect_reply_drift(request, call, saved)
+        return _detect_reply_drift(request, call, saved, read_input)
     if saved.state is not OutcomeState.SUCCEEDED or saved.input is None or not isinstance(call, _WITH_INPUT):
         return None
-    if saved.input == call.input:
+    if saved.input == call.input or is_reference_to(saved.input, call.input):
         return None
+    return _detect_input_drift(request, call, saved.input if read_input is None else read_input(saved.input))
+
+
+def _detect_input_drift(
+    request: Request, call: StepCall | ChildCall | StartCall | SendCall, saved: bytes
+) -> Drift | None:
+    """Return how the input of a request differs from the saved one, if both are read with the types of now."""
     if isinstance(call, StepCall):
-        if is_same_call(call.signature, saved.input, call.input):
+        if is_same_call(call.signature, saved, call.input):
             return None
-        return Drift(request.ident, request.name, compare_calls(call.signature, saved.input, call.input), call.input)
-    return Drift(
-        request.ident, request.name, [CallDifference("$", saved.input.decode(), call.input.decode())], call.input
-    )
+        return Drift(request.ident, request.name, compare_calls(call.signature, saved, call.input), call.input)
+    return Drift(request.ident, request.name, [CallDifference("$", saved.decode(), call.input.decode())], call.input)
 
 
-def _detect_reply_drift(request: Request, call: ReplyCall, saved: Outcome) -> Drift | None:
+def _detect_reply_drift(
+    request: Request, call: ReplyCall, saved: Outcome, read_input: Callable[[bytes], bytes] | None
+) -> Drift | None:
     """Return how a reply differs from the saved one. Of two errors the class is compared: their words may differ."""
-    if saved.input is None or saved.input == call.input:
+    if saved.input is None or saved.input == call.input or is_reference_to(saved.input, call.input):
         return None
-    if saved.state is OutcomeState.SUCCEEDED and call.error is None and _is_same_reply(call, saved.input):
+    reply = saved.input if read_input is None else read_input(saved.input)
+    if saved.state is OutcomeState.SUCCEEDED and call.error is None and _is_same_reply(call, reply):
         return None
-    changes = [CallDifference("$", saved.input.decode(), call.input.decode())]
+    changes = [CallDifference("$", reply.decode(), call.input.decode())]
     return Drift(request.ident, request.name, changes, call.input, is_reply=True)
 
 

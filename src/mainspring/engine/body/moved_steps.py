@@ -15,6 +15,7 @@ from mainspring.domain.errors import ArgumentError, ValueRefusedError
 from mainspring.domain.runs.journal import History, Outcome, OutcomeKind
 from mainspring.domain.runs.superseded_outcomes import read_branch
 from mainspring.domain.states import OutcomeState
+from mainspring.domain.values.blob import is_reference_to
 from mainspring.domain.values.saved_call import decode_call, encode_call
 from mainspring.engine.body.request import ChildCall, Request, StartCall, StepCall
 
@@ -85,7 +86,8 @@ class MovedSteps:
             by_input = self._by_input[key] = {}
             for outcome in saved:
                 by_input.setdefault(_read_input(call, outcome.input or b""), []).append(outcome)
-        return self._by_input[key].get(_read_input(call, call.input), [])
+        same = self._by_input[key].get(_read_input(call, call.input), [])
+        return same or [outcome for outcome in saved if is_reference_to(outcome.input or b"", call.input)]
 
 
 def _find_gaps(history: History) -> list[tuple[int, float]]:

@@ -96,7 +96,7 @@ def _build_schedule_rows(
         return []
     try:
         data = encode({}) if signature is None else encode_call(signature, (), {}, definition.name, limit=sealing.limit)
-        input = sealing.seal(data)
+        input = sealing.seal_inline(data)
     except CodecUnavailableError:
         raise
     except MainspringError as error:

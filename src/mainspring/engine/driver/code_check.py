@@ -32,7 +32,8 @@ def build_body(run: ClaimedRun, program: Program, history: History | None, paylo
     versions = read_change_versions(run.versions)
     body = Body(run.id, run.generation, program.main, outcomes, run.started_at, payload_max, after, origin, versions)
     body.names = StepNames.of(history, program.automation)
-    body.superseded = history.superseded if history is not None else ()
+    if history is not None:
+        body.superseded, body.read_input = history.superseded, history.read_input
     return body
 
 

@@ -1,4 +1,4 @@
-"""Commands and runs that wait during a codec outage: the service behind the codec does not answer.
+"""Commands and runs that wait during a codec outage: the service behind the codec, or the place of large values, does not answer.
 
 Role: stands between the engine, which builds commands with sealed values, and the store. A value that cannot be sealed now is put into its
 command as an `UnsealedValue`. The command waits here, in memory, with later commands of the same run, until the codec answers. A run whose
@@ -19,6 +19,7 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.errors import CodecUnavailableError, SealedError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
+from mainspring.domain.values.blob import parse_reference
 from mainspring.domain.values.sealing import Sealing, drop_failure_text
 from mainspring.store.base import CommitCallback, Store
 from mainspring.store.commands.base import Answer, StoreCommand
@@ -34,11 +35,12 @@ _PROBE = b"null"
 class UnsealedValue:
     """A value that waits for the codec, in the place of its sealed form. No database accepts it."""
 
-    __slots__ = ("data", "is_text")
+    __slots__ = ("data", "is_inline", "is_text")
 
-    def __init__(self, data: bytes, *, is_text: bool = False) -> None:
+    def __init__(self, data: bytes, *, is_text: bool = False, is_inline: bool = False) -> None:
         self.data = data
         self.is_text = is_text
+        self.is_inline = is_inline
 
 
 class DeferringSealing(Sealing):
@@ -48,22 +50,31 @@ class DeferringSealing(Sealing):
     """
 
     def __init__(self, sealing: Sealing, outage: "CodecOutage") -> None:
-        super().__init__(sealing.codec, sealing.limit, sealing.classifier)
+        super().__init__(sealing.codec, sealing.limit, sealing.classifier, sealing.large)
         self._outage = outage
 
     def seal(self, data: bytes) -> bytes:
         """Seal a value, or let it wait. Raises SealedError if waiting cannot help."""
-        if self._outage.is_open:
-            return cast("bytes", UnsealedValue(data))
-        try:
-            return super().seal(data)
-        except CodecUnavailableError as error:
-            self._outage.begin(error)
-            return cast("bytes", UnsealedValue(data))
+        return self._seal_or_wait(super().seal, data)
+
+    def seal_inline(self, data: bytes) -> bytes:
+        """Seal a value inline, or let it wait. Raises SealedError if waiting cannot help."""
+        return self._seal_or_wait(super().seal_inline, data, is_inline=True)
+
+    def _seal_or_wait(self, seal: Callable[[bytes], bytes], data: bytes, *, is_inline: bool = False) -> bytes:
+        if not self._outage.is_open or (self.is_plain and (is_inline or not self._is_large(data))):
+            try:
+                return seal(data)
+            except CodecUnavailableError as error:
+                self._outage.begin(error)
+        return cast("bytes", UnsealedValue(data, is_inline=is_inline))
+
+    def _is_large(self, data: bytes) -> bool:
+        return self.large is not None and len(data) > self.large.threshold
 
     def seal_now(self, data: bytes) -> bytes:
-        """Seal a value that cannot wait. Raises SealedError."""
-        sealed: Any = self.seal(data)
+        """Seal a value that cannot wait and stays inline. Raises SealedError."""
+        sealed: Any = self.seal_inline(data)
         if isinstance(sealed, UnsealedValue):
             raise self._outage.error
         return cast("bytes", sealed)
@@ -75,7 +86,7 @@ class DeferringSealing(Sealing):
 
     def open(self, data: bytes) -> bytes:
         """Open a value; during an outage the codec is not called. Raises SealedError."""
-        if self._outage.is_open and self.is_own(data):
+        if self._outage.is_open and (self.is_own(data) or parse_reference(data) is not None):
             raise self._outage.error
         try:
             return super().open(data)
@@ -121,8 +132,14 @@ class CodecOutage:
         self._pause_s = _FIRST_PAUSE_S
         self._timer: asyncio.TimerHandle | None = None
         self._is_reported = False
-        self.sealing = sealing if sealing.is_plain else DeferringSealing(sealing, self)
-        self.store = store if sealing.is_plain else cast("Store", DeferringStore(store, self))
+        cannot_fail = sealing.is_plain and sealing.large is None
+        self.sealing = sealing if cannot_fail else DeferringSealing(sealing, self)
+        self.store = store if cannot_fail else cast("Store", DeferringStore(store, self))
+
+    @property
+    def stops_claims(self) -> bool:
+        """Whether no run can be claimed: the codec is away. Without the place of large values most runs continue."""
+        return self.is_open and not self._sealing.is_plain
 
     @property
     def loads(self) -> frozenset[str]:
@@ -233,11 +250,9 @@ def _holds_unsealed(value: Any) -> bool:
 def _seal_waiting(value: Any, sealing: Sealing) -> Any:
     """Return the value with each waiting part sealed. Raises SealedError."""
     if isinstance(value, UnsealedValue):
-        return (
-            sealing.seal_text(value.data.decode("utf-8", "surrogatepass"))
-            if value.is_text
-            else sealing.seal(value.data)
-        )
+        if value.is_text:
+            return sealing.seal_text(value.data.decode("utf-8", "surrogatepass"))
+        return sealing.seal_inline(value.data) if value.is_inline else sealing.seal(value.data)
     if isinstance(value, Failure) and isinstance(value.sealed, UnsealedValue):
         return _seal_failure(value, sealing)
     if isinstance(value, msgspec.Struct):

@@ -45,13 +45,16 @@ class RunServices:
         self.clock = clock
         self.sealing = sealing or PLAIN_SEALING
         self.payload_max = self.sealing.limit
+        self._unchanged_size = self.sealing.unchanged_size
         self._unsealer = RowUnsealer(self.sealing)
         self.classifier = classifier or Classifier()
         self._transactional = transactional
 
     def seal(self, data: bytes | None) -> bytes | None:
         """Seal the bytes of a value for the store."""
-        return self.sealing.seal_if(data)
+        if data is None or len(data) <= self._unchanged_size:
+            return data
+        return self.sealing.seal(data)
 
     def seal_now(self, data: bytes | None) -> bytes | None:
         """Seal the bytes of a value now; see DriverHost. Raises SealedError."""
@@ -65,9 +68,9 @@ class RunServices:
         """Open a sealed fact of the inbox."""
         return self._unsealer.fact(fact)
 
-    def opened(self, history: History | None) -> History | None:
-        """Return a history with its values opened."""
-        return None if history is None else self._unsealer.history(history)
+    def opened(self, history: History | None, *, reads_inputs: bool = False) -> History | None:
+        """Return a history with its values opened; see `RowUnsealer.history`."""
+        return None if history is None else self._unsealer.history(history, reads_inputs=reads_inputs)
 
     def failure_of(self, error: BaseException) -> Failure:
         """Return an exception as a failure."""

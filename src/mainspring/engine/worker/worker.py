@@ -257,7 +257,7 @@ class Worker(RunServices):
 
         A run whose work is done uses no slot while its end is being committed.
         """
-        if self.codec.is_open:
+        if self.codec.stops_claims:
             return 0
         if not self.settings.probation:
             return self.settings.concurrency - self.active + self._fast_path_runs.over_count
@@ -305,7 +305,7 @@ class Worker(RunServices):
 
     def _load(self, run: ClaimedRun, history: History | None) -> None:
         try:
-            opened, data = self.opened(history), self.sealing.open(run.input)
+            opened, data = self.opened(history, reads_inputs=run.undoing), self.sealing.open(run.input)
             self.lines.life.run_started(run)
             program = choose_program(run, self.registry, data, self.payload_max, opened)
             if opened is None and self._fast_path_runs.start(run, program):

@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 
 from mainspring.domain.errors import ConflictError, StoreHeldError
+from mainspring.domain.values.blob import Blob
 from mainspring.store.commands.automations import AuditedCommand
 from mainspring.store.commands.results import CommandDone, Refused
 from mainspring.store.maintenance.move_marker import ARRIVING, GONE, MoveSource, MoveTarget, error_of_move
@@ -69,6 +70,10 @@ class MoveEndpoint(Protocol):
 
     def writing(self) -> AbstractContextManager[RowTarget]:
         """Open its rows for appending."""
+        ...
+
+    def list_blobs(self) -> list[Blob]:
+        """Return the blobs that its rows refer to."""
         ...
 
     def release(self, move: str) -> None:

@@ -4,10 +4,11 @@ After an interruption the same command continues. Both can never be used at once
 is created, and the target is released only when it is complete.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
+from mainspring.domain.values.blob import Blob
 from mainspring.store import failpoints
 from mainspring.store.commands.automations import AuditedCommand
 from mainspring.store.commands.results import CommandDone
@@ -29,10 +30,20 @@ class MoveResult(msgspec.Struct, frozen=True):
     tables: dict[str, TableSum]
 
 
+def _carry_none(_: Sequence[Blob]) -> None:
+    """Carry no blobs."""
+
+
 def move(
-    source: MoveEndpoint, target: MoveEndpoint, *, act: MarkCommandFactory, new_id: str, report: ReportProgress
+    source: MoveEndpoint,
+    target: MoveEndpoint,
+    *,
+    act: MarkCommandFactory,
+    new_id: str,
+    report: ReportProgress,
+    carry_blobs: Callable[[Sequence[Blob]], object] = _carry_none,
 ) -> MoveResult:
-    """Move a store, or continue an interrupted move.
+    """Move a store, or continue an interrupted move. `carry_blobs` copies blobs to the place of the target's.
 
     Raises:
         StoreHeldError: a process still uses it.
@@ -61,6 +72,7 @@ def move(
         target.receive(MoveTarget(marker.id, source.location))
         failpoints.hit("move.begun")
         tables = copy_and_compare(source, target, report)
+        carry_blobs(target.list_blobs())
         failpoints.hit("move.compared")
         target.release(marker.id)
         failpoints.hit("move.released")

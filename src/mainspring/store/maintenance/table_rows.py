@@ -14,7 +14,7 @@ from mainspring.store.schema_version import FIRST, LAST
 Row = tuple[Any, ...]
 """None, int, str and bytes, in the order of the table's columns."""
 
-CARRIED_META: Final = f"key not in ('{LAST}', '{FIRST}') and key not like 'move.%'"
+CARRIED_META: Final = f"key not in ('{LAST}', '{FIRST}', 'blobs.open_from') and key not like 'move.%'"
 """The entries of `meta` that belong to the store and not to its place."""
 
 COUNTED: Final = (
@@ -35,8 +35,8 @@ COUNTED: Final = (
 )
 """Tables whose ids are never reused."""
 
-NOT_CARRIED: Final = ("commits",)
-"""Tables that belong to a place: the number of its commits."""
+NOT_CARRIED: Final = ("commits", "blobs", "blob_references", "blob_contents")
+"""Tables that belong to a place: the number of its commits, and its blobs. Triggers of the new place write the references again."""
 
 LATE: Final = ("queue_backlogs",)
 """Tables that a file stores as a column of another table, which must exist first."""

@@ -4,6 +4,7 @@ It is made from one snapshot while other processes continue to write, row by row
 """
 
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from mainspring.store.maintenance.store_move import copy_and_compare, refuse_nul
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.move_endpoint import PostgresEndpoint
 from mainspring.store.postgres.reader import PostgresReader
-from mainspring.store.sqlite.backup import Backup, copy_store, verify, write_backup
+from mainspring.store.postgres.texts import TEXTS
+from mainspring.store.sqlite.backup import Backup, CarryBlobs, carry_none, copy_store, verify, write_backup
 from mainspring.store.sqlite.move_endpoint import SqliteEndpoint
 from mainspring.store.sqlite.restore import RestoreResult, hold_store
 from mainspring.store.transaction import Params, Rows
@@ -28,7 +30,18 @@ _MAX_PREFIX = 40
 """Letters of a schema's name before a suffix: the server truncates names after 63."""
 
 
-def back_up(address: Address, folder: Path, *, clock: Clock, keep: int | None = None) -> Backup:
+def _ignore_address(_: Address) -> None:
+    """Carry no blobs."""
+
+
+def back_up(
+    address: Address,
+    folder: Path,
+    *,
+    clock: Clock,
+    keep: int | None = None,
+    carry_blobs: CarryBlobs = carry_none,
+) -> Backup:
     """Write a checked backup of the store into `folder`; see sqlite.backup.back_up."""
 
     def fill(part: Path) -> dict[str, int]:
@@ -40,11 +53,15 @@ def back_up(address: Address, folder: Path, *, clock: Clock, keep: int | None = 
             target.release("backup")
             return copy_store(file, part)
 
-    return write_backup(address.schema, folder, fill, now=clock.now(), keep=keep)
+    return write_backup(address.schema, folder, fill, now=clock.now(), keep=keep, carry_blobs=carry_blobs)
 
 
-def restore(backup: Path, address: Address, *, clock: Clock) -> RestoreResult:
+def restore(
+    backup: Path, address: Address, *, clock: Clock, carry_blobs: Callable[[Address], object] = _ignore_address
+) -> RestoreResult:
     """Replace the store by a backup and put it on hold. The old schema is kept under another name.
+
+    `carry_blobs` copies the blobs of the backup for the schema that will replace the old one.
 
     Raises:
         StoreHeldError: a process still uses the store.
@@ -64,6 +81,7 @@ def restore(backup: Path, address: Address, *, clock: Clock) -> RestoreResult:
         new.drop_unfinished()
         new.receive(MoveTarget("restore", str(backup)))
         copy_and_compare(source, new, _ignore_progress)
+    carry_blobs(new_address)
     failpoints.hit("restore.filled")
     archive_schema = f"{address.schema[:_MAX_PREFIX]}_before_{clock.now()}"
     was_there = _swap_schemas(old, new, new_address.schema, address.schema, archive_schema)
@@ -94,6 +112,8 @@ def _swap_schemas(
         cursor.execute("select set_config('search_path', $1, true)", (new_schema,))
         new.open_up(cursor, "restore")
         cursor.execute(rename.format(sql.Identifier(new_schema), sql.Identifier(schema)).as_string(None))
+        cursor.execute("select set_config('search_path', $1, true)", (schema,))
+        cursor.execute(TEXTS["point_functions_at_schema"])
     return exists
 
 

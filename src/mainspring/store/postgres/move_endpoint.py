@@ -10,6 +10,7 @@ from psycopg import sql
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import NotFoundError
+from mainspring.domain.values.blob import Blob
 from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.store.commands.automations import AuditedCommand
 from mainspring.store.commands.results import CommandDone
@@ -138,6 +139,11 @@ class PostgresEndpoint:
         """Return the id of the move that completed it."""
         with self._connection() as connection:
             return self._meta(connection, COMPLETED) if version_of(connection, self._address.schema) else None
+
+    def list_blobs(self) -> list[Blob]:
+        """Return the blobs that its rows refer to."""
+        with self._transaction() as tx:
+            return list(map(Blob.of_key, tx.values("list_referenced_blobs", (), str)))
 
     def require_empty(self) -> None:
         """Check that it was never used, or does not exist."""

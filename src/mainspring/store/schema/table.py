@@ -32,13 +32,17 @@ class Reference(Enum):
 
 
 class Column(msgspec.Struct, frozen=True):
-    """One column. `only_if` = the condition under which its value is such a reference."""
+    """One column. `only_if` = the condition under which its value is such a reference.
+
+    `holds_values` = it holds sealed values, and so may hold references to blobs.
+    """
 
     name: str
     type: ColumnType
     is_nullable: bool = False
     refers_to: Reference | None = None
     only_if: str = ""
+    holds_values: bool = False
 
 
 class TableSchema(msgspec.Struct, frozen=True):
@@ -75,6 +79,11 @@ def integer(name: str, *, null: bool = False) -> Column:
 def blob(name: str, *, null: bool = False) -> Column:
     """Return a column of bytes."""
     return Column(name, ColumnType.BLOB, null)
+
+
+def value(name: str, *, null: bool = False) -> Column:
+    """Return a column of sealed values: triggers of both databases count the blobs it refers to."""
+    return Column(name, ColumnType.BLOB, null, holds_values=True)
 
 
 @cache

@@ -6,6 +6,7 @@ to write.
 
 import contextlib
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,12 +16,15 @@ import apsw
 import msgspec
 
 from mainspring.domain.errors import NotFoundError, StoreError, StoreFullError, StoreUnavailableError
+from mainspring.domain.values.blob import Blob
 from mainspring.store.base import StoreBrokenError
+from mainspring.store.blob_folder import blob_folder
 from mainspring.store.side_files import make_side_folder, open_side_file
 from mainspring.store.sqlite.connection import connect
 from mainspring.store.sqlite.damage import write_damage_note
 from mainspring.store.sqlite.error_table import translate
 from mainspring.store.sqlite.migrate import APPLICATION_ID, require_known
+from mainspring.store.sqlite.texts import TEXTS
 
 
 class Backup(msgspec.Struct, frozen=True):
@@ -36,24 +40,42 @@ class DamagedCopyError(StoreBrokenError):
     """A copy of a store is damaged."""
 
 
-def back_up(store: Path, folder: Path, *, now: int, keep: int | None = None) -> Backup:
+CarryBlobs = Callable[[Path, Path], object]
+"""Copies the blobs that a copy (its first path) refers to, for the backup that will get the second path."""
+
+
+def carry_none(copy: Path, backup: Path) -> None:
+    """Carry no blobs."""
+
+
+def back_up(
+    store: Path, folder: Path, *, now: int, keep: int | None = None, carry_blobs: CarryBlobs = carry_none
+) -> Backup:
     """Write a checked backup of the store into `folder`; keep the newest `keep` backups there (None = all).
 
     Raises:
         StoreError: the store cannot be read, the folder not written, or the copy is invalid. No file is left then.
     """
     try:
-        return write_backup(store.stem, folder, lambda part: copy_store(store, part), now=now, keep=keep)
+        return write_backup(
+            store.stem, folder, lambda part: copy_store(store, part), now=now, keep=keep, carry_blobs=carry_blobs
+        )
     except DamagedCopyError as error:  # pages are copied unchanged
         write_damage_note(store, error.message.rpartition(": ")[2])
         raise
 
 
 def write_backup(
-    stem: str, folder: Path, fill: Callable[[Path], dict[str, int]], *, now: int, keep: int | None
+    stem: str,
+    folder: Path,
+    fill: Callable[[Path], dict[str, int]],
+    *,
+    now: int,
+    keep: int | None,
+    carry_blobs: CarryBlobs = carry_none,
 ) -> Backup:
-    """Let `fill` write a copy into a new file and return its rows by table; check the copy, rename it, and remove the
-    oldest backups.
+    """Let `fill` write a copy into a new file and return its rows by table; check the copy, carry its blobs, rename it,
+    and remove the oldest backups.
     """
     stamp = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y%m%dT%H%M%S")
     final = folder / f"{stem}-{stamp}{now % 1000:03}Z.db"
@@ -67,6 +89,7 @@ def write_backup(
                     f"the backup does not hold what the store holds\nat {part}: {_differences(rows, found)}"
                 )
             sync(part)
+            carry_blobs(part, final)
             part.replace(final)
         sync(folder)
         return Backup(final, final.stat().st_size, rows, _rotate(folder, stem, keep))
@@ -129,6 +152,21 @@ def verify(path: Path) -> dict[str, int]:
         raise DamagedCopyError(f"the backup is damaged\nat {path}: {fault}", hint="Use another backup.") from fault
 
 
+def list_referenced_blobs(path: Path) -> list[Blob]:
+    """Return the blobs that a backup refers to; none of a backup from before there were any. Raises StoreError: it cannot be read."""
+    uri = f"{path.absolute().as_uri()}?immutable=1"
+    try:
+        connection = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+        try:
+            if not connection.execute(TEXTS["has_blobs"]).fetchall():
+                return []
+            return [Blob.of_key(str(key)) for (key,) in connection.execute(TEXTS["list_referenced_blobs"])]
+        finally:
+            connection.close(True)
+    except apsw.Error as fault:
+        raise translate(fault, path) or fault from fault
+
+
 def damages(connection: apsw.Connection, limit: int = 20) -> list[str]:
     """Return the findings of SQLite's own check of the whole file."""
     rows = connection.execute(f"pragma integrity_check({limit})").fetchall()
@@ -184,6 +222,7 @@ def _rotate(folder: Path, stem: str, keep: int | None) -> tuple[Path, ...]:
     old = tuple(backups_in(folder, stem)[max(keep, 1) :])
     for path in old:
         path.unlink(missing_ok=True)
+        shutil.rmtree(blob_folder(path), ignore_errors=True)
     return old
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import NotFoundError, StoreError
+from mainspring.domain.values.blob import Blob
 from mainspring.store.commands.automations import AuditedCommand
 from mainspring.store.commands.results import CommandDone
 from mainspring.store.liveness import find_users
@@ -90,6 +91,12 @@ class SqliteEndpoint:
             return None
         with self._reading() as connection:
             return _meta(connection, COMPLETED) if version_of(connection) else None
+
+    def list_blobs(self) -> list[Blob]:
+        """Return the blobs that its rows refer to."""
+        with self._reading() as connection:
+            tx = SqliteTransaction(connection, now=0, session=None, again=False)
+            return list(map(Blob.of_key, tx.values("list_referenced_blobs", (), str)))
 
     def require_empty(self) -> None:
         """Check that it is missing, or an empty file."""

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from mainspring.domain.errors import ConfigError, DefinitionError, ValueRefusedError
 from mainspring.domain.failures.classifier import FailureKind, classify
+from mainspring.domain.values.codec import DEFAULT_LIMIT
 from mainspring.engine.attempts.executor import AttemptExecutor
 from mainspring.engine.attempts.step_context import AttemptClosed, idempotency_key
 from mainspring.engine.attempts.transaction import Tx
@@ -93,7 +94,7 @@ def test_step_that_raises_rolls_back(path, database):
     assert call(database, pay, 5)["amount"] == 5
 
 
-@pytest.mark.parametrize("value", [float("nan"), object(), "x" * 300_000, {1: 2, "1": 3}])
+@pytest.mark.parametrize("value", [float("nan"), object(), "x" * DEFAULT_LIMIT, {1: 2, "1": 3}], ids=range(4))
 def test_result_that_cannot_be_saved_rolls_back_and_is_permanent(path, database, value):
     """Not "done, and refused": the effect is not done either."""
 

@@ -36,6 +36,7 @@ from mainspring.domain.triggers.trigger_source import TriggerTopic
 from mainspring.store.commands import (
     alerts,
     automations,
+    blobs,
     bulk_operations,
     effects,
     exec_runs,
@@ -413,6 +414,7 @@ COMMANDS: list[Any] = [
     triggers.ReplayDelivery(id="d1", delivery="kept"),
     triggers.ReleaseSourceKey(trigger="a/hook", key="done"),
     triggers.ReportConsumer("a/hook", 5, None, None),
+    blobs.SweepBlobs(open_from=2, before=1),
     automations.ApplyRetention(
         succeeded_before=2**62, failed_before=None, cancelled_before=None, events_before=None, rollups_before=None
     ),

@@ -206,10 +206,10 @@ async def test_body_has_a_limit_of_the_listener_and_one_of_its_webhook(tmp_path)
 
 async def test_body_that_could_not_be_stored_is_rejected(tmp_path):
     """What a run is given is a value of the store: a listener that takes more would only let it fail later."""
-    async with world(tmp_path, max_body=1024 * 1024) as w:
+    async with world(tmp_path, max_body=2 * DEFAULT_LIMIT) as w:
         answer = await w.ask("/orders", Request(b'{"id": "1", "x": "' + b"x" * DEFAULT_LIMIT + b'"}', TOKEN))
         assert (answer.status, answer.json["code"]) == (413, "too_large")
-        assert "262,144 bytes" in answer.json["detail"]
+        assert "67,108,864 bytes" in answer.json["detail"]
         assert "store.payload_max" in answer.json["detail"]
     async with world(tmp_path, max_body=1_000) as w:
         answer = await w.ask("/orders", Request(b'{"id": "1", "x": "' + b"x" * 1_000 + b'"}', TOKEN))

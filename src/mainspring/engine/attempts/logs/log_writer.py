@@ -143,7 +143,7 @@ class LogWriter:
             last_at=max(line.at for line in lines),
             lines=len(lines),
             size=size,
-            body=self._sealing.seal(pack_lines([line.data for line in lines])),
+            body=self._sealing.seal_inline(pack_lines([line.data for line in lines])),
         )
 
     def _drop(self, pending: _PendingLines) -> None:

@@ -18,6 +18,7 @@ from mainspring.domain.failures.verdict import Verdict
 from mainspring.domain.flags.flag import FlagAnswer
 from mainspring.domain.runs.measurement import StepRecord
 from mainspring.domain.secrets.secret_use import SecretRead
+from mainspring.domain.values.sealing import MAX_PAYLOAD_BYTES
 from mainspring.engine.attempts.isolation import MAIN_ALIAS
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement
 from mainspring.resources.lock_backends import LockAddress
@@ -27,7 +28,7 @@ from mainspring.store.commands.flags import AnswerFlag
 from mainspring.store.commands.results import LockGranted
 from mainspring.store.commands.targets import EnterTarget, LeaveTarget
 
-MAX_FRAME_BYTES = 64 * 1024 * 1024
+MAX_FRAME_BYTES = 2 * MAX_PAYLOAD_BYTES
 _LENGTH = struct.Struct(">I")
 _encode = msgspec.json.Encoder().encode
 M = TypeVar("M")

@@ -7,7 +7,7 @@ import msgspec
 from mainspring.domain.effects.effect import EarlierEffect, EffectRecord
 from mainspring.domain.states import SessionState
 from mainspring.store.schema.row import InsertedRow, RowType
-from mainspring.store.schema.table import Reference, TableSchema, blob, integer, text
+from mainspring.store.schema.table import Reference, TableSchema, integer, text, value
 
 TABLE: Final = TableSchema(
     "effects",
@@ -22,8 +22,8 @@ TABLE: Final = TableSchema(
         integer("within_ms", null=True),
         text("recovery"),
         text("identity_hash"),
-        blob("identity"),
-        blob("result", null=True),
+        value("identity"),
+        value("result", null=True),
         text("refused", null=True),
         text("note", null=True),
         text("decided_by", null=True),

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from mainspring.store.schema.row import RowType
-from mainspring.store.schema.table import TableSchema, blob, integer, text
+from mainspring.store.schema.table import TableSchema, integer, text, value
 
 TABLE: Final = TableSchema(
     "events",
@@ -14,7 +14,7 @@ TABLE: Final = TableSchema(
         text("id"),
         text("name"),
         text("key", null=True),
-        blob("data"),
+        value("data"),
         integer("at"),
         integer("keep_until"),
         integer("woken"),

@@ -4,7 +4,7 @@ from typing import Final
 
 from mainspring.domain.runs.journal import Fact
 from mainspring.store.schema.row import RowType
-from mainspring.store.schema.table import TableSchema, blob, integer, text
+from mainspring.store.schema.table import TableSchema, blob, integer, text, value
 
 TABLE: Final = TableSchema(
     "inbox",
@@ -14,7 +14,7 @@ TABLE: Final = TableSchema(
         text("kind"),
         text("name"),
         text("ident", null=True),
-        blob("payload", null=True),
+        value("payload", null=True),
         blob("failure", null=True),
         text("source", null=True),
         integer("at"),

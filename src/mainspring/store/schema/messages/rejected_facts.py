@@ -6,7 +6,7 @@ import msgspec
 
 from mainspring.domain.runs.journal import Fact, RejectedFact
 from mainspring.store.schema.row import RowType
-from mainspring.store.schema.table import TableSchema, blob, integer, text
+from mainspring.store.schema.table import TableSchema, blob, integer, text, value
 
 TABLE: Final = TableSchema(
     "rejected_facts",
@@ -16,7 +16,7 @@ TABLE: Final = TableSchema(
         text("kind"),
         text("name"),
         text("ident", null=True),
-        blob("payload", null=True),
+        value("payload", null=True),
         text("source", null=True),
         integer("at"),
         blob("failure"),

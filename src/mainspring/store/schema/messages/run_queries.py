@@ -3,7 +3,7 @@
 from typing import Final
 
 from mainspring.store.schema.row import RowType
-from mainspring.store.schema.table import TableSchema, blob, integer, text
+from mainspring.store.schema.table import TableSchema, blob, integer, text, value
 from mainspring.store.views import OpenQuery, QueryView
 
 TABLE: Final = TableSchema(
@@ -12,11 +12,11 @@ TABLE: Final = TableSchema(
         text("id"),
         text("run"),
         text("name"),
-        blob("input"),
+        value("input"),
         integer("until_at"),
         integer("session", null=True),
         integer("answered_at", null=True),
-        blob("result", null=True),
+        value("result", null=True),
         blob("failure", null=True),
     ),
     keys=(("id",),),

@@ -3,7 +3,7 @@
 from typing import Final
 
 from mainspring.store.schema.row import RowType
-from mainspring.store.schema.table import TableSchema, blob, integer, text
+from mainspring.store.schema.table import TableSchema, blob, integer, text, value
 from mainspring.store.views import UpdateView
 
 TABLE: Final = TableSchema(
@@ -20,7 +20,7 @@ TABLE: Final = TableSchema(
         text("ident", null=True),
         integer("requested_at"),
         integer("replied_at", null=True),
-        blob("result", null=True),
+        value("result", null=True),
         blob("failure", null=True),
         integer("superseded", null=True),
     ),

@@ -3,7 +3,7 @@
 from typing import Final
 
 from mainspring.store.schema.row import RowType
-from mainspring.store.schema.table import TableSchema, blob, integer, text
+from mainspring.store.schema.table import TableSchema, integer, text, value
 from mainspring.store.views import WaitView
 
 TABLE: Final = TableSchema(
@@ -18,7 +18,7 @@ TABLE: Final = TableSchema(
         text("match_hash", null=True),
         integer("since_at", null=True),
         integer("until_at", null=True),
-        blob("question", null=True),
+        value("question", null=True),
         integer("filled"),
         integer("opened_at"),
         text("schema", null=True),

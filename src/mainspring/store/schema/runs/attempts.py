@@ -6,7 +6,7 @@ import msgspec
 
 from mainspring.domain.runs.journal import AttemptRecord
 from mainspring.store.schema.row import RowType
-from mainspring.store.schema.table import TableSchema, blob, integer, text
+from mainspring.store.schema.table import TableSchema, blob, integer, text, value
 
 TABLE: Final = TableSchema(
     "attempts",
@@ -21,7 +21,7 @@ TABLE: Final = TableSchema(
         integer("claim"),
         blob("failure", null=True),
         text("undo", null=True),
-        blob("input", null=True),
+        value("input", null=True),
         integer("started_at"),
         integer("ended_at", null=True),
         integer("next_at", null=True),

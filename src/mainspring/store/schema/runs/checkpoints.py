@@ -6,7 +6,7 @@ import msgspec
 
 from mainspring.domain.runs.journal import Checkpoint
 from mainspring.store.schema.row import RowType
-from mainspring.store.schema.table import TableSchema, blob, integer, text
+from mainspring.store.schema.table import TableSchema, integer, text, value
 
 TABLE: Final = TableSchema(
     "checkpoints",
@@ -14,7 +14,7 @@ TABLE: Final = TableSchema(
         text("run"),
         text("ident"),
         integer("claim"),
-        blob("value", null=True),
+        value("value", null=True),
         integer("done", null=True),
         integer("total", null=True),
         integer("at"),

@@ -8,7 +8,7 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.store.schema.row import RowType
-from mainspring.store.schema.table import TableSchema, blob, integer, text
+from mainspring.store.schema.table import TableSchema, blob, integer, text, value
 
 TABLE: Final = TableSchema(
     "journal",
@@ -25,8 +25,8 @@ TABLE: Final = TableSchema(
         integer("generation"),
         integer("superseded", null=True),
         integer("claim"),
-        blob("input", null=True),
-        blob("output", null=True),
+        value("input", null=True),
+        value("output", null=True),
         blob("failure", null=True),
         text("undo", null=True),
         integer("started_at"),

@@ -8,7 +8,7 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.states import RunState
 from mainspring.store.commands.runs import ClaimedRun
 from mainspring.store.schema.row import InsertedRow, RowType
-from mainspring.store.schema.table import Reference, TableSchema, blob, integer, text
+from mainspring.store.schema.table import Reference, TableSchema, blob, integer, text, value
 from mainspring.store.views import RunRow, RunView
 
 TABLE: Final = TableSchema(
@@ -54,15 +54,15 @@ TABLE: Final = TableSchema(
         text("clock_steps", null=True),
         integer("output_size", null=True),
         text("codec"),
-        blob("input"),
-        blob("result", null=True),
+        value("input"),
+        value("result", null=True),
         blob("failure", null=True),
         text("failed_ident", null=True),
         blob("waiting_for", null=True),
         blob("detail", null=True),
-        blob("published", null=True),
+        value("published", null=True),
         blob("progress", null=True),
-        blob("tags", null=True),
+        value("tags", null=True),
         text("trigger"),
         text("run_key", null=True),
         text("schedule", null=True, refers_to=Reference.SCHEDULE),

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from mainspring.store.schema.row import RowType
-from mainspring.store.schema.table import Reference, TableSchema, blob, integer, text
+from mainspring.store.schema.table import Reference, TableSchema, integer, text, value
 from mainspring.store.trigger_views import DeliveryRow, DeliveryView
 
 TABLE: Final = TableSchema(
@@ -22,9 +22,9 @@ TABLE: Final = TableSchema(
         text("filter_sessions", null=True),
         text("name"),
         text("body_hash", null=True),
-        blob("body", null=True),
-        blob("data", null=True),
-        blob("headers", null=True),
+        value("body", null=True),
+        value("data", null=True),
+        value("headers", null=True),
         text("source", null=True),
         text("by_key"),
         text("verified", null=True),

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from mainspring.store.schema.table import TableSchema, blob, integer, text
+from mainspring.store.schema.table import TableSchema, integer, text, value
 
 TABLE: Final = TableSchema(
     "outbox",
@@ -12,9 +12,9 @@ TABLE: Final = TableSchema(
         text("queue"),
         text("state"),
         text("key", null=True),
-        blob("body"),
+        value("body"),
         integer("is_raw"),
-        blob("headers", null=True),
+        value("headers", null=True),
         text("run"),
         text("ident"),
         integer("made_at"),

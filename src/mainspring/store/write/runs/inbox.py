@@ -6,7 +6,7 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import FactKind
 from mainspring.domain.states import RunState
 from mainspring.domain.values.plain_json import format_iso
-from mainspring.domain.values.sealing import PLAIN_SEALING, split_sealed
+from mainspring.domain.values.sealing import PLAIN_SEALING, codec_of
 from mainspring.store.commands.inbox import DeliverFact
 from mainspring.store.commands.results import DONE, CommandDone, Refused
 from mainspring.store.schema.runs.runs import ENDED_CHILD
@@ -73,8 +73,7 @@ def _find_question(tx: Transaction, run: str, ident: str | None) -> str | Refuse
 
 def is_readable(payload: bytes, codec: str) -> bool:
     """Tell whether a worker of a run with this codec can read the value. A run that started plain may get sealed ones."""
-    sealed = split_sealed(payload)
-    return codec == PLAIN_SEALING.id or (sealed is not None and sealed.codec == codec)
+    return codec in (PLAIN_SEALING.id, codec_of(payload))
 
 
 def insert_fact_once(

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from mainspring.domain.text.phrases import format_bytes
-from mainspring.domain.values.sealing import split_sealed
+from mainspring.domain.values.sealing import find_reference, split_sealed
 from mainspring.insight.text.formatting import escape_text
 from mainspring.insight.text.hidden_values import hide_in_value
 
@@ -29,6 +29,10 @@ def build_value(name: str, data: bytes | None) -> ValueView | None:
     """Return a value for display; None = there is none."""
     if data is None:
         return None
+    reference = find_reference(data)
+    if reference is not None:
+        size = format_bytes(reference.blob.size)
+        return ValueView(name, "", size, f"stored by reference: {size}; the command line and the API have it")
     size = format_bytes(len(data))
     sealed = split_sealed(data)
     if sealed is not None:

@@ -1,0 +1,144 @@
+"""Blobs: the bytes of large values, stored beside the database. A column then holds a reference in their place.
+
+Role: the form of a reference, and what a place for blobs must do. The address of a blob is the SHA-256 of its stored bytes. Its day is the
+day (of UTC) on which it was put. Each day is stored apart, so that a blob which is about to be deleted is never used again: a put
+of today writes today's copy. Invariants: a blob is durable before the commit that names it; a commit that names a blob of an day that the
+store has closed, and which no row holds, is refused. See docs/adr/0049-large-values-by-reference.md.
+"""
+
+import hashlib
+from collections.abc import Callable, Collection
+from typing import Protocol, Self
+
+import msgspec
+
+from mainspring.domain.errors import BlobMissingError
+from mainspring.domain.text.lazy_pattern import lazy_pattern
+from mainspring.domain.values.codec import DEFAULT_THRESHOLD
+
+DAY_MS = 86_400_000
+PREFIX = b"\x00@"
+"""Neither JSON nor the value of a codec begins like this. The triggers of the databases find references by it."""
+
+_KEY = lazy_pattern(r"([0-9]{8})([0-9a-f]{64})([0-9]{12})")
+_KEY_LENGTH = 8 + 64 + 12
+_LAST_DAY = 99_999_999
+
+
+class Blob(msgspec.Struct, frozen=True):
+    """One blob: the day of its put, counted from 1970; SHA-256 of its bytes in hex; its size in bytes."""
+
+    day: int
+    address: str
+    size: int
+
+    @property
+    def key(self) -> str:
+        """Its key in the tables of the store. Keys are in the order of days."""
+        return f"{self.day:08d}{self.address}{self.size:012d}"
+
+    @classmethod
+    def of_key(cls, key: str) -> Self:
+        """Return the blob of a key. Raises ValueError: it is none."""
+        parts = _KEY.fullmatch(key)
+        if parts is None:
+            raise ValueError(f"{key!r} is no key of a blob")
+        return cls(int(parts[1]), parts[2], int(parts[3]))
+
+
+class BlobReference(msgspec.Struct, frozen=True):
+    """The stored form of a large value: its blob, and the sealed digest of its JSON."""
+
+    blob: Blob
+    digest: bytes
+
+    def encode(self) -> bytes:
+        """Return the bytes for the column. The triggers of the databases find the key after the prefix."""
+        return PREFIX + self.blob.key.encode("ascii") + self.digest
+
+
+class BlobContents(Protocol):
+    """A place for the bytes of blobs. Every method may be called from any thread."""
+
+    place: str
+    """The location, for people."""
+
+    def put(self, blob: Blob, data: bytes) -> None:
+        """Store a blob; it is durable when this returns. Raises CodecUnavailableError: the place cannot store it now."""
+        ...
+
+    def get(self, blob: Blob) -> bytes | None:
+        """Return the bytes of a blob, None if there is none. Raises CodecUnavailableError: the place does not answer."""
+        ...
+
+    def days(self) -> list[int]:
+        """Return the days that have blobs, in order."""
+        ...
+
+    def sizes(self, day: int) -> dict[str, int]:
+        """Return the blobs of a day: stored bytes by address."""
+        ...
+
+    def clear(self, day: int, keep: Collection[str]) -> int:
+        """Delete the blobs of a closed day except those of the addresses `keep`; return how many."""
+        ...
+
+    def close(self) -> None:
+        """Free connections; a later call opens them again."""
+        ...
+
+
+class LargeValues:
+    """Puts large values among the blobs and gets them back. `threshold` in stored bytes; `now` in milliseconds since 1970."""
+
+    def __init__(self, contents: BlobContents, now: Callable[[], int], threshold: int = DEFAULT_THRESHOLD) -> None:
+        self.contents = contents
+        self.threshold = threshold
+        self._now = now
+
+    def put(self, sealed: bytes, digest: bytes) -> bytes:
+        """Store a sealed value; return the reference for its column. Raises CodecUnavailableError: it cannot be stored now."""
+        blob = Blob(day_at(self._now()), address_of(sealed), len(sealed))
+        self.contents.put(blob, sealed)
+        return BlobReference(blob, digest).encode()
+
+    def get(self, reference: BlobReference) -> bytes:
+        """Return the sealed value of a reference.
+
+        Raises:
+            BlobMissingError: its blob is absent or damaged.
+            CodecUnavailableError: the place of the blobs does not answer.
+        """
+        data = self.contents.get(reference.blob)
+        if data is None or address_of(data) != reference.blob.address:
+            state = "is absent" if data is None else "is damaged"
+            raise BlobMissingError(
+                f"blob {reference.blob.address} of a large value ({reference.blob.size:,} bytes) {state}\nin {self.contents.place}",
+                hint=f"Restore it from a backup of {self.contents.place}, then continue the run: mainspring runs retry RUN.",
+            )
+        return data
+
+
+def parse_reference(data: bytes) -> BlobReference | None:
+    """Return the reference that a column holds, None if it holds the value itself."""
+    if data[:2] != PREFIX:
+        return None
+    end = len(PREFIX) + _KEY_LENGTH
+    key = data[len(PREFIX) : end].decode("ascii", "replace")
+    return BlobReference(Blob.of_key(key), data[end:]) if _KEY.fullmatch(key) else None
+
+
+def is_reference_to(stored: bytes, data: bytes) -> bool:
+    """Return whether `stored` is a reference, with its digest opened, to a value whose JSON is `data`: none of its bytes are read."""
+    reference = parse_reference(stored)
+    return reference is not None and reference.digest == hashlib.sha256(data).hexdigest().encode()
+
+
+def address_of(data: bytes) -> str:
+    """Return the address of a blob with these bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def day_at(now: int) -> int:
+    """Return the day of an instant in milliseconds since 1970."""
+    return min(max(0, now // DAY_MS), _LAST_DAY)

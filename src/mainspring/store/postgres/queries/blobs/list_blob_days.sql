@@ -1,0 +1,1 @@
+select distinct day from blob_contents order by day

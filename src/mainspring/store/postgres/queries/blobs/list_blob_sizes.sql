@@ -1,0 +1,1 @@
+select address, length(data) from blob_contents where day = ?

@@ -1,0 +1,1 @@
+select data from blob_contents where day = ? and address = ?

@@ -1,0 +1,1 @@
+select blob from blobs where blob >= ? and blob < ?

@@ -1,0 +1,1 @@
+update blobs set unreferenced_at = ? where unreferenced_at = 0

@@ -1,0 +1,1 @@
+select cast(value as bigint) from meta where key = 'blobs.open_from'

@@ -1,0 +1,9 @@
+"""Handlers of the commands in `store/commands/blobs.py`."""
+
+from typing import Final
+
+from mainspring.store.commands.blobs import SweepBlobs
+from mainspring.store.transaction import HandlerTable
+from mainspring.store.write import blobs
+
+HANDLERS: Final[HandlerTable] = dict((SweepBlobs.answered_by(blobs.sweep_blobs),))

@@ -1,0 +1,130 @@
+"""Blobs of large values: the triggers count every reference, and a sweep forgets only what no column refers to."""
+
+import pytest
+
+from mainspring.domain.errors import StoreError
+from mainspring.domain.values.blob import DAY_MS, Blob, BlobReference, day_at
+from mainspring.store.commands.automations import ApplyRetention
+from mainspring.store.commands.blobs import SweepBlobs
+from mainspring.store.schema.table import ColumnType, load_tables
+from tests.contract.store.process import finish
+
+HOUR_MS = 3_600_000
+VALUE_COLUMNS = [(table, column) for table in load_tables() for column in table.columns if column.holds_values]
+
+
+def reference(clock, number=1, day=None):
+    """A reference to a blob of today."""
+    blob = Blob(day_at(clock.now()) if day is None else day, f"{number:064x}", 300_000)
+    return BlobReference(blob, b"digest").encode()
+
+
+def blobs(store):
+    """All known blobs, as (number, without reference since)."""
+    found = rows(store, "select blob, unreferenced_at from blobs")
+    return sorted((number_of(key), at) for key, at in found)
+
+
+def rows(store, text):
+    store.tamper("select 1")  # names the schema
+    return [tuple(row) for row in store.database.connection.execute(text).fetchall()]
+
+
+def holders(store):
+    return [
+        (holder, number_of(key)) for holder, key in rows(store, "select holder, blob from blob_references order by 1")
+    ]
+
+
+def number_of(key):
+    return int(Blob.of_key(key).address, 16)
+
+
+def sweep(store, clock, days=0):
+    """Sweep as if `days` had passed, with a grace of a day."""
+    clock.forward(days * DAY_MS)
+    return store.do(SweepBlobs(day_at(clock.now()) - 1, clock.now() - DAY_MS)).number
+
+
+@pytest.mark.parametrize(("table", "column"), VALUE_COLUMNS, ids=lambda part: part.name)
+def test_every_column_of_values_is_counted(store, clock, table, column):
+    """A reference is counted when it is inserted, changed and deleted, whatever statement does it."""
+
+    def literal(value):
+        if isinstance(value, bytes):
+            hexed = value.hex()
+            return f"x'{hexed}'" if "sqlite" in type(store).__name__.lower() else f"'\\x{hexed}'::bytea"
+        return str(value) if isinstance(value, int) else f"'{value}'"
+
+    samples = {ColumnType.TEXT: "7", ColumnType.INTEGER: 7, ColumnType.BLOB: b"{}"}
+    values = {c.name: samples[c.type] for c in table.columns if not c.is_nullable} | {column.name: reference(clock)}
+    names, listed = ", ".join(values), ", ".join(map(literal, values.values()))
+    store.tamper(f"insert into {table.name} ({names}) values ({listed})")
+    ((holder, number),) = holders(store)
+    assert holder.startswith(f"{table.name}.{column.name}:")
+    assert number == 1
+    store.tamper(f"update {table.name} set {column.name} = {literal(reference(clock, 2))}")
+    assert holders(store) == [(holder, 2)]
+    assert blobs(store) == [(1, 0), (2, None)]
+    store.tamper(f"update {table.name} set {column.name} = {literal(b'{}')}")
+    assert holders(store) == []
+    store.tamper(f"update {table.name} set {column.name} = {literal(reference(clock, 1))}")
+    assert blobs(store) == [(1, None), (2, 0)]
+    store.tamper(f"delete from {table.name}")
+    assert holders(store) == []
+    assert blobs(store) == [(1, 0), (2, 0)]
+
+
+def test_blob_is_forgotten_a_day_after_its_last_reference(store, clock):
+    """While one column refers to it, it stays, whatever else refers to it no more."""
+    store.start(input=reference(clock))
+    store.start(input=reference(clock))
+    first, second = store.claim().runs
+    assert holders(store) == [(f"runs.input:{run.id}", 1) for run in (first, second)]
+    finish_all(store, first)
+    assert sweep(store, clock, days=3) == 0
+    assert blobs(store) == [(1, None)]
+    finish_all(store, second)
+    assert sweep(store, clock) == 0
+    clock.forward(DAY_MS)
+    assert sweep(store, clock) == 0
+    clock.forward(1)
+    assert sweep(store, clock) == 1
+    assert blobs(store) == []
+
+
+def finish_all(store, run):
+    """End a run and delete its row."""
+    store.do(finish(run))
+    ends = store.clock.now() + 1
+    store.do(ApplyRetention(ends, ends, ends, None, None))
+
+
+def test_new_reference_to_a_blob_of_a_closed_day_is_refused(store, clock):
+    """Its bytes may be gone: the commit fails, and what was to be written is not."""
+    old = reference(clock)
+    sweep(store, clock, days=2)
+    refused = store.start(input=old)
+    assert isinstance(refused, StoreError), refused
+    assert "blob_of_closed_day" in str(refused)
+    assert blobs(store) == holders(store) == []
+    assert store.start(input=reference(clock)).created
+
+
+def test_blob_of_a_closed_day_may_be_copied_while_a_column_refers_to_it(store, clock):
+    """As a fork does with an inherited outcome, or the end of a child with its result."""
+    old = reference(clock)
+    store.start(input=old)
+    sweep(store, clock, days=9)
+    assert store.start(input=old).created
+    assert blobs(store) == [(1, None)]
+
+
+def test_closed_days_are_never_opened_again(store, clock):
+    """A process whose clock is behind closes nothing and opens nothing."""
+    sweep(store, clock, days=9)
+    old = reference(clock, day=day_at(clock.now()) - 2)
+    store.do(SweepBlobs(1, 0))
+    refused = store.start(input=old)
+    assert isinstance(refused, StoreError), refused
+    assert "blob_of_closed_day" in str(refused)
