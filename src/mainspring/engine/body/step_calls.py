@@ -93,7 +93,12 @@ class StepCaller:
         was: str | Sequence[str] | None = None,
         **unknown: Never,
     ) -> "StepCaller":
-        """Return a caller with these options for its steps and children.
+        """Return a caller with these options for its steps and children: `run.options(timeout="30s").step(...)`.
+
+        `key` = identity of the step, for calls of one function in a loop. `timeout` = limit of an attempt. `retry` = attempts and waits.
+        `undo(*args, result=)` = called by a rollback. `name` = instead of that of the function. `delivery` and `isolate`: as in the table
+        of options. `queue` and `tag`: the step becomes a run of its own that another worker may take. `run_key` and `close` are for
+        children. `was` = former names of the step.
 
         Raises:
             OptionError: a value cannot be used. The call of a step or child raises it if an option does not apply to it.
@@ -128,6 +133,9 @@ class StepCaller:
     def step(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]: ...
     def step(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         """Request one durable step; await it for the function's result.
+
+        `fn` is any function of a module, `def` or `async def`, with its own arguments. The step starts when its coroutine is awaited.
+        Several run at once in `asyncio.gather`.
 
         Raises (at the call): ArgumentError, ValueRefusedError. Raises (when awaited): StepFailed after the last attempt failed.
         """
