@@ -9,8 +9,9 @@ F = TypeVar("F", bound=Callable[..., object])
 
 
 class Example(NamedTuple):
-    """One example: the names that it documents, its sentence, and its code."""
+    """One example: its test, the names that it documents, its sentence, and its code."""
 
+    test: str
     names: tuple[str, ...]
     title: str
     code: str
@@ -26,7 +27,7 @@ def documents(*names: str, uses: Sequence[Callable[..., Any]] = ()) -> Callable[
     def mark(test: F) -> F:
         parts = [textwrap.dedent(inspect.getsource(inspect.unwrap(function))).strip() for function in uses]
         code = "\n\n".join([*parts, read_body(test)])
-        EXAMPLES.append(Example(names, (inspect.getdoc(test) or "").partition("\n")[0], code))
+        EXAMPLES.append(Example(test.__name__, names, (inspect.getdoc(test) or "").partition("\n")[0], code))
         return test
 
     return mark
