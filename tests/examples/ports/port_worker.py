@@ -31,14 +31,14 @@ def make_hanging(function: Callable[..., Any], mark: Path, call: int) -> Callabl
     numbers = itertools.count(1)
 
     @functools.wraps(function)
-    def act_and_hang(*args: Any, **kwargs: Any) -> Any:
+    def call_and_hang(*args: Any, **kwargs: Any) -> Any:
         result = function(*args, **kwargs)
         if next(numbers) >= call:
             mark.touch()
             threading.Event().wait()
         return result
 
-    return act_and_hang
+    return call_and_hang
 
 
 def hang_after_effect(samples: dict[str, ModuleType], place: str) -> None:

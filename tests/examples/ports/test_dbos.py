@@ -19,8 +19,9 @@ def test_samples_survive_the_death_of_their_worker(world: PortWorld) -> None:
     documents = app.start_sync(document_ingestion.document_ingestion, DOCUMENTS)
     reminded = app.start_sync(reminder.reminder, "ana", days=2 / 86_400)
     approved, refused = (app.start_sync(agent_inbox.agent_inbox, task) for task in ("ticket 7", "ticket 8"))
-    reports = [app.start_sync(tenant_queue.tenant_report, "acme", request) for request in ("R1", "R2", "R1")]
     world.start_worker("dbos", *HANGING)
+    world.wait_until((world.folder / "ready").exists, "the start of the worker")
+    reports = [app.start_sync(tenant_queue.tenant_report, "acme", request) for request in ("R1", "R2", "R1")]
     world.wait_for_hangs(*HANGING)
     world.wait_for_waits(declined, approved, refused)
     assert "mail confirmation to ana" in world.read_ledger()
