@@ -55,8 +55,9 @@ assert ms.App("state.db").run(double, 21) == 42
 | `async with app.running():` | works in this program. Without it, run a worker: `mainspring up`. |
 | `isolate="thread"` | A function inside of a function cannot be imported by a child process. |
 
-A test runs each example. Errors without a prefix are built into Python, or are on the page of [errors](errors.md). \
-A duration is text such as `"30s"`, `"15m"` or `"7d"`, a number of seconds, or a `timedelta`.
+A test runs each example. Errors without `ms.` are built into Python or defined in `mainspring.domain`; [errors](errors.md) \
+explains each code. A duration is text such as `"30s"`, `"15m"` or `"7d"`, a number of seconds, or a `timedelta`. \
+[Actions](../how-to/actions.md) have pages of their own.
 """
 
 
@@ -246,7 +247,7 @@ def _signature(name: str, value: Any) -> str:
     """Return the signature, as its author wrote it."""
     if isinstance(value, property):
         returns = _function_of(value.fget).returns
-        return f"{name} -> {'' if returns is None else ast.unparse(returns)}"
+        return f"{name} -> {'' if returns is None else ast.unparse(returns)}".replace("'", "")
     if inspect.isclass(value):
         if name in NOT_CONSTRUCTED or issubclass(value, Enum):
             return ""
@@ -283,7 +284,9 @@ def _call(name: str, call: Any) -> str:
     written = ast.unparse(arguments)
     module = inspect.getmodule(inspect.unwrap(call))
     written = CONSTANT.sub(lambda constant: f"={_constant(getattr(module, constant[1]))}", written)
-    returns = "" if node.returns is None or node.name == "__init__" else f" -> {ast.unparse(node.returns)}"
+    returns = (
+        "" if node.returns is None or node.name == "__init__" else f" -> {ast.unparse(node.returns)}".replace("'", "")
+    )
     is_context = any("asynccontextmanager" in ast.unparse(decorator) for decorator in node.decorator_list)
     is_async = isinstance(node, ast.AsyncFunctionDef) and not is_context
     return _join(f"{'await ' if is_async else ''}{name}", _split(written), returns)

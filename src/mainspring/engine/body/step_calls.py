@@ -137,7 +137,12 @@ class StepCaller:
         `fn` is any function of a module, `def` or `async def`, with its own arguments. The step starts when its coroutine is awaited.
         Several run at once in `asyncio.gather`.
 
-        Raises (at the call): ArgumentError, ValueRefusedError. Raises (when awaited): StepFailed after the last attempt failed.
+        Raises (at the call):
+            ArgumentError, ValueRefusedError: the arguments do not fit the function, or cannot be saved.
+            OptionError: an option of `run.options` does not apply to a step.
+
+        Raises (when awaited):
+            StepFailed: the last attempt failed.
         """
         live, signature, own = _resolve_step(fn)
         plan = own
@@ -186,7 +191,16 @@ class StepCaller:
     def child(self, automation: Automation | str, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         """Request another automation as a child of this run; await it for its result.
 
-        Raises (when awaited): StepFailed if the child ends without success.
+        `automation` = a task, a workflow or a script, or its name. If this run fails, is cancelled, or no longer awaits the child, the child
+        is cancelled. With `run.options(close="keep")` it continues.
+
+        Raises (at the call):
+            ArgumentError, ValueRefusedError: the arguments do not fit the automation, or cannot be saved.
+            UnknownNameError: no automation of that name is loaded.
+            OptionError: an option of `run.options` does not apply to a child.
+
+        Raises (when awaited):
+            StepFailed: the child ended without success.
         """
         body = self._body
         body.refuse_if_stopped()
@@ -212,7 +226,13 @@ class StepCaller:
     def start(self, automation: Automation | str, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, StartedRun]:
         """Request another automation as a run of its own; await it for its id. This run waits for the start, not for the end.
 
-        Raises (when awaited): StepFailed if the run is refused.
+        Raises (at the call):
+            ArgumentError, ValueRefusedError: the arguments do not fit the automation, or cannot be saved.
+            UnknownNameError: no automation of that name is loaded.
+            OptionError: an option of `run.options` does not apply to a run of its own.
+
+        Raises (when awaited):
+            StepFailed: the run was refused.
         """
         body = self._body
         body.refuse_if_stopped()
@@ -294,8 +314,12 @@ class StepCaller:
     ) -> Coroutine[Any, Any, Any]:
         """Request one step per item, at most `concurrency` at a time; await it for the results in the order of the items.
 
-        on_error "stop": the first failure cancels the rest and is raised. "collect": a failed item's result is an `ItemFailed`.
-        `spread`: each item is a child run that any worker may take.
+        `fn` gets one item. `on_error="stop"`: the first failure cancels the rest and is raised. "collect": the result of a failed item is
+        an `ItemFailed`. `spread`: each item is a child run that any worker may take.
+
+        Raises (when awaited):
+            ItemFailed: an item failed, with "stop". It is a StepFailed that names the item.
+            ValueRefusedError: an item cannot be saved.
         """
         reject_unknown_options("run.map", StepCaller.map, unknown)
         body = self._body
