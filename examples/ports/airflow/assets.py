@@ -1,6 +1,8 @@
 """Airflow's assets: a producer updates two tables, and a consumer starts when both are new.
 
-mainspring auto graph -m examples/ports/airflow/assets.py
+Try it:
+
+    mainspring auto graph -m examples/ports/airflow/assets.py
 """
 
 from pathlib import Path

@@ -1,6 +1,8 @@
 """Airflow's branching sample: a condition chooses the tasks. Here it is an `if`, and the join is the next line.
 
-mainspring run branching -m examples/ports/airflow/branching.py rows=12
+Try it:
+
+    mainspring run branching -m examples/ports/airflow/branching.py rows=12
 """
 
 from pathlib import Path

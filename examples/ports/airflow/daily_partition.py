@@ -1,6 +1,8 @@
 """Airflow's data intervals: each run has the day of its schedule, and a backfill starts runs for past days.
 
-mainspring auto backfill daily-partition --from 2026-11-01 --to 2026-11-04 -y
+Try it:
+
+    mainspring auto backfill daily-partition --from 2026-11-01 --to 2026-11-04 -y
 """
 
 from datetime import timedelta

@@ -1,6 +1,8 @@
 """Airflow's dynamic task mapping: `expand` over a list that is known only at run time, then a reduce.
 
-mainspring run dynamic-mapping -m examples/ports/airflow/dynamic_mapping.py count=5
+Try it:
+
+    mainspring run dynamic-mapping -m examples/ports/airflow/dynamic_mapping.py count=5
 """
 
 from pathlib import Path

@@ -1,6 +1,8 @@
 """Airflow's TaskFlow tutorial: extract, transform, load. Values are passed as results, where Airflow has XCom.
 
-mainspring run etl -m examples/ports/airflow/etl.py
+Try it:
+
+    mainspring run etl -m examples/ports/airflow/etl.py
 """
 
 from pathlib import Path

@@ -1,6 +1,8 @@
 """Airflow's file sensor in "reschedule" mode: wait for a file, hold no worker, then use it.
 
-mainspring run file-sensor -m examples/ports/airflow/file_sensor.py file=orders.csv every=60
+Try it:
+
+    mainspring run file-sensor -m examples/ports/airflow/file_sensor.py file=orders.csv every=60
 """
 
 import asyncio

@@ -1,6 +1,8 @@
 """Celery's first steps: `add.delay(2, 3).get()`. Here the result is typed, stored, and stays after a restart.
 
-mainspring run add -m examples/ports/celery/add.py x=2 y=3
+Try it:
+
+    mainspring run add -m examples/ports/celery/add.py x=2 y=3
 """
 
 import mainspring as ms

@@ -1,6 +1,8 @@
 """Celery beat: a periodic task. No second service is needed, and missed times are seen and alerted.
 
-mainspring auto next beat-report -m examples/ports/celery/beat.py
+Try it:
+
+    mainspring auto next beat-report -m examples/ports/celery/beat.py
 """
 
 from pathlib import Path

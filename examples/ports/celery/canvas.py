@@ -1,6 +1,8 @@
 """Celery's canvas: chain, group and chord. Here they are lines of a workflow, and no result backend joins them.
 
-mainspring run canvas -m examples/ports/celery/canvas.py numbers='[1, 2, 3]'
+Try it:
+
+    mainspring run canvas -m examples/ports/celery/canvas.py numbers='[1, 2, 3]'
 """
 
 import asyncio

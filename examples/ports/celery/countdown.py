@@ -1,6 +1,8 @@
 """Celery's `apply_async(countdown=..., expires=...)`: start a task later, and not too late. Waiting runs are rows of the store.
 
-mainspring run late-greeting -m examples/ports/celery/countdown.py name=ana
+Try it:
+
+    mainspring run late-greeting -m examples/ports/celery/countdown.py name=ana
 """
 
 from datetime import UTC, datetime, timedelta

@@ -1,6 +1,8 @@
 """Celery's `update_state(state="PROGRESS")` with `acks_late`: a long task reports its progress, and survives its worker.
 
-mainspring run import-rows -m examples/ports/celery/import_rows.py rows=100
+Try it:
+
+    mainspring run import-rows -m examples/ports/celery/import_rows.py rows=100
 """
 
 from pathlib import Path

@@ -1,6 +1,8 @@
 """Celery's `autoretry_for`, `retry_backoff` and `retry_kwargs`: a task that requests a flaky service.
 
-mainspring run retry-request -m examples/ports/celery/retry_request.py url=https://example.com/orders
+Try it:
+
+    mainspring run retry-request -m examples/ports/celery/retry_request.py url=https://example.com/orders
 """
 
 import mainspring as ms

@@ -1,7 +1,9 @@
 """DBOS's "agent inbox": an agent proposes an act, a person approves or refuses it in an inbox, and the agent continues.
 
-mainspring run agent-inbox -m examples/ports/dbos/agent_inbox.py task="close ticket 7"
-mainspring runs list --state waiting           (the inbox)
+Try it:
+
+    mainspring run agent-inbox -m examples/ports/dbos/agent_inbox.py task="close ticket 7"
+    mainspring runs list --state waiting           (the inbox)
 """
 
 from pathlib import Path

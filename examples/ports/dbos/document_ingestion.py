@@ -1,6 +1,8 @@
 """DBOS's "document ingestion": a queue works on many documents at once, each one a durable step, and the workflow adds up the results.
 
-mainspring run document-ingestion -m examples/ports/dbos/document_ingestion.py documents=@documents.json
+Try it:
+
+    mainspring run document-ingestion -m examples/ports/dbos/document_ingestion.py documents=@documents.json
 """
 
 from pathlib import Path

@@ -1,6 +1,8 @@
 """DBOS's "scheduled reminders": confirm now, remind after days. The sleep survives restarts.
 
-mainspring run reminder -m examples/ports/dbos/reminder.py address=ana@example.com days=3
+Try it:
+
+    mainspring run reminder -m examples/ports/dbos/reminder.py address=ana@example.com days=3
 """
 
 import asyncio

@@ -1,6 +1,8 @@
 """DBOS's "cron starter": a scheduled workflow watches a price, and sends one alert for each day.
 
-mainspring auto next stock-watch -m examples/ports/dbos/stock_watch.py
+Try it:
+
+    mainspring auto next stock-watch -m examples/ports/dbos/stock_watch.py
 """
 
 from pathlib import Path

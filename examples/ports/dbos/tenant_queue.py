@@ -1,6 +1,8 @@
 """DBOS's "fair queues": one tenant at a time has one running workflow, and a repeated request is deduplicated by its key.
 
-mainspring run tenant-report -m examples/ports/dbos/tenant_queue.py tenant=acme request=R1
+Try it:
+
+    mainspring run tenant-report -m examples/ports/dbos/tenant_queue.py tenant=acme request=R1
 """
 
 from pathlib import Path

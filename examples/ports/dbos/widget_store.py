@@ -1,7 +1,9 @@
 """DBOS's "widget store": a checkout reserves stock, waits for the payment of another service, and survives a crash at each line.
 
-mainspring run widget-store -m examples/ports/dbos/widget_store.py order=7
-mainspring runs signal @last payment '"paid"'          (in a second terminal)
+Try it:
+
+    mainspring run widget-store -m examples/ports/dbos/widget_store.py order=7
+    mainspring runs signal @last payment '"paid"'          (in a second terminal)
 """
 
 from pathlib import Path

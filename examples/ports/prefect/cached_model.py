@@ -1,6 +1,8 @@
 """Prefect's "task caching": an expensive task runs once for its cache key, and later runs get the stored result.
 
-mainspring run cached-model -m examples/ports/prefect/cached_model.py data=2026-11
+Try it:
+
+    mainspring run cached-model -m examples/ports/prefect/cached_model.py data=2026-11
 """
 
 from pathlib import Path

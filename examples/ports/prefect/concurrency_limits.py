@@ -1,6 +1,8 @@
 """Prefect's global concurrency limits: at most 2 tasks use the database at once, across all flows and machines.
 
-mainspring run limited-queries -m examples/ports/prefect/concurrency_limits.py count=4
+Try it:
+
+    mainspring run limited-queries -m examples/ports/prefect/concurrency_limits.py count=4
 """
 
 from pathlib import Path

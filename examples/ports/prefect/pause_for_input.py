@@ -1,7 +1,9 @@
 """Prefect's "pause for input": a flow stops for a typed form of a person, then resumes. Its process may end meanwhile.
 
-mainspring run pause-for-input -m examples/ports/prefect/pause_for_input.py
-mainspring runs signal @last form '{"name": "Ana", "cents": 900}'
+Try it:
+
+    mainspring run pause-for-input -m examples/ports/prefect/pause_for_input.py
+    mainspring runs signal @last form '{"name": "Ana", "cents": 900}'
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,8 @@
 """Prefect's "retries and mapping" sample: a flow maps a task over repositories, and flaky requests are retried.
 
-mainspring run repo-stars -m examples/ports/prefect/repo_stars.py repos='["core", "docs"]'
+Try it:
+
+    mainspring run repo-stars -m examples/ports/prefect/repo_stars.py repos='["core", "docs"]'
 """
 
 import mainspring as ms

@@ -1,6 +1,8 @@
 """Prefect's subflows: a parent flow calls child flows, some at once, and uses their results.
 
-mainspring run subflow-parent -m examples/ports/prefect/subflows.py regions='["eu", "us"]'
+Try it:
+
+    mainspring run subflow-parent -m examples/ports/prefect/subflows.py regions='["eu", "us"]'
 """
 
 import asyncio

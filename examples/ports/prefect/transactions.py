@@ -1,6 +1,8 @@
 """Prefect's transactions: several tasks succeed together, or their rollback hooks run.
 
-mainspring run release-transaction -m examples/ports/prefect/transactions.py version=7 check=fails
+Try it:
+
+    mainspring run release-transaction -m examples/ports/prefect/transactions.py version=7 check=fails
 """
 
 from pathlib import Path

@@ -1,7 +1,9 @@
 """Temporal's "expense": the workflow waits for a person. A query shows its state, and a timer refuses what no one answers.
 
-mainspring run expense-approval -m examples/ports/temporal/expense_approval.py expense=E1 cents=12000
-mainspring runs answer @last approve           (in a second terminal; or `reject`)
+Try it:
+
+    mainspring run expense-approval -m examples/ports/temporal/expense_approval.py expense=E1 cents=12000
+    mainspring runs answer @last approve           (in a second terminal; or `reject`)
 """
 
 from pathlib import Path

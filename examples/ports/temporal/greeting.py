@@ -1,6 +1,8 @@
 """Temporal's first sample, "hello activity": a workflow calls one activity. Here the activity is a step, a plain function.
 
-mainspring run greeting -m examples/ports/temporal/greeting.py name=Ana
+Try it:
+
+    mainspring run greeting -m examples/ports/temporal/greeting.py name=Ana
 """
 
 import mainspring as ms

@@ -1,6 +1,8 @@
 """Temporal's "money transfer": withdraw, deposit, and refund if the deposit fails for good.
 
-mainspring run money-transfer -m examples/ports/temporal/money_transfer.py source=ana target=bob cents=900 reference=T1
+Try it:
+
+    mainspring run money-transfer -m examples/ports/temporal/money_transfer.py source=ana target=bob cents=900 reference=T1
 """
 
 from pathlib import Path

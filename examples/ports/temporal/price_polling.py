@@ -1,6 +1,8 @@
 """Temporal's "infrequent polling": ask a service until it has an answer. Its sample fails an activity; here the workflow sleeps.
 
-mainspring run price-polling -m examples/ports/temporal/price_polling.py file=price.txt every=60
+Try it:
+
+    mainspring run price-polling -m examples/ports/temporal/price_polling.py file=price.txt every=60
 """
 
 import asyncio

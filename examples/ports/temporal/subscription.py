@@ -1,6 +1,8 @@
 """Temporal's "subscription": an endless workflow charges each period, until a signal cancels it. An update changes the price.
 
-mainspring run subscription -m examples/ports/temporal/subscription.py customer=ana cents=500 period=30d
+Try it:
+
+    mainspring run subscription -m examples/ports/temporal/subscription.py customer=ana cents=500 period=30d
 """
 
 from pathlib import Path

@@ -1,6 +1,8 @@
 """Temporal's "saga": book a car, a hotel and a flight. If one booking fails, compensate those before it, newest first.
 
-mainspring run trip-booking -m examples/ports/temporal/trip_booking.py trip=T1 flight=full
+Try it:
+
+    mainspring run trip-booking -m examples/ports/temporal/trip_booking.py trip=T1 flight=full
 """
 
 from pathlib import Path

@@ -191,8 +191,8 @@ class StepCaller:
     def child(self, automation: Automation | str, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         """Request another automation as a child of this run; await it for its result.
 
-        `automation` = a task, a workflow or a script, or its name. If this run fails, is cancelled, or no longer awaits the child, the child
-        is cancelled. With `run.options(close="keep")` it continues.
+        `automation` = a task, a workflow or a script, or its name. If this run fails, is cancelled, or no longer awaits the child, the
+        child is cancelled. With `run.options(close="keep")` it continues.
 
         Raises (at the call):
             ArgumentError, ValueRefusedError: the arguments do not fit the automation, or cannot be saved.
