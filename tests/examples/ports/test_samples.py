@@ -28,7 +28,7 @@ def test_page_lists_six_samples(peer: str) -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}-{file.stem}")
-def test_sample_loads_alone_and_its_command_exists(file: Path) -> None:
+def test_single_sample_loads_and_its_command_exists(file: Path) -> None:
     """Without a problem; the command names an automation of the file, and options that exist."""
     registry = Registry.load([file], file.parent)
     assert registry.problems == []
