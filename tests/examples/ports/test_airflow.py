@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from examples.ports.airflow import assets, branching, dynamic_mapping, etl, file_sensor
 from tests import warm_command_line
 from tests.examples.ports.port_world import TIMEOUT_S, PortWorld
@@ -12,6 +14,7 @@ BY_SCHEDULE = {"total 1236.70", f"load {(datetime.now(UTC) - timedelta(days=1)).
 DAYS = ["2026-10-31", "2026-11-01", "2026-11-02"]
 
 
+@pytest.mark.slow
 def test_samples_survive_the_death_of_their_worker(world: PortWorld) -> None:
     """Killed while steps have an unknown outcome and a run waits for a file: each effect counts once, and each run ends."""
     app = world.app

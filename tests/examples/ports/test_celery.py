@@ -1,11 +1,14 @@
 """The ports of Celery's samples, on each store, through a `kill -9` of the worker."""
 
+import pytest
+
 from examples.ports.celery import add, canvas, countdown, import_rows, retry_request
 from tests.examples.ports.port_world import TIMEOUT_S, PortWorld
 
 HANGING = ("canvas:square@2", "import_rows:write_row@4")
 
 
+@pytest.mark.slow
 def test_samples_survive_the_death_of_their_worker(world: PortWorld) -> None:
     """Killed within a chord and a long task, while a start is due later: each effect counts once, and each run ends."""
     app = world.app

@@ -10,6 +10,7 @@ HANGING = ("widget_store:dispatch", "document_ingestion:index_document@3", "tena
 DOCUMENTS = ["a.pdf", "bb.pdf", "ccc.pdf", "dddd.pdf", "broken.pdf"]
 
 
+@pytest.mark.slow
 def test_samples_survive_the_death_of_their_worker(world: PortWorld) -> None:
     """Killed while steps have an unknown outcome and other runs wait: each effect counts once, and each run ends."""
     app = world.app

@@ -17,6 +17,7 @@ from tests.examples.ports.port_world import TIMEOUT_S, PortWorld
 HANGING = ("subflows:load", "transactions:write_file")
 
 
+@pytest.mark.slow
 def test_samples_survive_the_death_of_their_worker(world: PortWorld) -> None:
     """Killed while steps have an unknown outcome and a run waits for a form: each effect counts once, and each run ends."""
     app = world.app

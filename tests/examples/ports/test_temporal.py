@@ -16,6 +16,7 @@ from tests.examples.ports.port_world import TIMEOUT_S, PortWorld
 HANGING = ("money_transfer:deposit", "trip_booking:book_flight")
 
 
+@pytest.mark.slow
 def test_samples_survive_the_death_of_their_worker(world: PortWorld) -> None:
     """Killed while steps have an unknown outcome and other runs wait: each effect counts once, and each run ends."""
     app = world.app
