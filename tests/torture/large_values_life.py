@@ -39,7 +39,7 @@ async def work(store_url: str, count: int) -> None:
     app = ms.App(store_url)
     free = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(number: int) -> None:
+    async def pass_value(number: int) -> None:
         async with free:
             handle = await app.start(passes, number)
             assert await handle.result(300) == _SIZE
@@ -47,7 +47,7 @@ async def work(store_url: str, count: int) -> None:
     async with app.running():
         async with asyncio.TaskGroup() as group:
             for number in range(count):
-                group.create_task(one(number))
+                group.create_task(pass_value(number))
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         store, large = await app.opened_store(), app.sealing.large
         assert large is not None

@@ -21,7 +21,7 @@ def test_many_large_values_need_little_memory_and_leave_nothing(request, tmp_pat
     environment = os.environ | {"PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run(words, capture_output=True, text=True, env=environment, timeout=850, check=False)
     assert done.returncode == 0, done.stderr[-3_000:]
-    figures = json.loads(done.stdout)
-    assert figures["before"] == 2 * COUNT  # as text, and as an argument
-    assert figures["after"] == 0
-    assert figures["memory"] < 200_000_000
+    end = json.loads(done.stdout)
+    assert end["before"] == 2 * COUNT  # as text, and as an argument
+    assert end["after"] == 0
+    assert end["memory"] < 200_000_000

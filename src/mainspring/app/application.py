@@ -82,7 +82,7 @@ _WARNED_WORKFLOWS: set[str] = set()
 
 
 class Starter(RunStarter):
-    """Starts runs with options that were given before."""
+    """Returned by `App.options`: it starts runs with these options."""
 
     def __init__(self, app: "App", options: StartOptions) -> None:
         self._app = app
@@ -93,7 +93,17 @@ class Starter(RunStarter):
 
 
 class App(RunStarter, StartsWithOptions[Starter], RunOperations):
-    """One store and the automations of this process. `tags` = tags of its worker, which then also runs what has such a `tag=`."""
+    """One store and the automations of this process: it starts and steers runs, and can run a worker.
+
+    `store` = a file, or the address of a PostgreSQL database. `registry` = the automations (default: all that this process declares).
+    `codec` = encrypts values. `classifier` = says which errors are transient. `clock` = for tests. `concurrency` = attempts at once in its
+    worker. `tags` = tags of its worker, which then also runs what has such a `tag=`. `databases` = targets of transactional steps by name,
+    `brokers` = addresses for `ms.send` by name. `payload_max` = the largest saved value in bytes, or "256KiB".
+
+    Raises:
+        OptionError: an option cannot be used.
+        UnknownOptionError: there is no such option.
+    """
 
     def __init__(
         self,
@@ -249,7 +259,7 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
         return asyncio.run(work())
 
     def close(self) -> None:
-        """Close what was opened for operations outside `running()`."""
+        """Close the store that was opened for operations outside of `running()`. Later operations open it again."""
         store, self._store = self._store, None
         if store is not None:
             store.close()

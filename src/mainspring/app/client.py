@@ -147,7 +147,7 @@ class Client(StartsWithOptions["RemoteStarter"]):
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; the end of an `async with` does it, too."""
         await self._http.aclose()
 
     # -- operations ----------------------------------------------------------------------------------------------------
@@ -166,30 +166,55 @@ class Client(StartsWithOptions["RemoteStarter"]):
         return await RemoteStarter(self, StartOptions()).start(automation, **arguments)
 
     def run(self, run_id: str) -> RemoteHandle:
-        """Return a handle on an existing run."""
+        """Return a handle on an existing run, without a request: its methods raise NotFoundError if there is none of this id."""
         return RemoteHandle(self, run_id, created=False)
 
     async def publish(self, name: str, data: Any = None, *, key: str | None = None) -> int:
-        """Publish an event; return how many waiting runs it woke."""
+        """Publish an event; return how many waiting runs it woke. The same (name, key) counts once.
+
+        Raises:
+            ArgumentError, ValueRefusedError: the name, the key or the data cannot be used.
+        """
         body = {"name": name, "data": encode_value(data, f"event {name}"), "key": key}
         return int((await self.act("events", body))["woken"])
 
     async def signal(self, run_id: str, name: str, value: Any = None) -> None:
-        """Send a message to one run."""
+        """Send a message to one run, which reads it with `run.receive(name)`.
+
+        Raises:
+            NotFoundError: there is no such run.
+            ConflictError: it has ended.
+            ValueRefusedError: the value cannot be saved, or the run's code cannot read it.
+        """
         await self.act(
             f"runs/{quote_path_part(run_id)}/signal", {"name": name, "value": encode_value(value, f"signal {name}")}
         )
 
     async def cancel(self, run_id: str, reason: str | None = None, *, undo: bool | None = None) -> None:
-        """Request that a run stops."""
+        """Cancel a run; `undo` = whether its finished steps are undone, None = as its automation says.
+
+        Raises:
+            NotFoundError: there is no such run.
+            ConflictError: it has ended.
+        """
         await self.act(f"runs/{quote_path_part(run_id)}/cancel", {"reason": reason, "undo": undo})
 
     async def pause(self, run_id: str, reason: str | None = None) -> None:
-        """Pause a run: attempts under way finish, nothing else starts."""
+        """Pause a run: attempts under way finish, nothing else starts.
+
+        Raises:
+            NotFoundError: there is no such run.
+            ConflictError: it has ended or needs attention.
+        """
         await self.act(f"runs/{quote_path_part(run_id)}/pause", {"reason": reason})
 
     async def resume(self, run_id: str, reason: str | None = None) -> None:
-        """Resume a paused run, or withdraw the request to pause it."""
+        """Resume a paused run, or withdraw the request to pause it.
+
+        Raises:
+            NotFoundError: there is no such run.
+            ConflictError: it is not paused.
+        """
         await self.act(f"runs/{quote_path_part(run_id)}/resume", {"reason": reason})
 
     async def fork(
@@ -273,14 +298,14 @@ class Client(StartsWithOptions["RemoteStarter"]):
 
 
 class RemoteStarter:
-    """Starts runs with options that were given before."""
+    """Returned by `Client.options`: it starts runs with these options."""
 
     def __init__(self, client: Client, options: StartOptions) -> None:
         self._client = client
         self._options = options
 
     async def start(self, automation: str, /, **arguments: Any) -> RemoteHandle:
-        """Start a run; see `Client.start`."""
+        """Start a run with the options; it returns and raises what `Client.start` does."""
         body = {"input": encode_value(arguments, "arguments"), **_encode_options(self._options)}
         made = await self._client.act(f"automations/{quote_path_part(automation)}/runs", body)
         return RemoteHandle(self._client, made["run"], created=made["created"])
@@ -288,7 +313,7 @@ class RemoteStarter:
     async def start_with_update(
         self, update: Update, automation: str, /, *, timeout: float | None = REPLY_TIMEOUT_S, **arguments: Any
     ) -> tuple[RemoteHandle, Any]:
-        """Start a run with an update; see `Client.start_with_update`."""
+        """Start a run with the options and an update; it returns and raises what `Client.start_with_update` does."""
         body = {"input": encode_value(arguments, "arguments"), **_encode_options(self._options)}
         body |= {"update": update.name, "value": encode_value(update.value, f"update {update.name}"), "id": update.id}
         sent = await self._client.act(f"automations/{quote_path_part(automation)}/update", body)

@@ -30,7 +30,10 @@ V = TypeVar("V")
 
 
 class Handle(Generic[T_co]):
-    """Returned by `App.start` and `App.handle`. `created` = the run is new, else it was found; `T_co` = the type of its result."""
+    """Returned by `App.start` and `App.handle`. `id` = the id of the run. `created` = the run is new, else it was found.
+
+    `T_co` = the type of its result.
+    """
 
     def __init__(self, app: "App", run_id: str, signature: Signature | None, *, created: bool = True) -> None:
         self._app = app

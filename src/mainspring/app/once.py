@@ -89,7 +89,7 @@ def once(
 
     `within` = a new effect may follow this long after the last one ("1h"); without it the key counts for all time.
     `check` = a function that asks the target whether it has the effect. It is called with the arguments of `fn` if the outcome of an
-    earlier call is unknown, and returns the result, True for an effect without a result, or None if the target does not have it.
+    earlier call is unknown. It returns the result, True for an effect without a result, or None if the target does not have the effect.
     `keyed=True` = the target drops duplicates by `ms.idempotency_key()`. An effect of unknown outcome is repeated under the same key.
     With neither `check` nor `keyed`, a person decides; with both, the target is asked.
     `identity` = what the effect is about, as JSON (default: the arguments of `fn`). The same key with another identity is an error; with

@@ -36,7 +36,7 @@ class RemoteRun(msgspec.Struct, frozen=True):
 
 
 class RemoteHandle:
-    """Returned by `Client.start`; `created` tells whether the run is new or was found by its key."""
+    """Returned by `Client.start` and `Client.run`. `id` = the id of the run. `created` = the run is new, else it was found by its key."""
 
     def __init__(self, client: "Client", run_id: str, *, created: bool = True) -> None:
         self._client = client

@@ -44,16 +44,36 @@ class RunOperations(ABC):
         """Return a handle on a run of this store."""
 
     async def publish(self, name: str, data: Any, *, key: str | None = None) -> int:
-        """Publish an event; return how many waiting runs it woke."""
+        """Publish an event: it wakes the runs that wait for it, and starts what listens to it. Return how many waiting runs it woke.
+
+        The same (name, key) counts once.
+
+        Raises:
+            ArgumentError, ValueRefusedError: the name, the key or the data cannot be used.
+            NoStoreError: there is no store.
+        """
         published = await self.do(lambda engine, *, act: engine.publish(name, data, act=act, key=key))
         return int(published.woken)
 
     async def signal(self, run_id: str, name: str, value: Any = None) -> None:
-        """Send a message to one run."""
+        """Send a message to one run, or to the run that continues it. It reads the message with `run.receive(name)`.
+
+        Raises:
+            NotFoundError: there is no such run.
+            ConflictError: it has ended.
+            ArgumentError, ValueRefusedError: name or value cannot be used, or the run's code cannot read the value.
+        """
         await self.do(lambda engine, *, act: engine.signal(run_id, name, value, act=act))
 
     async def cancel(self, run_id: str, reason: str | None = None, *, undo: bool | None = None) -> None:
-        """Request that a run stops."""
+        """Cancel a run. A run without a worker ends at once; in another one CancelledError is raised at its await, and it may clean up.
+
+        `undo` = whether its finished steps are undone, None = as `on_cancel` of its automation says.
+
+        Raises:
+            NotFoundError: there is no such run.
+            ConflictError: it has ended, or its rollback runs and cannot be skipped.
+        """
         await self.do(lambda engine, *, act: engine.cancel(run_id, act=act, undo=undo), reason)
 
     async def pause(self, run_id: str, reason: str | None = None) -> None:
@@ -75,7 +95,12 @@ class RunOperations(ABC):
         await self.do(lambda engine, *, act: engine.resume(run_id, act=act), reason)
 
     async def retry(self, run_id: str, reason: str | None = None) -> None:
-        """Continue a failed or halted run from where it failed."""
+        """Continue a failed or halted run from where it failed: finished steps keep their results.
+
+        Raises:
+            NotFoundError: there is no such run.
+            ConflictError: it neither failed nor needs attention.
+        """
         await self.do(lambda engine, *, act: engine.retry(run_id, act=act), reason)
 
     async def answer(self, run_id: str, choice: str, note: str | None = None, *, question: str | None = None) -> None:

@@ -143,7 +143,11 @@ class RunQueries:
                 return
 
     async def get(self, run_id: str) -> RunInfo:
-        """Return a run, or the run that continues it (`run.restart`). Raises NotFoundError."""
+        """Return a run, or the run that continues it (`run.restart`).
+
+        Raises:
+            NotFoundError: there is no such run.
+        """
 
         def read(reader: StoreReader) -> RunView:
             return ViewUnsealer(self._owner.sealing).run(run_view(reader, newest_of(reader, run_id)))

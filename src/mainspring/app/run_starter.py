@@ -87,7 +87,7 @@ class RunStarter(ABC):
 
         Raises:
             ConflictError: the run of the key has ended.
-            Whatever `start` and `Handle.update` raise.
+            Errors: all of `start` and of `Handle.update`.
         """
         check_timeout(timeout)
         app, options = self._start_context()

@@ -31,9 +31,12 @@ class StartsWithOptions(ABC, Generic[S]):
     ) -> S:
         """Return a starter that applies these options to its runs.
 
-        `key_policy` decides what a start does if its key has a run already: "reuse" = the answer is that run; "restart" = a failed or
-        cancelled one is followed by a new run; "one_live" = the answer is that run until it has ended; "replace" = that run is
-        cancelled, and the new one begins when it has ended. `join="any"`: with "one_live", another input joins the live run, too.
+        `key` = the run key: a second start with it and the same input gets the first run. `at` = the earliest instant, with a time zone.
+        `queue`, `priority` and `tag` take precedence over those of the automation. `tags` = words to find the run by. `title` = its title.
+
+        `key_policy` decides about a start whose key has a run already. With "reuse" the start gets that run. With "restart" a new run
+        follows one that failed or was cancelled. With "one_live" the start gets that run until it has ended. With "replace" that run is
+        cancelled, and the new one begins after its end. With "one_live" and `join="any"`, a start with another input gets the live run too.
         `request_id` = the id of this start: sent again within 24 hours, it gets the same run.
 
         `retry` = how often, and how far apart, the run continues by itself after it failed: from its failure, or with

@@ -32,7 +32,7 @@ _TIMEOUT_S = 60.0
 
 
 class ContractError(AssertionError):
-    """The action breaks its contract."""
+    """The action breaks its contract: the message names the case, the number of effects, and what is on record."""
 
 
 class CaseRunner:

@@ -7,14 +7,14 @@ _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class FakeClock:
-    """A `Clock` for tests; begins at `at` (an instant with a time zone)."""
+    """A clock that a test sets: `ms.App(clock=FakeClock(...))`. It begins at `at` (an instant with a time zone)."""
 
     def __init__(self, at: datetime = _BEGIN, *, seed: int = 0) -> None:
         self._us = round(at.timestamp() * 1_000_000)
         self._dice = random.Random(seed)
 
     def now(self) -> int:
-        """Return the present instant in milliseconds UTC."""
+        """Return the present instant of the clock in milliseconds since 1970 (UTC)."""
         return self._us // 1_000
 
     def now_us(self) -> int:

@@ -12,7 +12,7 @@ from mainspring.testing.clock import FakeClock
 
 
 class DeadlockError(RuntimeError):
-    """Everything waits and no timer is set."""
+    """Everything in a VirtualLoop waits, and no timer is set: a test would hang."""
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):

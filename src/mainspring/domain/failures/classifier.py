@@ -37,7 +37,10 @@ _WRAPPED_ERROR_ATTRIBUTES = ("reason", "orig", "os_error", "certificate_error", 
 
 
 class Classifier:
-    """A classifier: the built-in table after the user's rules; immutable."""
+    """A classifier of exceptions: your rules in their order, then the built-in table.
+
+    A rule is a function of the exception that returns a `Verdict`, or None for what it does not know. Pass it to `ms.App(classifier=...)`.
+    """
 
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
         self.rules = tuple(rules)

@@ -92,7 +92,7 @@ class UpdateRejected(UpdateFailed):
 
 
 class RunEnded(UpdateFailed):
-    """The run ended before it replied to an update."""
+    """The run ended before it replied to an update: it did not wait for the handler, or never registered one."""
 
     code = "run_ended"
 

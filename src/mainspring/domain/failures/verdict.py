@@ -31,12 +31,12 @@ class Verdict:
 
     @classmethod
     def transient(cls, code: str, *, retry_after: timedelta | None = None, not_sent: bool = False) -> Self:
-        """Return the verdict that trying again can help, after `retry_after` at the earliest."""
+        """Return the verdict that trying again can help, after `retry_after` at the earliest. `not_sent` = proof that nothing left."""
         return cls(FailureKind.TRANSIENT, code, retry_after, not_sent)
 
     @classmethod
     def permanent(cls, code: str, *, not_sent: bool = False) -> Self:
-        """Return the verdict that trying again cannot help."""
+        """Return the verdict that trying again cannot help. `not_sent` = it is proved that nothing left."""
         return cls(FailureKind.PERMANENT, code, None, not_sent)
 
 

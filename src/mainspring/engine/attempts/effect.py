@@ -106,7 +106,7 @@ class Effect:
 
     @property
     def idempotency_key(self) -> str:
-        """The key to pass to the target."""
+        """The key to pass to the target, which then drops duplicates: the same for each call of the effect."""
         return self._started.id
 
     @property

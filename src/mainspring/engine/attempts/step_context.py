@@ -309,13 +309,20 @@ def idempotency_key() -> str:
     """Return the key of this step: the same over all its attempts and restarts, and of no other step.
 
     In a function that `ms.once` calls, and in a block that has to perform an effect, it is the key of the effect.
+
+    Raises:
+        NotInStepError: no step is running here.
     """
     effect = RUNNING_EFFECT.get()
     return current_step("idempotency_key()").key if effect is None else effect.id
 
 
 def attempt() -> int:
-    """Return the number of this attempt, from 1."""
+    """Return the number of this attempt, from 1. An attempt whose worker died counts as one.
+
+    Raises:
+        NotInStepError: no step is running here.
+    """
     return current_step("attempt()").attempt
 
 
@@ -374,7 +381,7 @@ class StepLog:
         self._write("debug", text, fields)
 
     def info(self, text: object, **fields: Any) -> None:
-        """Write a line."""
+        """Write a line about what the step does."""
         self._write("info", text, fields)
 
     def warning(self, text: object, **fields: Any) -> None:

@@ -35,7 +35,10 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 class Run(MessageCaller):
-    """The run of a workflow, as its body sees it."""
+    """The run of a workflow, as its body sees it: the first parameter of a workflow.
+
+    Each `await` of it ends with a saved outcome. Its calls belong into the body of the workflow: a step gets values, not the run.
+    """
 
     def __init__(self, body: Body, facts: Mapping[str, Any], restart_signature: Signature | None) -> None:
         super().__init__(body)
@@ -47,43 +50,43 @@ class Run(MessageCaller):
 
     @property
     def id(self) -> str:
-        """The run's id."""
+        """The id of the run, as `mainspring runs show` prints it."""
         return self._body.run_id
 
     @property
     def automation(self) -> str:
-        """The name of what is run."""
+        """The name of the automation that runs."""
         return str(self._facts["automation"])
 
     @property
     def key(self) -> str | None:
-        """The run key, if it was started with one."""
+        """The run key, None if it was started without one."""
         key: str | None = self._facts.get("key")
         return key
 
     @property
     def slot(self) -> datetime | None:
-        """The due time of the schedule that this run serves."""
+        """The due time (UTC) of the schedule that started the run; None for other runs."""
         slot_at = self._facts.get("slot_at")
         return None if slot_at is None else _instant(slot_at)
 
     @property
     def deadline(self) -> datetime | None:
-        """The instant at which the run ends by itself."""
+        """The instant (UTC) at which `deadline` ends the run; None without a deadline."""
         deadline_at = self._facts.get("deadline_at")
         return None if deadline_at is None else _instant(deadline_at)
 
     def now(self) -> datetime:
-        """Return the run's time: the instant of the last outcome (UTC)."""
+        """Return the time of the run: the instant (UTC) of its last outcome. It is the same in each replay."""
         return _instant(self._body.now_at)
 
     def uuid(self) -> uuid.UUID:
-        """Return a UUID that is the same in each replay."""
+        """Return a UUID that is the same in each replay; each call returns another one."""
         self._body.refuse_if_read_only()
         return uuid.UUID(bytes=self._body.draw("uuid")[:16], version=4)
 
     def random(self) -> float:
-        """Return a number in [0, 1) that is the same in each replay."""
+        """Return a number in [0, 1) that is the same in each replay; each call returns another one."""
         self._body.refuse_if_read_only()
         return int.from_bytes(self._body.draw("random")[:7], "big") / 2.0**56
 
@@ -94,7 +97,7 @@ class Run(MessageCaller):
     ) -> Callable[[Handler], Handler]:
         """Register the handler of an update: a request from outside that gets a reply (`handle.update`).
 
-        The handler has one parameter, typed, or none; it may be `def` or `async def`, and use `run.*`. What it returns is the reply. If it
+        The handler has one parameter, typed, or none; it may be `def` or `async def`, and use `run.*`. It returns the reply. If it
         raises, the error is the reply, and the run continues. `validate` gets the same value before the update is accepted. It only reads
         the state of the workflow, and its error rejects the update.
 
@@ -219,7 +222,10 @@ class Run(MessageCaller):
 
     @track_calls
     async def rollback(self, reason: str) -> NoReturn:
-        """Undo each finished or in-doubt step that has an undo, newest first, and end the run as failed (rolled_back)."""
+        """Undo each finished or in-doubt step that has an undo, newest first, and end the run as failed (rolled_back).
+
+        It never returns. An undo is a saved step that retries; if it fails for good, the run needs attention.
+        """
         await undo_all(self._body)
         raise RolledBack(reason)
 
@@ -237,12 +243,12 @@ class Run(MessageCaller):
         raise Restarted(encode({}) if signature is None else encode_call(signature, args, kwargs, subject, limit=limit))
 
     def shield(self) -> Shield:
-        """Return a context in which clean-up continues although the run is cancelled."""
+        """Return a context for `async with`, in which clean-up continues although the run is cancelled; `cleanup` limits its time."""
         self._body.refuse_if_read_only()
         return Shield(self._body)
 
     async def as_completed(self, awaitables: Iterable[Awaitable[T]]) -> AsyncIterator[T]:
-        """Yield results in the order in which they are there; an error is raised at its turn."""
+        """Yield the results of several calls in the order in which they arrive, the same in each replay. An error is raised at its turn."""
         loop = self._body.loop
         tasks = [asyncio.ensure_future(awaitable, loop=loop) for awaitable in awaitables]
         queue: asyncio.Queue[asyncio.Future[T]] = asyncio.Queue()
@@ -258,7 +264,7 @@ class Run(MessageCaller):
     # -- notes ---------------------------------------------------------------------------------------------------------
 
     def tag(self, **tags: object) -> None:
-        """Set words to find this run by."""
+        """Set tags by which the run is found: `app.runs.list(tag=...)`, `mainspring runs list`. Values are saved as text."""
         self._body.refuse_if_read_only()
         notes = self._body.notes
         notes.tags.update({name: str(value) for name, value in tags.items()})
@@ -277,7 +283,7 @@ class Run(MessageCaller):
         self._body.notes.changed = self._body.notes.has_new_state = True
 
     def progress(self, done: int, total: int | None = None) -> None:
-        """Say how far the run is."""
+        """Report how much of the run is done, in units of your own; users see it. `total` None = unknown."""
         self._body.refuse_if_read_only()
         self._body.notes.note_progress(done, total, of_run=True)
 

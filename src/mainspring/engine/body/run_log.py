@@ -7,7 +7,10 @@ if TYPE_CHECKING:
 
 
 class RunLog:
-    """Writes lines that are stored with the run; none while saved history is delivered."""
+    """The log of a run, `run.log` in a workflow body. Its lines are stored with the run; a replay writes none again.
+
+    `fields` = JSON values that belong to the line.
+    """
 
     def __init__(self, body: "Body") -> None:
         self._body = body
@@ -17,7 +20,7 @@ class RunLog:
         self._write("debug", text, fields)
 
     def info(self, text: str, **fields: object) -> None:
-        """Write a line."""
+        """Write a line about what the run does."""
         self._write("info", text, fields)
 
     def warning(self, text: str, **fields: object) -> None:
@@ -25,7 +28,7 @@ class RunLog:
         self._write("warning", text, fields)
 
     def error(self, text: str, **fields: object) -> None:
-        """Write a line about something that went wrong."""
+        """Write a line about a failure. The run continues: raise an error to end it."""
         self._write("error", text, fields)
 
     def _write(self, level: str, text: str, fields: dict[str, object]) -> None:

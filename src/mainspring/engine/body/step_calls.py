@@ -93,7 +93,12 @@ class StepCaller:
         was: str | Sequence[str] | None = None,
         **unknown: Never,
     ) -> "StepCaller":
-        """Return a caller with these options for its steps and children.
+        """Return a caller with these options for its steps and children: `run.options(timeout="30s").step(...)`.
+
+        `key` = identity of the step, for calls of one function in a loop. `timeout` = limit of an attempt. `retry` = attempts and waits.
+        `undo(*args, result=)` = called by a rollback. `name` = instead of that of the function. `delivery` and `isolate`: as in the table
+        of options. `queue` and `tag`: the step becomes a run of its own that another worker may take. `run_key` and `close` are for
+        children. `was` = former names of the step.
 
         Raises:
             OptionError: a value cannot be used. The call of a step or child raises it if an option does not apply to it.
@@ -129,7 +134,15 @@ class StepCaller:
     def step(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         """Request one durable step; await it for the function's result.
 
-        Raises (at the call): ArgumentError, ValueRefusedError. Raises (when awaited): StepFailed after the last attempt failed.
+        `fn` is any function of a module, `def` or `async def`, with its own arguments. The step starts when its coroutine is awaited.
+        Several run at once in `asyncio.gather`.
+
+        Raises (at the call):
+            ArgumentError, ValueRefusedError: the arguments do not fit the function, or cannot be saved.
+            OptionError: an option of `run.options` does not apply to a step.
+
+        Raises (when awaited):
+            StepFailed: the last attempt failed.
         """
         live, signature, own = _resolve_step(fn)
         plan = own
@@ -178,7 +191,16 @@ class StepCaller:
     def child(self, automation: Automation | str, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         """Request another automation as a child of this run; await it for its result.
 
-        Raises (when awaited): StepFailed if the child ends without success.
+        `automation` = a task, a workflow or a script, or its name. If this run fails, is cancelled, or no longer awaits the child, the
+        child is cancelled. With `run.options(close="keep")` it continues.
+
+        Raises (at the call):
+            ArgumentError, ValueRefusedError: the arguments do not fit the automation, or cannot be saved.
+            UnknownNameError: no automation of that name is loaded.
+            OptionError: an option of `run.options` does not apply to a child.
+
+        Raises (when awaited):
+            StepFailed: the child ended without success.
         """
         body = self._body
         body.refuse_if_stopped()
@@ -204,7 +226,13 @@ class StepCaller:
     def start(self, automation: Automation | str, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, StartedRun]:
         """Request another automation as a run of its own; await it for its id. This run waits for the start, not for the end.
 
-        Raises (when awaited): StepFailed if the run is refused.
+        Raises (at the call):
+            ArgumentError, ValueRefusedError: the arguments do not fit the automation, or cannot be saved.
+            UnknownNameError: no automation of that name is loaded.
+            OptionError: an option of `run.options` does not apply to a run of its own.
+
+        Raises (when awaited):
+            StepFailed: the run was refused.
         """
         body = self._body
         body.refuse_if_stopped()
@@ -286,8 +314,12 @@ class StepCaller:
     ) -> Coroutine[Any, Any, Any]:
         """Request one step per item, at most `concurrency` at a time; await it for the results in the order of the items.
 
-        on_error "stop": the first failure cancels the rest and is raised. "collect": a failed item's result is an `ItemFailed`.
-        `spread`: each item is a child run that any worker may take.
+        `fn` gets one item. `on_error="stop"`: the first failure cancels the rest and is raised. "collect": the result of a failed item is
+        an `ItemFailed`. `spread`: each item is a child run that any worker may take.
+
+        Raises (when awaited):
+            ItemFailed: an item failed, with "stop". It is a StepFailed that names the item.
+            ValueRefusedError: an item cannot be saved.
         """
         reject_unknown_options("run.map", StepCaller.map, unknown)
         body = self._body

@@ -127,6 +127,9 @@ class StepOptions(TypedDict, total=False):
 def script(name: str, command: str | list[str], **options: Unpack[CommandOptions]) -> Script:
     """Make a command an automation. Relative paths in it count from the folder of the calling file, or from `cwd`.
 
+    `command` = one text, split as a shell splits it but without a shell, or a list of words. `env` = variables for it. Exit code 0 is
+    success, 75 is a temporary failure. The result is a record: exit code, last lines, duration.
+
     Raises:
         OptionError, UnknownNameError: the command or an option cannot be used.
         DefinitionError: another automation has this name.
@@ -149,6 +152,9 @@ def task(fn: Callable[P, R], /) -> Task[P, R]: ...
 def task(**options: Unpack[NamedOptions]) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a function one durable step that can be started, scheduled and watched.
+
+    The function is `def` or `async def`. Its arguments and its result are saved as JSON, typed by its annotations. A failed attempt is
+    repeated as `retry` says. In a unit test, call the task like its function.
 
     Raises:
         OptionError, UnknownNameError: an option cannot be used.
@@ -178,6 +184,9 @@ def workflow(
 def workflow(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make an async function whose first parameter is the run a workflow.
 
+    To resume a run, Mainspring calls the function again, and each step that already finished returns its saved result. So the body only
+    decides: everything that reads or changes the world is a step. `asyncio.sleep`, `gather`, `timeout` and tasks are durable in it.
+
     Raises:
         OptionError, UnknownNameError: an option cannot be used.
         DefinitionError: not async, without the run, or another automation has its name.
@@ -200,7 +209,10 @@ def step(fn: Callable[P, R], /) -> Step[P, R]: ...
 @overload
 def step(**options: Unpack[StepOptions]) -> Callable[[Callable[P, R]], Step[P, R]]: ...
 def step(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
-    """Give a function options that hold wherever `run.step` is called with it.
+    """Give a function options that hold wherever `run.step` is called with it. Options of `run.options` take precedence.
+
+    A function needs no decorator to be a step. In a unit test, call the step like its function; in a workflow body, a call without
+    `run.step` raises OutsideStepError.
 
     Raises:
         OptionError, UnknownNameError: an option cannot be used.

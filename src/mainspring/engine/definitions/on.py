@@ -10,7 +10,8 @@ Below the decorator of the automation, the function carries its starts until tha
 starts that none took are found after loading, so that no start is lost silently.
 
 Every trigger but `runs` takes the options of flow control: `by` (template of the key), `debounce`, `throttle`, `batch` with `within`,
-`dedup`, `rate`, `concurrency`, and `partition`; and a `filter`, a function of the event that runs in a worker and says whether it counts.
+`dedup`, `rate`, `concurrency` and `partition`. It also takes a `filter`: a function of the event that runs in a worker and returns whether
+the event counts.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -204,7 +205,7 @@ def runs(
 ) -> Callable[[T], T]:
     """Start once when a run of each of these ended well for one slot, or under one run key (`per="key"`).
 
-    What is missing `within` so long after the first is shown as late; when it comes after all, the start follows.
+    `within` = the time after the first success in which the others are expected. A later one is shown as late, and the start follows it.
 
     Raises:
         OptionError: an option cannot be used.

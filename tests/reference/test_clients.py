@@ -1,0 +1,134 @@
+"""Examples of the reference: programs elsewhere, which call the API of a project."""
+
+import asyncio
+
+import pytest
+
+import mainspring as ms
+from tests.reference.documented import documents
+
+
+@documents("connect")
+@pytest.mark.asyncio
+async def test_connect():
+    """Return a client of a project. An admin of the project makes the token."""
+    client = ms.connect("https://ops.example.com", token="mst_example")
+    assert client.url == "https://ops.example.com"
+    await client.close()
+
+
+@documents(
+    "Client",
+    "Client.start",
+    "Client.options",
+    "Client.run",
+    "Client.close",
+    "RemoteStarter",
+    "RemoteStarter.start",
+    "RemoteHandle",
+    "RemoteHandle.result",
+    "RemoteHandle.status",
+    "RemoteHandle.view",
+)
+@pytest.mark.asyncio
+async def test_client_start(app, client):
+    """Start a run by the name of its automation, and wait for its result."""
+
+    @ms.task
+    def double(n: int) -> int:
+        return 2 * n
+
+    async with app.running():
+        handle = await client.start("double", n=21)
+        assert await handle.result(timeout=60, type=int) == 42
+        again = await client.options(key="half:21").start("double", n=21)
+        assert await client.run(again.id).result() == 42
+        assert await handle.status() is ms.RunState.SUCCEEDED
+        assert (await handle.view()).result == 42
+    await client.close()
+
+
+@documents(
+    "Client.signal",
+    "Client.publish",
+    "Client.answer",
+    "Client.start_with_update",
+    "RemoteStarter.start_with_update",
+    "RemoteHandle.signal",
+    "RemoteHandle.update",
+    "RemoteHandle.query",
+)
+@pytest.mark.asyncio
+async def test_client_messages(app, client):
+    """Send a run messages, events, answers and requests."""
+
+    @ms.workflow
+    async def cart(run: ms.Run) -> list[str]:
+        items: list[str] = []
+
+        @run.on_update("add")
+        def add(item: str) -> int:
+            items.append(item)
+            return len(items)
+
+        @run.on_query("items")
+        def list_items() -> list[str]:
+            return items
+
+        await run.receive("check out")
+        address = await run.receive("address", str)
+        await run.event("payment.settled", where={"cart": run.key})
+        return [*items, address, await run.ask("Ship it?", choices=["ship", "refuse"])]
+
+    async with app.running():
+        handle, count = await client.options(key="ana").start_with_update(ms.Update("add", "tea"), "cart")
+        assert count == 1
+        assert await handle.update("add", "milk") == 2
+        assert await handle.query("items") == ["tea", "milk"]
+        await handle.signal("check out")
+        await client.signal(handle.id, "address", "Main Street 7")
+        await client.publish("payment.settled", {"cart": "ana"})
+        while not (await client.read("questions"))["items"]:
+            await asyncio.sleep(0.01)
+        await client.answer(handle.id, "ship")
+        assert await handle.result() == ["tea", "milk", "Main Street 7", "ship"]
+        _, count = await client.start_with_update(ms.Update("add", "salt"), "cart")  # without a key: another cart
+        assert count == 1
+
+
+@documents(
+    "Client.pause",
+    "Client.resume",
+    "Client.cancel",
+    "Client.retry",
+    "Client.fork",
+    "Client.read",
+    "Client.act",
+    "Client.read_run",
+)
+@pytest.mark.asyncio
+async def test_client_operations(app, client):
+    """Steer runs. `read` and `act` reach every route of the API."""
+
+    @ms.workflow
+    async def order(run: ms.Run) -> str:
+        return await run.receive("address", str)
+
+    async with app.running():
+        handle = await client.start("order")
+        await client.pause(handle.id, "the warehouse is closed")
+        await client.resume(handle.id)
+        await client.signal(handle.id, "address", "Main Street 7")
+        assert await handle.result() == "Main Street 7"
+        fork = await client.fork(handle.id, None, "read its state again")
+        assert await fork.result() == "Main Street 7"
+        other = await client.start("order")
+        await client.cancel(other.id, "no longer needed")
+        with pytest.raises(ms.RunFailed, match="cancelled"):
+            await other.result()
+        with pytest.raises(ms.MainspringError):
+            await client.retry(other.id)  # only failed and halted runs can continue
+        page = await client.read("runs", name="order", state="succeeded")
+        assert len(page["items"]) == 2
+        await client.act("queues/default/pause", {"reason": "the warehouse is closed"})
+        assert (await client.read_run(handle.id)).automation == "order"
