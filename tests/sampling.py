@@ -30,6 +30,14 @@ def seed() -> str:
     return os.environ.get(VARIABLE) or current_commit()
 
 
+def sample_points(name: str, count: int, *, one_in: int) -> range:
+    """Return one in so many of the points 1 to `count`, as far apart as that; all of them in the long tier."""
+    if ALL:
+        return range(1, count + 1)
+    first = random.Random(f"{seed()} {name}").randint(1, min(one_in, count))
+    return range(first, count + 1, one_in)
+
+
 def sample(name: str, cases: Sequence[_T], *, one_in: int) -> list[_T]:
     """Return one in so many of the cases, at least one, in their order; all of them in the long tier. `name` = that of the cases."""
     if ALL:

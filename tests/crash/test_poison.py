@@ -98,7 +98,7 @@ def test_killing_everything_quarantines_nothing(supervised: Supervised) -> None:
     for n in range(4):
         supervised.client.start("offspring", command=f"offspring-{n}")
     start_steady(supervised, 300)
-    for round_ in range(20 if ALL else 10):
+    for round_ in range(20 if ALL else 6):
         seen = supervised.called()
         supervised.start()
         supervised.until_called(seen + 8)

@@ -114,7 +114,9 @@ def test_way_to_stop_is_one_incident(world, way):
     assert [each.subject for each in world.notified()] == [incident.subject]
 
 
-@pytest.mark.parametrize("pair", sample("two ways to stop", PAIRS, one_in=2), ids=lambda pair: f"{pair.first} + {pair.second}")
+@pytest.mark.parametrize(
+    "pair", sample("two ways to stop", PAIRS, one_in=2), ids=lambda pair: f"{pair.first} + {pair.second}"
+)
 def test_two_ways_to_stop_at_once_are_reported_each_by_its_cause(world, pair):
     """Neither hides the other; one that explains the other is reported alone."""
     first, second = pair.cases

@@ -1,8 +1,8 @@
 """The real engine on the real store, simulated: workers die, stop and come back, the store lies, and every run ends as it must.
 
 `SEEDS=n` sets how many seeds are lived (45 without it; on a server, where each costs some times more, a share of them). The commit chooses
-the first of them among those that `make torture` lives, `FIRST_SEED=n` sets it. `SEED=n` lives one and prints what it found. The run fails if too few were lived in its time, or if a fault or a recovery that is declared here was never
-reached.
+the first of them among those that `make torture` lives; `FIRST_SEED=n` sets it. `SEED=n` lives one and prints what it found. The run fails
+if too few were lived in its time, or if a fault or a recovery that is declared here was never reached.
 """
 
 import os
