@@ -18,6 +18,7 @@ from tests.machine_state import hide_machine_state
 from tests.new_files import copy_new_files
 from tests.pgbouncer import Pooler
 from tests.postgres_server import PostgresServer, binaries, version_to_test
+from tests.sampling import VARIABLE, seed
 
 # Two loaded cores make single examples slow by chance: a deadline would report the machine, not the code.
 # The long tier looks longer, and for other examples each time; `make test` takes the same ones, so that it says the same twice.
@@ -37,6 +38,12 @@ def pytest_configure() -> None:
     """Keep the machine's state out of the tests, and theirs out of it; worker processes inherit what their parent did."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         hide_machine_state()
+        os.environ[VARIABLE] = seed()  # a commit in the middle of the tests changes nothing
+
+
+def pytest_report_header() -> str:
+    """Name the seed of the samples."""
+    return f"samples of exhaustive cases: {VARIABLE}={seed()}"
 
 
 @pytest.hookimpl(wrapper=True)

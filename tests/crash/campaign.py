@@ -5,8 +5,8 @@ asked for. Every number up to the last commit of the shortest life was killed at
 struck, before it was written and after, whatever its number: those that no kill at a number met are killed at by name, because on a
 loaded machine a late change may have another number in each life.
 
-The short tier strikes at every third of these places only (before the first commit, after the third, ...), and then at the changes that
-none of these kills met; where an experiment is dear, it leaves those out too. The long tier strikes everywhere.
+The short tier strikes at a sample of these places only, and then at a sample of the changes that none of these kills met; where an
+experiment is dear, it leaves those out too. The commit chooses the samples (tests/sampling.py). The long tier strikes everywhere.
 """
 
 import itertools
@@ -15,9 +15,12 @@ from collections import defaultdict
 
 from tests.crash.experiments import Experiment, Scenario, World
 from tests.crash.scenarios import ALL, carry
+from tests.sampling import sample, seed
 
 _TRIES = 40
 """So often a kill at a change is tried: not every life needs to write it."""
+_ONE_PLACE_IN = 6
+_ONE_CHANGE_IN = 3
 
 
 class Campaign:
@@ -36,8 +39,10 @@ class Campaign:
         self.is_thin = not ALL
         self._meets_each_change = ALL or not world.stores.is_dear
         self._dice = random.Random(self.commits)
+        self._first_place = random.Random(f"{seed()} {scenario.automation}").randrange(_ONE_PLACE_IN)
         every, again = ({change for group in self._written(experiment) for change in group} for experiment in calm)
-        self._always = every & again
+        pairs = [(place, change) for place in self._places for change in sorted(every & again)]
+        self._always = sample(f"changes of {scenario.automation}", pairs, one_in=_ONE_CHANGE_IN) if pairs else []
 
     def wage(self) -> None:
         """Kill everywhere."""
@@ -70,14 +75,16 @@ class Campaign:
         ]
 
     def unstruck(self) -> list[tuple[str, str]]:
-        """Return the changes that every life writes and that were not struck."""
+        """Return the changes that every life writes, of the sample, and that were not struck."""
         if not self._meets_each_change:
             return []
-        return [(place, change) for place in self._places for change in sorted(self._always - self.struck[place])]
+        return [(place, change) for place, change in self._always if change not in self.struck[place]]
 
     def _accepts(self, place: str, number: int) -> bool:
         """Tell whether this point is struck at all."""
-        return not self.is_thin or (self._scenario.places.index(place) + number) % 3 == 1
+        # Before the first commit, after the fourth, ...: half a round lies between the two places of one commit.
+        turn = 3 * self._scenario.places.index(place) + number
+        return not self.is_thin or turn % _ONE_PLACE_IN == self._first_place
 
     def _strike(self, kill: str) -> bool:
         """Make one experiment; tell whether its worker came so far."""

@@ -14,19 +14,24 @@ from tests.crash.experiments import World
 from tests.crash.lives import AUTOMATIONS
 from tests.crash.scenarios import ALL
 from tests.crash.stores import STORES
+from tests.sampling import sample
 
 _MEMORY = Path("/dev/shm")
-_HERE = Path(__file__).parent
-_ONE_IN = 3
-"""So many of these tests are tried on a server in `make test`: one in three. `make torture` tries all, and all are tried on a file."""
+_HERE = f"{Path(__file__).parent}{os.sep}"
+_ONE_IN = 5
+"""So many of these tests are tried on a server in `make test`: one in five. `make torture` tries all, and all are tried on a file."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave most of the tests on a server to the long tier: each kills and starts real processes, and waits for leases."""
     if ALL:
         return
-    on_a_server = sorted(item.nodeid for item in items if _HERE in item.path.parents and "postgres" in item.nodeid)
-    left_out = set(on_a_server) - set(on_a_server[::_ONE_IN])
+    on_a_server = sorted(
+        item.nodeid for item in items if "postgres" in item.nodeid and str(item.path).startswith(_HERE)
+    )
+    if not on_a_server:
+        return
+    left_out = set(on_a_server) - set(sample("crashes on a server", on_a_server, one_in=_ONE_IN))
     if left_out:
         config.hook.pytest_deselected(items=[item for item in items if item.nodeid in left_out])
         items[:] = [item for item in items if item.nodeid not in left_out]

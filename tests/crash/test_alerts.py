@@ -1,6 +1,6 @@
 """Wherever a process is killed between the failure of a run and the message about it: each is reported, once for each of its incidents.
 
-On both databases. TESTS_LONG=1 kills at each point; without it at a share of them.
+On both databases. TESTS_LONG=1 kills at each point; without it at a sample of them.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from tests.crash.effects import ROOT
 from tests.crash.experiments import World
 from tests.crash.scenarios import ALL
 from tests.crash.stores import open_store
+from tests.sampling import sample_points
 from tests.unit.alerting.peer import SlackPeer
 
 pytestmark = pytest.mark.timeout(0 if ALL else 120)
@@ -150,7 +151,8 @@ def test_failure_is_reported_once_wherever_its_notifier_is_killed(
     assert site.faults() == []
     site.close()
     assert points > 12, "so few points prove too little"
-    killed, tried = 0, range(1, points + 1, 1 if ALL else 17 if world.stores.is_dear else 6)
+    one_in = min(34 if world.stores.is_dear else 18, points // 4)
+    killed, tried = 0, sample_points(f"notifications of a {role}", points, one_in=one_in)
     for die_at in tried:
         site = Site(world, template, slack)
         for name in ("worker", "watcher"):

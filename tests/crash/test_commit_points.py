@@ -35,7 +35,7 @@ def test_commit_points_of(world: World, scenario: Scenario, record_property) -> 
     record_property("points", len(campaign.kills))
     assert campaign.left_out() == [], "no process was killed there"
     assert campaign.unstruck() == [], "no kill fell on these changes"
-    share = 4 if campaign.is_thin else 1
+    share = 8 if campaign.is_thin else 1
     assert len(campaign.kills) >= scenario.minimum * world.stores.fullness // share, "so few commits prove too little"
     kills = len(campaign.kills)
     if ALL:

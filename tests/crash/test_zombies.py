@@ -17,6 +17,7 @@ from tests.crash.lives import Life
 from tests.crash.processes import Process
 from tests.crash.scenarios import ALL, SCENARIOS, carry
 from tests.polling import polls
+from tests.sampling import sample
 
 GONE = 75
 _TIMEOUT_S = 30.0
@@ -163,11 +164,13 @@ def haunt(world: World, scenario: Scenario, stop_at: int | str, *, unfenced: boo
 
 
 def phases(world: World, scenario: Scenario) -> list[int | str]:
-    """Return the places at which a worker is stopped: while each effect is under way, and after each commit."""
+    """Return the places at which a worker is stopped: while each effect is under way, and after a sample of its commits."""
     undisturbed = carry(world, scenario, [])
     whats = dict.fromkeys(call.what for call in undisturbed.seen)
-    every = 2 if world.stores.is_dear and not ALL else 1
-    return [*whats, *range(1, undisturbed.commits + 1, every)]
+    if ALL:
+        return [*whats, *range(1, undisturbed.commits + 1)]
+    commits = range(1, undisturbed.commits)  # the last one ends the run: a worker that is stopped there may be too late
+    return [*whats, *sample(f"zombies of {scenario.automation}", commits, one_in=3)]
 
 
 @pytest.mark.slow
@@ -183,7 +186,7 @@ def test_zombie_writes_nothing(world: World, automation: str) -> None:
         haunted += 1
         late += haunting.too_late
     print(f"{automation}: {haunted} zombies, {late} of them after the end of the run")
-    assert haunted - late >= (2 if automation == "one_task" else 4)
+    assert haunted - late >= (2 if automation == "one_task" else 4 if ALL else 3)
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_guard_finds_twenty_points_more_failures(share):
     new_runs, _ = measure_detection(
         lambda rng, n, is_new: make_run(rng, rate=0.25 if is_new else BASE_RATE),
         share,
-        Simulation(number=100, minimum=30, seconds=10),
+        Simulation(number=40, minimum=30, seconds=10),
         300,
     )
     assert median(new_runs) <= 55
@@ -76,7 +76,7 @@ def test_guard_finds_a_version_that_always_fails(share):
     new_runs, _ = measure_detection(
         lambda rng, n, is_new: make_run(rng, rate=1 if is_new else BASE_RATE),
         share,
-        Simulation(number=200, minimum=100, seconds=4),
+        Simulation(number=100, minimum=100, seconds=4),
         30,
     )
     assert median(new_runs) <= 5
@@ -89,7 +89,7 @@ def test_guard_finds_a_slower_version(share):
     new_runs, _ = measure_detection(
         lambda rng, n, is_new: make_run(rng, success_ms=MEDIAN_MS * (1.3 if is_new else 1)),
         share,
-        Simulation(number=60, minimum=10, seconds=6),
+        Simulation(number=25, minimum=10, seconds=6),
         300,
     )
     assert percentile(new_runs, 0.9) <= 300
@@ -100,7 +100,7 @@ def test_guard_finds_a_version_that_costs_more():
     new_runs, metrics = measure_detection(
         lambda rng, n, is_new: make_run(rng, cost=1.3 if is_new else 1.0),
         200_000,
-        Simulation(number=60, minimum=10, seconds=6),
+        Simulation(number=25, minimum=10, seconds=6),
         300,
     )
     assert percentile(new_runs, 0.9) <= 300
@@ -112,7 +112,7 @@ def test_guard_finds_a_version_that_hangs():
     new_runs, metrics = measure_detection(
         lambda rng, n, is_new: SimulatedRun(False, math.inf) if is_new else make_run(rng),
         200_000,
-        Simulation(number=100, minimum=50, seconds=4),
+        Simulation(number=50, minimum=50, seconds=4),
         50,
     )
     assert percentile(new_runs, 0.9) <= 10
@@ -136,7 +136,7 @@ def make_outage_and_load(rng, n, is_new):
 @pytest.mark.parametrize("make", [make_plain, make_long_successes, make_outage_and_load])
 def test_guard_rolls_back_no_equal_version(make):
     """Two equal versions: at most 1 % of all rollouts are rolled back, over all their steps and metrics."""
-    rollbacks = Simulation(number=100, minimum=40, seconds=6, seed=make.__name__).play(
+    rollbacks = Simulation(number=45, minimum=40, seconds=6, seed=make.__name__).play(
         lambda rng: any(find_rollback(start_runs(rng, make, share, STEP_RUNS), share) for share in STEPS)
     )
     print(f"{len(rollbacks)} rollouts: {sum(rollbacks)} false rollbacks")
@@ -171,8 +171,8 @@ def test_guard_counts_keys_and_not_runs():
 
     Each run of a key as an outcome would roll back far more.
     """
-    rollbacks = Simulation(number=100, minimum=40, seconds=6).play(lambda rng: play_keys(rng, select_first_of_keys))
-    by_run = Simulation(number=60, minimum=20, seconds=6).play(lambda rng: play_keys(rng, list))
+    rollbacks = Simulation(number=45, minimum=40, seconds=6).play(lambda rng: play_keys(rng, select_first_of_keys))
+    by_run = Simulation(number=25, minimum=20, seconds=6).play(lambda rng: play_keys(rng, list))
     print(f"{len(rollbacks)} rollouts: {sum(rollbacks)} false rollbacks; {sum(by_run)} of {len(by_run)} if runs count")
     assert sum(rollbacks) <= limit_count(len(rollbacks), 0.01)
     assert sum(by_run) >= 0.1 * len(by_run)
@@ -193,7 +193,7 @@ def start_runs_around(rng, make, share, number):
 
 def test_guard_counts_runs_at_a_fixed_age():
     """Two equal versions whose successes take long: a count of runs as they end, or of older runs, would roll back."""
-    naive = Simulation(number=50, minimum=20, seconds=5).play(
+    naive = Simulation(number=20, minimum=20, seconds=5).play(
         lambda rng: find_rollback(start_runs_around(rng, make_long_successes, 200_000, 7000), 200_000)
     )
     print(f"{sum(row is not None for row in naive)} of {len(naive)} rolled back")
@@ -211,7 +211,7 @@ def test_guard_seldom_misses_a_version_that_is_worse_by_the_margin(base_rate):
         verdicts = [decide_step(outcomes[:end], 200_000).verdict for end in ends]
         return GuardVerdict.NOT_WORSE in verdicts
 
-    missed = Simulation(number=40, minimum=10, seconds=4).play(play)
+    missed = Simulation(number=20, minimum=10, seconds=4).play(play)
     print(f"{len(missed)} steps: {sum(missed)} missed")
     assert sum(missed) <= limit_count(len(missed), 0.05)
 
@@ -228,6 +228,6 @@ def test_sample_size_is_enough_in_four_of_five_steps(share):
         return decide_step(outcomes, share).verdict is verdict
 
     for size, rate, verdict in [(not_worse, BASE_RATE, GuardVerdict.NOT_WORSE), (worse, 0.25, GuardVerdict.WORSE)]:
-        found = Simulation(number=40, minimum=25, seconds=16).play(lambda rng: play(rng, size, rate, verdict))  # noqa: B023
+        found = Simulation(number=26, minimum=25, seconds=16).play(lambda rng: play(rng, size, rate, verdict))  # noqa: B023
         print(f"{verdict}: {sum(found)} of {len(found)} with {size.new_runs} runs of the new version")
         assert 0.65 <= sum(found) / len(found) <= 0.95

@@ -1,4 +1,4 @@
-"""Cases of the contract of an action: `python -m mainspring.testing.action_case` reads one case a line and runs each in a forked process.
+"""Cases of the contract of an action: `python -m mainspring.testing.action_case` runs each line's cases at once, in forked processes.
 
 Role: one warm parent has imported the action; a case costs a fork and not a start of Python. Each case continues the run of its key in
 the store, or starts it, with a disturbance at its place. Invariant: the parent has no thread and opens no store, so that a fork is safe.
@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from types import FrameType
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import msgspec
 
@@ -34,7 +34,8 @@ class ContractCase(msgspec.Struct):
     """One case: a run of the action (a name to import) with its arguments; `key` is the key of the run.
 
     `place` = where something happens, `happens` = what. A place is a failpoint, "line:N" (before the Nth line of the action's
-    function) or "return" (at its end). `lines_of` = the function whose lines count, if it is another one.
+    function) or "return" (at its end). `lines_of` = the function whose lines count, if it is another one. `counts_lines` = return how many
+    lines ran.
     """
 
     store: str
@@ -44,6 +45,13 @@ class ContractCase(msgspec.Struct):
     place: str | None = None
     happens: Literal["kill", "cancel", "permanent", "transient"] = "kill"
     lines_of: str | None = None
+    counts_lines: bool = False
+
+    @property
+    def follows_calls(self) -> bool:
+        """Whether calls of the function are to be followed, which makes the whole process slower."""
+        place = self.place or ""
+        return self.counts_lines or self.happens == "cancel" or place == RETURN or place.startswith(LINE)
 
 
 class CaseEnd(msgspec.Struct):
@@ -53,7 +61,7 @@ class CaseEnd(msgspec.Struct):
     reason: str | None = None
     failure: str | None = None
     lines: int = 0
-    """How many lines of the action's function ran."""
+    """How many lines of the action's function ran, if the case counts them or something happens at one of them."""
     failpoints: list[str] = []
     """The failpoints that it passed."""
     is_disturbed: bool = False
@@ -65,6 +73,7 @@ class _Disturbance:
 
     def __init__(self, case: ContractCase, code: object) -> None:
         self._code = code
+        self._follows_calls = case.follows_calls
         self._place = case.place
         self._happens = case.happens
         self.lines = 0
@@ -75,10 +84,11 @@ class _Disturbance:
         self._call_ended = threading.Condition()
 
     def install(self) -> None:
-        """Follow this thread and all that start later, and the failpoints."""
+        """Follow the failpoints, and the calls in this thread and in all that start later."""
         failpoints.install(self._pass_failpoint)
-        threading.settrace(self._trace)
-        sys.settrace(self._trace)
+        if self._follows_calls:
+            threading.settrace(self._trace)
+            sys.settrace(self._trace)
 
     def _trace(self, frame: FrameType, event: str, _argument: object) -> Any:
         """Trace function of Python: follow only the function. An error that it raises is raised by the traced line."""
@@ -177,32 +187,49 @@ def run_case_here(case: ContractCase) -> CaseEnd:
     return end
 
 
+class _ForkedCase:
+    """A case in a forked process."""
+
+    def __init__(self, case: ContractCase) -> None:
+        reading, writing = os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            os.close(reading)
+            _run_and_exit(case, writing)
+        os.close(writing)
+        self._reading = reading
+
+    def wait(self) -> CaseEnd:
+        """Return its end."""
+        with os.fdopen(self._reading, "rb") as file:
+            data = file.read()
+        code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        if code == -signal.SIGKILL:
+            return CaseEnd(is_disturbed=True)
+        if code != 0 or not data:
+            return CaseEnd("error", failure=f"its process ended with exit code {code}")
+        return msgspec.json.decode(data, type=CaseEnd)
+
+
+def _run_and_exit(case: ContractCase, writing: int) -> NoReturn:
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # the output of the action is no end of a case
+    try:
+        end = run_case_here(case)
+    except BaseException as error:  # noqa: BLE001 - any error is the end of the case
+        end = CaseEnd("error", failure=f"{type(error).__name__}: {error}")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.write(writing, msgspec.json.encode(end))
+    os._exit(0)
+
+
 def _serve(line: bytes) -> None:
-    """Run a case in a forked process, and write its end."""
-    case = msgspec.json.decode(line, type=ContractCase)
-    load_decorated(case.action)
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(reading)
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # the output of the action is no end of a case
-        try:
-            end = run_case_here(case)
-        except BaseException as error:  # noqa: BLE001 - any error is the end of the case
-            end = CaseEnd("error", failure=f"{type(error).__name__}: {error}")
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os.write(writing, msgspec.json.encode(end))
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as file:
-        data = file.read()
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if code == -signal.SIGKILL:
-        data = msgspec.json.encode(CaseEnd(is_disturbed=True))
-    elif code != 0 or not data:
-        data = msgspec.json.encode(CaseEnd("error", failure=f"its process ended with exit code {code}"))
-    sys.stdout.buffer.write(data + b"\n")
+    """Run the cases of a line at once, and write their ends."""
+    cases = msgspec.json.decode(line, type=list[ContractCase])
+    for case in cases:
+        load_decorated(case.action)
+    forked_cases = [_ForkedCase(case) for case in cases]
+    sys.stdout.buffer.write(msgspec.json.encode([case.wait() for case in forked_cases]) + b"\n")
     sys.stdout.buffer.flush()
 
 

@@ -7,6 +7,7 @@ the store. Invariant: each case has a number of its own, so that its effects dif
 import contextlib
 import json
 import os
+import random
 import select
 import subprocess
 import sys
@@ -53,31 +54,23 @@ class CaseRunner:
             env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))} | environment,
         )
 
-    def start(self, case: ContractCase) -> None:
-        """Start a case."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(msgspec.json.encode(case) + b"\n")
-        self._process.stdin.flush()
-
-    def wait(self) -> CaseEnd:
-        """Return the end of the case.
+    def run(self, *cases: ContractCase) -> list[CaseEnd]:
+        """Run cases at once, each in a process of its own, and return their ends.
 
         Raises:
-            ContractError: it did not end within a minute.
+            ContractError: they did not end within a minute.
         """
+        assert self._process.stdin is not None
         assert self._process.stdout is not None
+        self._process.stdin.write(msgspec.json.encode(cases) + b"\n")
+        self._process.stdin.flush()
         ready, _, _ = select.select([self._process.stdout], [], [], _TIMEOUT_S)
         line = self._process.stdout.readline() if ready else b""
         if not line:
             self._process.kill()
             self._process.wait()
             raise ContractError(f"the case did not end: {self._output.read_text(errors='replace')[-2_000:]}")
-        return msgspec.json.decode(line, type=CaseEnd)
-
-    def run(self, case: ContractCase) -> CaseEnd:
-        """Run a case to its end."""
-        self.start(case)
-        return self.wait()
+        return msgspec.json.decode(line, type=list[CaseEnd])
 
     def close(self) -> None:
         """End the process."""
@@ -125,21 +118,20 @@ class ActionContract:
         self._has_ledger = False
         """Whether a call has an entry in the ledger."""
         self._number = 0
-        self._runners: list[CaseRunner] = []
         self._store = Path()
 
-    def check(self, folder: Path, *, kills: int | None = None, repeats: int = 1) -> None:
+    def check(self, folder: Path, *, kills: int | None = None, repeats: int = 1, seed: str | None = None) -> None:
         """Check all cases; `folder` is for the store. `kills` = the most places at which it is killed; None = each line of the function.
-        `repeats` = how often it is killed at each place.
+        `repeats` = how often it is killed at each place. `seed` chooses the places; None = they are spread evenly.
 
         Raises:
             ContractError: names the case, the effects, and what the store has on record.
         """
         self._store = folder / "contract.db"
-        self._runners = [CaseRunner(folder / f"output{number}.txt", self._environment) for number in range(2)]
+        self._runner = CaseRunner(folder / "output.txt", self._environment)
         try:
             first = self._check_twice()
-            places = self._list_places(first, kills)
+            places = self._list_places(first, kills, seed)
             self._check_two_at_once()
             self._check_errors(first)
             for place in places * repeats:
@@ -147,22 +139,29 @@ class ActionContract:
             for place in places:
                 self._check_cancel(place)
         finally:
-            for runner in self._runners:
-                runner.close()
+            self._runner.close()
         if not self.kills:
             raise ContractError("the action was never killed: no call reached a place of the first one")
         self._check_secrets(folder)
 
-    def _list_places(self, first: CaseEnd, most: int | None) -> list[str]:
-        """Return the places of disturbance that the first call passed: failpoints, then lines; `most` of them, spread evenly."""
+    def _list_places(self, first: CaseEnd, most: int | None, seed: str | None) -> list[str]:
+        """Return the places of disturbance that the first call passed: failpoints, then lines; `most` of them."""
         for place in self._failpoints:
             if place not in first.failpoints:
                 raise ContractError(f"the action does not pass the failpoint {place!r}")
         lines = (f"{LINE}{number}" for number in range(1, first.lines + 1))
         places = [*(place for place in FAILPOINTS if place in first.failpoints), *self._failpoints, RETURN, *lines]
         if most is not None and most < len(places):
+            if seed is not None:
+                return self._choose_places(places, most, seed)
             places = [places[index * len(places) // most] for index in range(most)]
         return places
+
+    def _choose_places(self, places: list[str], most: int, seed: str) -> list[str]:
+        """Return one place that each call must pass, and `most` - 1 of all others."""
+        rng = random.Random(f"{seed} {self._name}")
+        first = rng.choice([place for place in places if not place.startswith(LINE)])
+        return [first, *rng.sample([place for place in places if place != first], most - 1)]
 
     def _require_disturbed(self, end: CaseEnd, place: str, case: str) -> bool:
         """Return whether the call passed the place. A line may be one that only other calls reach, each other place must be passed."""
@@ -174,8 +173,9 @@ class ActionContract:
         self._number += 1
         return self._number
 
-    def _run(self, number: int, *, key: str = "", runner: int = 0, **disturbance: Any) -> CaseEnd:
-        return self._runners[runner].run(self._make_case(number, key, **disturbance))
+    def _run(self, number: int, *, key: str = "", **disturbance: Any) -> CaseEnd:
+        (end,) = self._runner.run(self._make_case(number, key, **disturbance))
+        return end
 
     def _make_case(self, number: int, key: str = "", **disturbance: Any) -> ContractCase:
         args = list(self._args(number))
@@ -186,7 +186,7 @@ class ActionContract:
     def _check_twice(self) -> CaseEnd:
         """Run the action in two runs, one after the other."""
         number = self._next()
-        end = self._run(number)
+        end = self._run(number, counts_lines=True)
         self._require_success(end, "the first call")
         if self._is_named:
             self._require_success(self._run(number, key="b"), "the second call")
@@ -198,9 +198,7 @@ class ActionContract:
     def _check_two_at_once(self) -> None:
         """Run the action in two runs at once, or without a name for its effect: one run in two processes."""
         number = self._next()
-        for runner, key in zip(self._runners, ("", "b" if self._is_named else ""), strict=True):
-            runner.start(self._make_case(number, key))
-        for end in [runner.wait() for runner in self._runners]:
+        for end in self._runner.run(self._make_case(number), self._make_case(number, "b" if self._is_named else "")):
             self._require_success(end, "two calls at once")
         self._require(self._effects(number) == 1, "two calls at once", number)
 
@@ -234,7 +232,7 @@ class ActionContract:
         end = self._run(number, place=place)
         if self._require_disturbed(end, place, case) and end.state is None:
             self.kills += 1
-            end = self._run(number, runner=1)
+            end = self._run(number)
         self._require_one_effect(end, case, number)
         self._require(self._temporary() == 0, f"{case}: temporary files are left", number)
 
@@ -255,7 +253,7 @@ class ActionContract:
         self._require(is_on_record or not performed, f"{case}, its effect is not on record", number)
         self._require(self._temporary() == 0, f"{case}: temporary files are left", number)
         if self._is_named:  # without a name, the effect of a new run is another one
-            self._require_one_effect(self._run(number, key="b", runner=1), f"{case}, then called again", number)
+            self._require_one_effect(self._run(number, key="b"), f"{case}, then called again", number)
 
     def _require_one_effect(self, end: CaseEnd, case: str, number: int) -> None:
         """Require one effect of a call that was disturbed before, or at most one and a question to a person."""

@@ -25,7 +25,6 @@ def check(tmp_path, action, args, effects, **options):
         **options,
     )
     check_contract(contract, folder)
-    assert contract.kills
 
 
 def test_put_keeps_the_contract(server, tmp_path):
