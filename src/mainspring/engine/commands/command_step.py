@@ -33,12 +33,14 @@ def run_command(
     stdin: str | None = None,
     expect: dict[str, Any] | None = None,
     secrets: list[str] | None = None,
+    heartbeat_s: float | None = None,
 ) -> CommandRecord:
     """Run the command in this step; `stdin` is its standard input, `secrets` are variables that it gets.
 
     Raises:
         ConfigError: a secret cannot be read.
-        CommandFailed: its exit code is not 0, a signal ended it, or it took longer than `timeout_s`.
+        CommandFailed: its exit code is not 0, a signal ended it, it took longer than `timeout_s`, or it
+            wrote no output for `heartbeat_s`.
         ResultNotExpected: its standard output does not match the schema `expect`.
         NotProduced: a pattern of `produces` (relative to `cwd`) matches no new, non-empty file.
         NotInStepError: no step is running.
@@ -56,6 +58,7 @@ def run_command(
         slot_at=step.slot_at,
     )
     timeout = None if timeout_s is None else timedelta(seconds=timeout_s)
+    heartbeat = None if heartbeat_s is None else timedelta(seconds=heartbeat_s)
     printed = bytearray()
 
     def keep(stream: str, data: bytes) -> None:
@@ -64,7 +67,12 @@ def run_command(
 
     running = CommandProcess(
         CommandSpec(
-            words=command, cwd=cwd, env=environ, timeout=timeout, stdin=None if stdin is None else stdin.encode()
+            words=command,
+            cwd=cwd,
+            env=environ,
+            timeout=timeout,
+            heartbeat=heartbeat,
+            stdin=None if stdin is None else stdin.encode(),
         ),
         on_line=lambda stream, text: step.channel.post(LogReport(STREAM_LEVELS[stream], text, stream=stream)),
         on_data=None if expect is None else keep,
@@ -73,7 +81,7 @@ def run_command(
     started_at = time.time_ns() // 1_000_000  # compared with times of the file system, so it is the machine's clock
     with step.stoppable(running.stop, running.processes):
         end = running.run()
-    raise_unless_succeeded(command, end, timeout)
+    raise_unless_succeeded(command, end, timeout, heartbeat, step.name)
     if expect is not None:
         check_printed(expect, bytes(printed))
     produced = check_output_files(produces or [], cwd, started_at)

@@ -209,6 +209,10 @@ class ProgressMessage(msgspec.Struct, tag="progressed"):
     total: int | None
 
 
+class HeartbeatMessage(msgspec.Struct, tag="beat"):
+    """A sign of life."""
+
+
 class CheckpointMessage(msgspec.Struct, tag="checkpointed"):
     """Save this value and answer with a CheckpointAnswer."""
 
@@ -302,6 +306,7 @@ MessageFromChild = (
     StartMessage
     | LogMessage
     | ProgressMessage
+    | HeartbeatMessage
     | CheckpointMessage
     | RecordMessage
     | LockMessage
