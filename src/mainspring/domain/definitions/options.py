@@ -369,7 +369,7 @@ _TABLE: dict[OptionGroup, tuple[_OptionRow, ...]] = {
             "stalled",
             option_readers.read_span_or_off,
             None,
-            "an attempt without timeout and heartbeat, and without a sign of life for this long, opens an incident",
+            "an attempt that no time-out ends opens an incident after this long without a sign of life",
             _AUTOMATION_KINDS - {DefinitionKind.EXEC},
         ),
     ),

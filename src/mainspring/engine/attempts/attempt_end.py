@@ -94,16 +94,14 @@ def end_with_silence(
 ) -> AttemptEnd:
     """Return the end of an attempt that gave no sign of life for its heartbeat. `last` = the last sign; None = it gave none."""
     span = format_duration(spec.heartbeat) if spec.heartbeat is not None else "?"
-    history = (
-        "and none before"
-        if last is None
-        else f"the last one was {last.name}, {format_span(last.after_ms)} after its start"
-    )
+    since = " since its start"
+    if last is not None:
+        since = f": the last one was {last.name}, {format_span(last.after_ms)} after its start"
     verdict = transient("heartbeat_timeout")
     failure = Failure(
         type="TimeoutError",
         code=verdict.code,
-        message=f"attempt {spec.attempt} of step {spec.name!r} gave no sign of life for its heartbeat of {span}: {history}",
+        message=f"attempt {spec.attempt} of step {spec.name!r} gave no sign of life for its heartbeat of {span}{since}",
         kind=verdict.kind,
         hint="ms.progress(), ms.checkpoint(), ms.heartbeat() and each log line are signs of life. Give one more often, or set a longer "
         "heartbeat=.",
