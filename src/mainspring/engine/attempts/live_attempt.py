@@ -300,7 +300,9 @@ class LiveAttempt:
         failure = self.stopped().failure
         assert failure is not None
         text = "Its code cannot be stopped: the next attempt begins when it has ended, or its worker was replaced."
-        self.send_report(LogReport("warning", f"{failure.message}. {text}"))
+        line = LogReport("warning", f"{failure.message}. {text}")
+        self.has_lines = True
+        self.host.on_report(self.spec, line.kind, line)  # of the engine, so it is no sign of life
         self.is_unstoppable = True
         self._refuse_reports()
 
