@@ -233,7 +233,7 @@ def ignores_all(file: str) -> None:
             continue
 
 
-async def gives_signs(folder: str, kinds: list[str]) -> str:
+async def send_signs(folder: str, kinds: list[str]) -> str:
     """Give one sign of life of each kind, each when its file is there; then none until the file "end" is there."""
     give = {
         "heartbeat": ms.heartbeat,

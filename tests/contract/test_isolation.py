@@ -541,7 +541,7 @@ def test_each_sign_of_life_restarts_the_heartbeat_and_silence_ends_it(isolate, t
     async def scenario(bench):
         kinds = KINDS if isolate == "process" else [kind for kind in KINDS if kind != "print"]
         time = LoopTime()
-        _, ended = bench.start(steps.gives_signs, str(tmp_path), kinds, heartbeat=10, overlaps=True)
+        _, ended = bench.start(steps.send_signs, str(tmp_path), kinds, heartbeat=10, overlaps=True)
         for number, kind in enumerate(kinds):
             while not (tmp_path / f"before-{kind}").exists():
                 await asyncio.sleep(0.001)
@@ -554,7 +554,7 @@ def test_each_sign_of_life_restarts_the_heartbeat_and_silence_ends_it(isolate, t
             await time.pass_by(11)
         end = await ended
         assert (end.timed_out, end.verdict.kind, end.verdict.code) == (True, FailureKind.TRANSIENT, "heartbeat_timeout")
-        pattern = r"attempt 1 of step 'gives_signs' gave no sign of life for its heartbeat of 10s: the last one was a checkpoint, \d+"
+        pattern = r"attempt 1 of step 'send_signs' gave no sign of life for its heartbeat of 10s: the last one was a checkpoint, \d+"
         assert re.match(pattern, end.failure.message), end.failure.message
         assert "ms.heartbeat()" in end.failure.hint
         (tmp_path / "end").touch()  # a thread ends only by itself
@@ -563,11 +563,11 @@ def test_each_sign_of_life_restarts_the_heartbeat_and_silence_ends_it(isolate, t
     using(isolate, scenario, within=600)
 
 
-def test_attempt_without_any_sign_says_so(isolate, tmp_path):
+def test_attempt_without_any_sign_names_its_limit(isolate, tmp_path):
     """It counts from the call of the function."""
 
     async def scenario(bench):
-        end = await bench.run(steps.gives_signs, str(tmp_path), [], heartbeat=0.05, overlaps=True)
+        end = await bench.run(steps.send_signs, str(tmp_path), [], heartbeat=0.05, overlaps=True)
         assert end.failure.message.endswith("gave no sign of life for its heartbeat of 50ms since its start")
         (tmp_path / "end").touch()  # a thread ends only by itself
 

@@ -116,7 +116,9 @@ def verify_race(experiment: Experiment) -> None:
 def verify_silent(experiment: Experiment) -> None:
     """Its effect happened once; each attempt that is on record as failed was silent, or lost its worker."""
     assert [call.what for call in calls_of(experiment, "silent") if call.applied] == ["silent"]
-    rows = experiment.client.rows("select state, failure from attempts where ident = 'silent#1' and failure is not null")
+    rows = experiment.client.rows(
+        "select state, failure from attempts where ident = 'silent#1' and failure is not null"
+    )
     assert all(state == "lost" or b"heartbeat_timeout" in failure for state, failure in rows), rows
 
 

@@ -26,11 +26,11 @@ class HeartbeatTimer:
     __slots__ = (
         "_context",
         "_due_at",
-        "_heard_at",
         "_is_extended",
         "_loop",
         "_on_silence",
         "_requests",
+        "_sign_at",
         "_since",
         "_span_s",
         "_started_at",
@@ -53,7 +53,7 @@ class HeartbeatTimer:
         """The requests that wait for an answer of Mainspring."""
         self._since = 0.0
         """When the first of them began to wait."""
-        self._started_at = self._heard_at = self._due_at = 0.0
+        self._started_at = self._sign_at = self._due_at = 0.0
         self._is_extended = False
         """Whether the time of a blocked loop was added since the last sign."""
         self._timer: asyncio.TimerHandle | None = None
@@ -63,10 +63,10 @@ class HeartbeatTimer:
     def start(self, allowance_s: float = 0.0) -> None:
         """Start to measure, again from now; the first sign has `allowance_s` more time."""
         self._started_at = self._loop.time()
-        self._heard_at = self._started_at + allowance_s
+        self._sign_at = self._started_at + allowance_s
         self._is_extended, self.last = False, None
         self._requests.clear()
-        self._schedule_check(self._heard_at + self._span_s)
+        self._schedule_check(self._sign_at + self._span_s)
 
     def observe(self, report: AttemptReport) -> AttemptReport:
         """Note a report of the attempt. One that waits for an answer pauses the measurement; return it with a callback that resumes it."""
@@ -90,7 +90,7 @@ class HeartbeatTimer:
     def _note_sign(self, kind: ReportKind) -> None:
         """Note a sign of life."""
         now = self._loop.time()
-        self._heard_at = max(self._heard_at, now)
+        self._sign_at = max(self._sign_at, now)
         self._is_extended = False
         self.last = LastSign(SIGNS_OF_LIFE[kind], round((now - self._started_at) * 1000))
 
@@ -108,9 +108,9 @@ class HeartbeatTimer:
             return
         self._requests.discard(request)
         if not self._requests:
-            self._heard_at += max(self._loop.time() - max(self._since, self._heard_at), 0.0)
+            self._sign_at += max(self._loop.time() - max(self._since, self._sign_at), 0.0)
             if self._timer is None and self._due_at:
-                self._schedule_check(self._heard_at + self._span_s)
+                self._schedule_check(self._sign_at + self._span_s)
 
     def stop(self) -> None:
         """Measure no longer."""
@@ -131,7 +131,7 @@ class HeartbeatTimer:
         self._timer = None
         if self._requests:
             return  # `resume` schedules the next check
-        now, due_at = self._loop.time(), self._heard_at + self._span_s
+        now, due_at = self._loop.time(), self._sign_at + self._span_s
         delay = now - self._due_at
         if now >= due_at and delay > _MAX_DELAY_S and not self._is_extended:
             self._is_extended = True

@@ -129,7 +129,7 @@ class CommandProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._is_stopped = False
         self._is_late = False
-        self._heard_at = 0.0
+        self._output_at = 0.0
         """When the command started, or wrote last."""
         self._silent_since: float | None = None
         """When it wrote last, if its heartbeat ended it."""
@@ -155,7 +155,7 @@ class CommandProcess:
                 mark = read_start_mark(process.pid)
                 self._report_group(process.pid, mark, ended=False)
                 self._send_go()
-                self._heard_at = time.monotonic()
+                self._output_at = time.monotonic()
                 self._watch(process, started)
             finally:
                 self._end(process)
@@ -264,7 +264,7 @@ class CommandProcess:
                     selector.register(self._paused.pop(name), selectors.EVENT_READ, name)
                 self._close_unread(selector, process)
                 if self._paused:  # it cannot write while the reader of its output is slow
-                    self._heard_at = time.monotonic()
+                    self._output_at = time.monotonic()
                 self._enforce(process, started)
 
     def _read_chunk(self, selector: selectors.BaseSelector, name: str, pipe: int) -> None:
@@ -312,7 +312,7 @@ class CommandProcess:
 
     def _limits(self, started: float) -> dict[str, float]:
         """Return when its time-out and its heartbeat are over, by the names of the options."""
-        limits = {"timeout": (started, self._command.timeout), "heartbeat": (self._heard_at, self._command.heartbeat)}
+        limits = {"timeout": (started, self._command.timeout), "heartbeat": (self._output_at, self._command.heartbeat)}
         return {name: begin + span.total_seconds() for name, (begin, span) in limits.items() if span is not None}
 
     def _enforce(self, process: subprocess.Popen[bytes], started: float) -> None:
@@ -326,7 +326,7 @@ class CommandProcess:
         exceeded = [name for name, end in self._limits(started).items() if now >= end]
         if exceeded or self._is_stopped:
             self._is_late = not self._is_stopped
-            self._silent_since = self._heard_at if self._is_late and exceeded == ["heartbeat"] else None
+            self._silent_since = self._output_at if self._is_late and exceeded == ["heartbeat"] else None
             kill_group(process.pid, signal.SIGTERM)
             self._kill_at = now + self._command.kill_after
 
@@ -351,7 +351,7 @@ class CommandProcess:
             return None
         self._tail.feed(data)
         if data:
-            self._heard_at = time.monotonic()
+            self._output_at = time.monotonic()
         if name == "stdout":
             self._printed += len(data)
         if data and name in self._forwarders:

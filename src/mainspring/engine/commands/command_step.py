@@ -57,8 +57,10 @@ def run_command(
         key=step.key,
         slot_at=step.slot_at,
     )
-    timeout = None if timeout_s is None else timedelta(seconds=timeout_s)
-    heartbeat = None if heartbeat_s is None else timedelta(seconds=heartbeat_s)
+    timeout, heartbeat = (
+        None if seconds is None else timedelta(seconds=seconds) for seconds in (timeout_s, heartbeat_s)
+    )
+    data = None if stdin is None else stdin.encode()
     printed = bytearray()
 
     def keep(stream: str, data: bytes) -> None:
@@ -66,14 +68,7 @@ def run_command(
             printed.extend(data[: MAX_PRINTED_BYTES + 1 - len(printed)])
 
     running = CommandProcess(
-        CommandSpec(
-            words=command,
-            cwd=cwd,
-            env=environ,
-            timeout=timeout,
-            heartbeat=heartbeat,
-            stdin=None if stdin is None else stdin.encode(),
-        ),
+        CommandSpec(words=command, cwd=cwd, env=environ, timeout=timeout, heartbeat=heartbeat, stdin=data),
         on_line=lambda stream, text: step.channel.post(LogReport(STREAM_LEVELS[stream], text, stream=stream)),
         on_data=None if expect is None else keep,
         on_group=lambda pgid, mark, ended: report_group(step.channel, pgid, mark, ended=ended),

@@ -83,8 +83,8 @@ class AttemptReportRouter:
         if spec is not None and isinstance(report, EndReport):
             self._lines.end(spec, report)
             return
-        keeps_fast_path = isinstance(report, LogReport | HeartbeatReport)  # a driver saves all other reports
-        find = self._lookup.drivers.get if keeps_fast_path else self._lookup.driver_of
+        needs_driver = not isinstance(report, LogReport | HeartbeatReport)  # which ends the fast path
+        find = self._lookup.driver_of if needs_driver else self._lookup.drivers.get
         driver = find(spec.run_id) if spec is not None else None
         if driver is not None and spec is not None:
             try:

@@ -44,9 +44,6 @@ class Loop:
         self.calls.append(Scheduled(at, call))
         return self.calls[-1]
 
-    def call_soon_threadsafe(self, call: Callable[..., None], *args: Any, context: Any = None) -> None:
-        call(*args)
-
     def open_calls(self) -> list[Scheduled]:
         return [call for call in self.calls if not call.is_cancelled]
 
@@ -161,7 +158,7 @@ def test_answer_to_a_checkpoint_reaches_the_step(world: World) -> None:
 
 
 def test_sign_during_a_wait_counts_from_its_end(world: World) -> None:
-    """A step may go on while a commit is under way."""
+    """A step may continue while a commit is under way."""
     world.timer.start()
     request = world.timer.pause()
     world.loop.pass_by(50)
@@ -187,7 +184,7 @@ def test_blocked_loop_is_no_silence(world: World) -> None:
     assert len(world.silences) == 2
 
 
-def test_allowance_is_for_the_first_span_alone(world: World) -> None:
+def test_allowance_is_only_for_the_first_span(world: World) -> None:
     """A child process starts slowly; a print of its imports does not shorten the allowance."""
     world.timer.start(60)
     world.loop.pass_by(1)
