@@ -122,6 +122,7 @@ class LiveAttempt:
         "_heartbeat",
         "_is_silent",
         "_is_wake_scheduled",
+        "_limit",
         "_lines",
         "_on_end",
         "_refused_secrets",
@@ -162,6 +163,8 @@ class LiveAttempt:
         self._on_end = on_end
         self._started_ns = time.perf_counter_ns()
         self._timers: list[asyncio.TimerHandle] = []
+        self._limit: asyncio.TimerHandle | None = None
+        """The timer of its time-out."""
         self._checkpoints: set[PendingCheckpoint] = set()
         self._requests: set[PendingAnswer[Any]] = set()
         self._at_end: dict[Callable[[], None], None] = {}
@@ -199,18 +202,21 @@ class LiveAttempt:
         """Call `on_stack` in the loop, at once or soon, with the current stack; never, if the attempt ends before."""
         raise NotImplementedError
 
-    def after(self, seconds: float, callback: Callable[[], None]) -> None:
+    def after(self, seconds: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
         """Call back in the loop after a delay, unless the attempt ends first."""
-        self._timers.append(self.host.loop.call_later(seconds, callback, context=self.host.context))
+        timer = self.host.loop.call_later(seconds, callback, context=self.host.context)
+        self._timers.append(timer)
+        return timer
 
     def start_limits(self, allowance_s: float = 0.0) -> None:
         """Start to measure the time-outs, again from now; each has `allowance_s` more time at first. In the loop."""
         spec = self.spec
         if self.closed or self.is_stopped:
             return
-        self.stop_timers()
         if spec.timeout is not None:
-            self.after(spec.timeout.total_seconds() + allowance_s, self._exceed_limit)
+            if self._limit is not None:
+                self._limit.cancel()
+            self._limit = self.after(spec.timeout.total_seconds() + allowance_s, self._exceed_limit)
         if spec.heartbeat is not None:
             if self._heartbeat is None:
                 span_s = spec.heartbeat.total_seconds()
