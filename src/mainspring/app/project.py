@@ -203,7 +203,7 @@ class Project:
             classifier=self.classifier,
             settings=settings,
             role=role,
-            processes=worker.processes or worker.threads,
+            processes=worker.processes,
             databases={name: database.url for name, database in self.settings.databases.items()},
             queues=self.queues(),
             upkeep=None if probation else self.upkeep(registry if role in ("worker", "app") else None),
