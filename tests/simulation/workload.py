@@ -66,9 +66,9 @@ with Registry() as REGISTRY:
         effects.happens(key)
         return name
 
-    @step(retry=Retry(3, initial="50ms", max="1s"))
+    @step(heartbeat="2s", retry=Retry(3, initial="50ms", max="1s"))
     async def saving(name: str) -> str:
-        """Continue from a checkpoint; what it says of earlier attempts must be true."""
+        """Continue from a checkpoint; what it says of earlier attempts must be true. Its heartbeat is never over: no outage is silence."""
         effects = NODE.get().world.effects
         key = idempotency_key()
         effects.start(NODE.get(), key, attempt())

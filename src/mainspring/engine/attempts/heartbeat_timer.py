@@ -120,7 +120,7 @@ class HeartbeatTimer:
     def _schedule_check(self, at: float) -> None:
         self._cancel_timer()
         self._due_at = at
-        self._timer = self._loop.call_at(at, self._check, context=self._context)
+        self._timer = self._loop.call_later(max(at - self._loop.time(), 0.0), self._check, context=self._context)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

@@ -40,8 +40,8 @@ class Loop:
     def time(self) -> float:
         return self.now
 
-    def call_at(self, at: float, call: Callable[[], None], context: Any = None) -> Scheduled:
-        self.calls.append(Scheduled(at, call))
+    def call_later(self, delay: float, call: Callable[[], None], context: Any = None) -> Scheduled:
+        self.calls.append(Scheduled(self.now + delay, call))
         return self.calls[-1]
 
     def open_calls(self) -> list[Scheduled]:
