@@ -85,7 +85,7 @@ SECTIONS = (
         "Calls of a step",
         "A task, a step and an action may call these. `once`, `lock`, `secret` and `flag` also work in plain programs.",
         (
-            *("attempt", "idempotency_key", "checkpoint", "last_checkpoint", "progress", "log", "measure"),
+            *("attempt", "idempotency_key", "checkpoint", "last_checkpoint", "progress", "heartbeat", "log", "measure"),
             *("publish", "send", "once", "Effect", "lock", "NamedLock", "flag", "flag_async", "secret", "Secret", "Tx"),
         ),
     ),

@@ -46,6 +46,7 @@ PUBLIC = [
     "connect",
     "flag",
     "flag_async",
+    "heartbeat",
     "idempotency_key",
     "last_checkpoint",
     "lock",

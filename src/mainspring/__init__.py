@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from mainspring.engine.attempts.outbox_api import send as send
     from mainspring.engine.attempts.step_context import attempt as attempt
     from mainspring.engine.attempts.step_context import checkpoint as checkpoint
+    from mainspring.engine.attempts.step_context import heartbeat as heartbeat
     from mainspring.engine.attempts.step_context import idempotency_key as idempotency_key
     from mainspring.engine.attempts.step_context import last_checkpoint as last_checkpoint
     from mainspring.engine.attempts.step_context import log as log
@@ -93,6 +94,7 @@ _PUBLIC: dict[str, str] = {
     "connect": "mainspring.app.client",
     "flag": "mainspring.app.flag",
     "flag_async": "mainspring.app.flag",
+    "heartbeat": "mainspring.engine.attempts.step_context",
     "idempotency_key": "mainspring.engine.attempts.step_context",
     "last_checkpoint": "mainspring.engine.attempts.step_context",
     "lock": "mainspring.app.lock",

@@ -6,6 +6,9 @@ import os
 import pytest
 
 import mainspring as ms
+from mainspring.app.project import Project
+from mainspring.app.workers import worker_runtime
+from mainspring.config.loading import load
 from mainspring.domain.states import RunState
 from mainspring.engine.attempts.processes.child_pool import (
     CHILD_BYTES,
@@ -36,6 +39,23 @@ async def test_the_limit_of_children_is_the_least_of_what_bounds_them(tmp_path):
         found = read_memory_limit((tmp_path / "memory.max", tmp_path / "no such file"))
         assert (found == 1_000_000) is is_less
         assert found > 0
+
+
+@pytest.mark.parametrize(("text", "size"), [("", 32), ("threads = 7", 7), ("threads = 7\nprocesses = 5", 5)])
+async def test_pool_of_child_processes_is_as_large_as_that_of_threads_unless_it_is_set(
+    tmp_path, monkeypatch, text, size
+):
+    """A time-out moves a plain function from one to the other, and must not make it wait."""
+    monkeypatch.setattr(worker_runtime, "read_memory_limit", lambda: 10**12)
+    (tmp_path / "mainspring.toml").write_text(f"[worker]\n{text}\n", encoding="utf-8")
+    settings = load(env={}, cwd=tmp_path, uid=os.getuid(), flags={"store.url": str(tmp_path / "state.db")})
+    runtime = Project(settings).make_runtime(Registry())
+    await runtime.open()
+    try:
+        assert runtime._pool is not None
+        assert runtime._pool._size == size
+    finally:
+        await runtime.close(drain=0)
 
 
 async def test_more_than_four_plain_functions_with_a_time_out_run_at_once(tmp_path):

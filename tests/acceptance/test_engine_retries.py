@@ -312,7 +312,8 @@ async def test_wait_and_stop_predicates_get_the_exception_of_the_step(tmp_path, 
     ] * 2
 
 
-async def test_a_time_out_reaches_the_predicates_as_a_time_out(tmp_path):
+@pytest.mark.parametrize("option", ["timeout", "heartbeat"])
+async def test_a_time_out_reaches_the_predicates_as_a_time_out(tmp_path, option):
     """It was never raised by the step, but it is what failed."""
     seen: list[BaseException | None] = []
 
@@ -328,7 +329,8 @@ async def test_a_time_out_reaches_the_predicates_as_a_time_out(tmp_path):
 
         @ms.workflow
         async def work(run: ms.Run) -> None:
-            await run.options(timeout="10ms", retry=ms.Retry(stop=stop)).step(endless)
+            limit: Any = {option: "10ms"}
+            await run.options(**limit, retry=ms.Retry(stop=stop)).step(endless)
 
     async with World(tmp_path).engine(registry) as engine:
         await engine.until(await engine.start(work), RunState.FAILED)

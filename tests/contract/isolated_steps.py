@@ -233,6 +233,24 @@ def ignores_all(file: str) -> None:
             continue
 
 
+async def send_signs(folder: str, kinds: list[str]) -> str:
+    """Give one sign of life of each kind, each when its file is there; then none until the file "end" is there."""
+    give = {
+        "heartbeat": ms.heartbeat,
+        "log": lambda: ms.log.info("working"),
+        "print": lambda: print("working", flush=True),
+        "progress": lambda: ms.progress(1),
+        "checkpoint": lambda: ms.checkpoint(1),
+    }
+    for kind in (*kinds, "end"):
+        Path(folder, f"before-{kind}").touch()
+        while not Path(folder, kind).exists():
+            await asyncio.sleep(0.002)
+        if kind in give:
+            give[kind]()
+    return "ended"
+
+
 def pid() -> int:
     return os.getpid()
 

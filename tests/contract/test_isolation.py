@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import inspect
 import os
+import re
 import signal
 import threading
 import time
@@ -68,7 +69,7 @@ class Bench:
             if self.is_acking:
                 sign.ack(self.ack_error)
 
-    def start(self, fn, *args, timeout=None, attempt=1, checkpoint=None, **kwargs):
+    def start(self, fn, *args, timeout=None, heartbeat=None, overlaps=False, attempt=1, checkpoint=None, **kwargs):
         """Start an attempt; return its handle and the future of its end."""
         signature = read_signature(fn)
         spec = AttemptSpec(
@@ -84,6 +85,8 @@ class Bench:
             kwargs=kwargs,
             isolate=self.isolate,
             timeout=None if timeout is None else timedelta(seconds=timeout),
+            heartbeat=None if heartbeat is None else timedelta(seconds=heartbeat),
+            overlaps=overlaps,
             checkpoint=checkpoint,
         )
         end = asyncio.get_running_loop().create_future()
@@ -108,14 +111,14 @@ class Bench:
         return [sign for sign in self.signs if isinstance(sign, kind)]
 
 
-def using(isolate, scenario, **options):
+def using(isolate, scenario, within=60, **options):
     """Run a scenario with a bench of one isolation, and close it."""
 
     async def main():
         IN_BODY.set(True)  # as when a body's turn makes the engine start a step: none of it may reach the step
         bench = Bench(isolate, asyncio.get_running_loop(), **options)
         try:
-            return await asyncio.wait_for(scenario(bench), 60)
+            return await asyncio.wait_for(scenario(bench), within)
         finally:
             bench.attempts.close()
             assert not bench.children.pids
@@ -423,7 +426,7 @@ def test_f21_coroutine_that_swallows_cancellation_is_abandoned():
     """After the grace the end is a time-out, the engine is reported, and the late result is dropped."""
 
     async def scenario(bench):
-        end = await bench.run(_swallows_cancellation, timeout=0.01)
+        end = await bench.run(_swallows_cancellation, timeout=0.01, overlaps=True)
         assert end.timed_out
         assert [sign.kind for sign in bench.signs] == ["abandoned"]
         assert bench.attempts.abandoned_count == 1
@@ -439,7 +442,8 @@ def test_f21_timed_out_thread_is_abandoned_and_its_late_result_refused(tmp_path)
 
     async def scenario(bench):
         go, out = tmp_path / "go", tmp_path / "out"
-        zombies = [bench.start(steps.zombie, str(go), str(out), timeout=0.2)[1] for _ in range(2)]  # every thread
+        options = {"timeout": 0.2, "overlaps": True}
+        zombies = [bench.start(steps.zombie, str(go), str(out), **options)[1] for _ in range(2)]  # every thread
         assert all([(await end).timed_out for end in zombies])
         assert [sign.kind for sign in bench.signs] == ["abandoned"] * 2
         ends = [bench.start(steps.sleeps, 0.01)[1] for _ in range(4)]
@@ -453,6 +457,146 @@ def test_f21_timed_out_thread_is_abandoned_and_its_late_result_refused(tmp_path)
         assert (await bench.run(steps.double, 2)).value == 4
 
     using("thread", scenario)
+
+
+def test_timed_out_thread_ends_its_attempt_only_when_it_has_ended(tmp_path):
+    """No attempt may follow before: the end waits, the attempt is closed, the log says why, and the late result is refused."""
+
+    async def scenario(bench):
+        go, out = tmp_path / "go", tmp_path / "out"
+        _, ended = bench.start(steps.zombie, str(go), str(out), heartbeat=0.05)
+        while not bench.attempts.has_only_unstoppable:
+            await asyncio.sleep(0.001)
+        assert (ended.done(), bench.attempts.live_count, bench.attempts.abandoned_count) == (False, 1, 1)
+        assert [sign.kind for sign in bench.signs] == ["abandoned", "log"]
+        assert "gave no sign of life for its heartbeat of 50ms" in bench.signs[1].text
+        assert "the next attempt begins when it has ended" in bench.signs[1].text
+        go.touch()
+        end = await ended
+        assert (end.timed_out, end.is_code_running, end.failure.code) == (True, False, "heartbeat_timeout")
+        assert end.failure.cause is None
+        assert out.read_text() == "AttemptClosed"
+        assert bench.attempts.live_count == bench.attempts.abandoned_count == 0
+        assert (await bench.run(steps.double, 2)).value == 4
+
+    using("thread", scenario)
+
+
+def test_late_result_after_a_time_out_is_refused(tmp_path):
+    """A thread or a coroutine that returns after all: the attempt stays timed out."""
+
+    async def in_thread(bench):
+        _, ended = bench.start(steps.waits_for, str(tmp_path / "go"), timeout=0.05)
+        while not bench.attempts.has_only_unstoppable:
+            await asyncio.sleep(0.001)
+        (tmp_path / "go").touch()
+        assert (await ended).timed_out
+
+    async def in_loop(bench):
+        assert (await bench.run(_swallows_cancellation, timeout=0.01)).timed_out
+        assert bench.attempts.abandoned_count == 0
+
+    using("thread", in_thread)
+    using("loop", in_loop, grace_after=0.02)
+
+
+def test_cancel_leaves_code_running_that_a_time_out_could_not_stop(tmp_path):
+    """A worker that drains cannot wait for it: the end says that the code still runs."""
+
+    async def scenario(bench):
+        handle, ended = bench.start(steps.waits_for, str(tmp_path / "go"), timeout=0.05)
+        while not handle.is_unstoppable:
+            await asyncio.sleep(0.001)
+        handle.cancel("the worker stops")
+        end = await ended
+        assert (end.timed_out, end.cancelled, end.is_code_running) == (True, False, True)
+        assert (bench.attempts.live_count, bench.attempts.abandoned_count) == (0, 1)
+        (tmp_path / "go").touch()
+        while bench.attempts.abandoned_count:
+            await asyncio.sleep(0.001)
+
+    using("thread", scenario)
+
+
+class LoopTime:
+    """The time of the running loop, which a test can move forward."""
+
+    def __init__(self):
+        self.loop = asyncio.get_running_loop()
+        self.real, self.ahead_s = self.loop.time, 0.0
+        self.loop.time = lambda: self.real() + self.ahead_s
+
+    async def pass_by(self, seconds):
+        self.ahead_s += seconds
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+
+KINDS = ["heartbeat", "log", "print", "progress", "checkpoint"]
+
+
+def test_each_sign_of_life_restarts_the_heartbeat_and_silence_ends_it(isolate, tmp_path):
+    """Of 10 s: an attempt with a sign every 6 s lives on; then its silence ends it, and the failure names the last sign."""
+
+    async def scenario(bench):
+        kinds = KINDS if isolate == "process" else [kind for kind in KINDS if kind != "print"]
+        time = LoopTime()
+        _, ended = bench.start(steps.send_signs, str(tmp_path), kinds, heartbeat=10, overlaps=True)
+        for number, kind in enumerate(kinds):
+            while not (tmp_path / f"before-{kind}").exists():
+                await asyncio.sleep(0.001)
+            await time.pass_by(6)
+            (tmp_path / kind).touch()
+            while len(bench.signs) <= number:
+                await asyncio.sleep(0.001)
+        assert not ended.done()
+        for _ in range(2):  # the first check comes late, as if the loop had been blocked
+            await time.pass_by(11)
+        end = await ended
+        assert (end.timed_out, end.verdict.kind, end.verdict.code) == (True, FailureKind.TRANSIENT, "heartbeat_timeout")
+        pattern = r"attempt 1 of step 'send_signs' gave no sign of life for its heartbeat of 10s: the last one was a checkpoint, \d+"
+        assert re.match(pattern, end.failure.message), end.failure.message
+        assert "ms.heartbeat()" in end.failure.hint
+        (tmp_path / "end").touch()  # a thread ends only by itself
+        assert isinstance(end.error, TimeoutError)
+
+    using(isolate, scenario, within=600)
+
+
+def test_attempt_without_any_sign_names_its_limit(isolate, tmp_path):
+    """It counts from the call of the function."""
+
+    async def scenario(bench):
+        end = await bench.run(steps.send_signs, str(tmp_path), [], heartbeat=0.05, overlaps=True)
+        assert end.failure.message.endswith("gave no sign of life for its heartbeat of 50ms since its start")
+        (tmp_path / "end").touch()  # a thread ends only by itself
+
+    using(isolate, scenario)
+
+
+def test_time_of_waiting_for_the_store_is_not_counted(isolate, tmp_path):
+    """A checkpoint whose commit takes an hour: the attempt cannot give a sign while it waits."""
+
+    async def scenario(bench):
+        time = LoopTime()
+        bench.is_acking = False
+        (tmp_path / "checkpoint").touch()
+        _, ended = bench.start(_waits_for_checkpoint if isolate == "loop" else steps.checkpoints, heartbeat=10)
+        while not bench.reports(CheckpointReport):
+            await asyncio.sleep(0.001)
+        for _ in range(3):
+            await time.pass_by(1200)
+        assert not ended.done()
+        bench.is_acking = True
+        for sign in bench.reports(CheckpointReport):
+            await asyncio.to_thread(sign.ack, None)
+        assert (await ended).ok
+
+    using(isolate, scenario, within=7200)
+
+
+async def _waits_for_checkpoint():
+    await steps.ms.checkpoint(1)
 
 
 def is_alive(pid):

@@ -1,6 +1,7 @@
 """One suite for the locks of steps in every place where a step can run: the engine's loop, a thread, a child process."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,8 +85,8 @@ async def test_lock_is_released_at_the_end_of_the_attempt(tmp_path: Path, isolat
 
 
 async def test_lock_is_released_when_the_attempt_is_abandoned(tmp_path: Path, isolate: str) -> None:
-    """A step that takes too long ends as its place has it, and the next one has the lock at once."""
-    registry, work = working(isolate, timeout="2s")
+    """A step that takes too long ends as its place has it, and the next one has the lock at once (of a thread, if attempts may overlap)."""
+    registry, work = working(isolate, timeout="2s", overlap_attempts=isolate == "thread")
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(work, "leave", [str(tmp_path / "notes"), "hangs"])
         ((name, owner, token),) = await engine.when(lambda: held(engine), bool)
@@ -93,6 +94,29 @@ async def test_lock_is_released_when_the_attempt_is_abandoned(tmp_path: Path, is
         await engine.until(run, RunState.FAILED)
         next_one = await engine.start(work, "print_page", [str(tmp_path / "notes")])
         assert await next_one.result(30) == 2
+
+
+async def test_lock_of_a_thread_that_a_time_out_cannot_stop_is_held_until_it_ends(tmp_path: Path) -> None:
+    """Its code may still be inside: no other attempt may have the lock beside it."""
+    go = threading.Event()
+
+    def inside() -> None:
+        with ms.lock(steps.NAME):
+            go.wait(60)
+
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run) -> None:
+            await run.options(isolate="thread", heartbeat="200ms", retry=1).step(inside)
+
+    async with World(tmp_path).engine(registry) as engine:
+        run = await engine.start(work)
+        await engine.when(lambda: engine.working.worker.attempts.has_only_unstoppable, bool)
+        assert [name for name, _, _ in held(engine)] == [steps.NAME]
+        go.set()
+        await engine.until(run, RunState.FAILED)
+        await engine.when(lambda: held(engine), lambda found: not found)
 
 
 async def test_wait_has_an_end(tmp_path: Path, isolate: str) -> None:

@@ -115,6 +115,15 @@ def verify_race(experiment: Experiment) -> None:
     assert prizes == {result[0]}, f"two winners: {prizes} ({first} was saved first)"
 
 
+def verify_silent(experiment: Experiment) -> None:
+    """Its effect happened once; each attempt that is on record as failed was silent, or lost its worker."""
+    assert [call.what for call in calls_of(experiment, "silent") if call.applied] == ["silent"]
+    rows = experiment.client.rows(
+        "select state, failure from attempts where ident = 'silent#1' and failure is not null"
+    )
+    assert all(state == "lost" or b"heartbeat_timeout" in failure for state, failure in rows), rows
+
+
 def verify_group(experiment: Experiment) -> None:
     """The failed member is saved as failed, the cancelled one never as done."""
     assert not calls_of(experiment, "cancelled member") or not any("endless" in ident for ident in saved(experiment))
@@ -310,6 +319,7 @@ SCENARIOS = [
     Scenario("gather_with_race", verify=verify_race, minimum=14),
     Scenario("group_with_error", result="amends", verify=verify_group, minimum=12),
     Scenario("step_with_timeout", result="in its place", minimum=12),
+    Scenario("silent_step", result=["silent", "beside the silent one"], verify=verify_silent, minimum=10),
     Scenario("map_with_bad_items", result=[f"bad {n}" if n in (7, 31) else n for n in range(50)], minimum=20),
     Scenario("child_with_key", result="after parcel 7", verify=verify_child, minimum=20),
     Scenario(

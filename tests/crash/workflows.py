@@ -34,6 +34,13 @@ async def endless(name: str) -> str:
     return name
 
 
+async def silent(name: str) -> str:
+    """An effect that is refused at first; the answer never arrives, and no sign of life comes."""
+    if effect(name, refuse=1)["status"] == 503:
+        await asyncio.Event().wait()
+    return name
+
+
 async def refused(name: str) -> str:
     """An effect that fails for good."""
     effect(name, kind="raw")
@@ -210,6 +217,13 @@ async def step_with_timeout(run: ms.Run) -> str:
     except TimeoutError:
         return await run.step(keyed, "in its place")
     return "no time-out"
+
+
+@ms.workflow
+async def silent_step(run: ms.Run) -> list[str]:
+    """A step that falls silent in its first attempt, beside one that works."""
+    quiet = run.options(heartbeat="100ms", retry=QUICK_RETRY).step(silent, "silent")
+    return list(await asyncio.gather(quiet, run.step(keyed, "beside the silent one")))
 
 
 @ms.workflow

@@ -22,6 +22,19 @@ def test_attempt(app):
     assert keys[0] == keys[1]
 
 
+@documents("heartbeat")
+def test_heartbeat(app):
+    """Show that a step still works. Without a sign for a minute, the attempt is over and the next one begins."""
+
+    @ms.task(heartbeat="1m", isolate="thread")
+    def convert(frames: int) -> int:
+        for _ in range(frames):
+            ms.heartbeat()
+        return frames
+
+    assert app.run(convert, 3) == 3
+
+
 @documents("checkpoint", "last_checkpoint", "progress")
 def test_checkpoint(app):
     """Continue a long step from where the last attempt was."""

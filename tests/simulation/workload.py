@@ -66,9 +66,9 @@ with Registry() as REGISTRY:
         effects.happens(key)
         return name
 
-    @step(retry=Retry(3, initial="50ms", max="1s"))
+    @step(heartbeat="2s", retry=Retry(3, initial="50ms", max="1s"))
     async def saving(name: str) -> str:
-        """Continue from a checkpoint; what it says of earlier attempts must be true."""
+        """Continue from a checkpoint; what it says of earlier attempts must be true. Its heartbeat is never over: no outage is silence."""
         effects = NODE.get().world.effects
         key = idempotency_key()
         effects.start(NODE.get(), key, attempt())
@@ -95,7 +95,7 @@ with Registry() as REGISTRY:
         """Note when a timer begins, or was over."""
         NODE.get().world.stamp(name, waited_s)
 
-    @step(timeout="2s", retry=Retry(20, initial="50ms", max="200ms"))
+    @step(timeout="2s", overlap_attempts=True, retry=Retry(20, initial="50ms", max="200ms"))
     async def deaf(name: str) -> list[Any]:
         """Continue when told to stop: the first attempt is abandoned, and its result comes while the second is under way."""
         node, key, own = NODE.get(), idempotency_key(), attempt()

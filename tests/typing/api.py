@@ -39,7 +39,7 @@ def decorated(amount: int) -> float:
     return float(amount)
 
 
-@ms.step(timeout="30s", retry=ms.Retry(attempts=3), undo=plain)
+@ms.step(timeout="30s", heartbeat="5s", retry=ms.Retry(attempts=3), undo=plain)
 async def with_options(amount: int) -> bytes:
     """A step with options."""
     return bytes(amount)
@@ -90,6 +90,7 @@ async def steps(run: ms.Run) -> None:
     assert_type(await run.step(in_database, 1), int)
     assert_type(await run.step(sync), int)
     assert_type(await run.options(key="k", timeout="5s", delivery="at_most_once").step(waiting, amount=1), str)
+    assert_type(await run.options(heartbeat="5s", overlap_attempts=True).step(waiting, amount=1), str)
     coroutine: Coroutine[Any, Any, float] = run.step(plain, 1)
     assert_type(await coroutine, float)
 

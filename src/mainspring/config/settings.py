@@ -228,7 +228,8 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     tags: tuple[Name, ...] = ()
     concurrency: Count = 64
     threads: PoolSize = 32
-    processes: PoolSize = 16
+    processes: PoolSize | None = None
+    """None = as many as `threads`: a time-out moves a `def` step from a thread to a process."""
     stalled_after: PositiveSpan = timedelta(hours=1)
     stall_limit: PositiveSpan = timedelta(minutes=5)
     lease: Lease = timedelta(seconds=10)
@@ -334,6 +335,7 @@ _INDIVIDUAL_OPTIONS = {
     "produces",
     "expect",
     "gone",
+    "overlap_attempts",
 }
 DefaultSettings = defstruct(
     "DefaultSettings",

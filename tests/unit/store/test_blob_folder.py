@@ -70,8 +70,8 @@ def test_put_that_fails_leaves_no_file(folder, monkeypatch):
 
 def test_closed_day_is_cleared_of_all_but_what_is_referenced(folder):
     """Parts of puts that a kill broke off go too; other days stay."""
-    kept, gone = b"kept", b"gone"
-    for data in (kept, gone):
+    stored, gone = b"stored", b"gone"
+    for data in (stored, gone):
         folder.put(make_blob(data), data)
     folder.put(make_blob(gone, day=20_001), gone)
 
@@ -86,8 +86,8 @@ def test_closed_day_is_cleared_of_all_but_what_is_referenced(folder):
         failpoints.install(None)
     part = folder.file_of(make_blob(b"broken")).with_name(".part")
     part.write_bytes(b"of a process that was killed")
-    assert folder.clear(20_000, {address_of(kept)}) == 2
-    assert folder.sizes(20_000) == {address_of(kept): 4}
+    assert folder.clear(20_000, {address_of(stored)}) == 2
+    assert folder.sizes(20_000) == {address_of(stored): 6}
     assert folder.get(make_blob(gone, day=20_001)) == gone
     assert folder.clear(20_000, ()) == 1
     assert folder.days() == [20_001]

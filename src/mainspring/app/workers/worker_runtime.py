@@ -78,7 +78,10 @@ def _make_databases(places: Mapping[str, str | Path], secrets: SecretStore) -> d
 
 
 class WorkerRuntime:
-    """A worker, opened by `open()`, ended by `close()`. `on_fatal` is called, from any thread, when this process must stop working."""
+    """A worker, opened by `open()`, ended by `close()`. `on_fatal` is called, from any thread, when this process must stop working.
+
+    `processes` = most child processes; None = as many as threads.
+    """
 
     def __init__(
         self,
@@ -90,7 +93,7 @@ class WorkerRuntime:
         classifier: Classifier | None = None,
         settings: WorkerOptions | None = None,
         role: str = "worker",
-        processes: int = 16,
+        processes: int | None = None,
         databases: Mapping[str, str | Path] | None = None,
         queues: tuple[SetQueue, ...] = (),
         upkeep: Upkeep | None = None,
@@ -106,7 +109,7 @@ class WorkerRuntime:
         self._classifier = classifier
         self._settings = settings or WorkerOptions()
         self._role = role
-        self._processes = processes
+        self._processes = self._settings.threads if processes is None else processes
         self._queues = queues
         self._upkeep = upkeep
         self._schedules = schedules

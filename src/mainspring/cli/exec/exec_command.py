@@ -127,10 +127,16 @@ def _read_printable(text: str) -> str:
     "--timeout", metavar="D", callback=_make_callback(parse_duration), help="end an attempt after this time (30s, 20m)"
 )
 @click.option(
+    "--heartbeat",
+    metavar="D",
+    callback=_make_callback(parse_duration),
+    help="end an attempt that writes no output for this time",
+)
+@click.option(
     "--kill-after",
     metavar="D",
     callback=_make_callback(parse_duration),
-    help="kill it this long after --timeout (default 5s)",
+    help="kill it this long after --timeout or --heartbeat (default 5s)",
 )
 @click.option("--retry", metavar="N", type=click.IntRange(1, 10_000), help="make up to N attempts (default 1)")
 @click.option(
@@ -209,7 +215,7 @@ def exec_command(ctx: click.Context, /, command: tuple[str, ...], **given: Any) 
     The exit code is the command's own. Others, as GNU timeout and a shell have them:
 
     \b
-      124  it ran longer than --timeout             126  it cannot be run
+      124  --timeout or --heartbeat ended it        126  it cannot be run
       125  mainspring failed, the command did not   127  it was not found
       1    it ended well but --produces is not met  128+n  signal n ended it
       75   the lock or key is in use: nothing ran   0    its --key had succeeded before
@@ -294,7 +300,7 @@ def _make_plan(
         longest = None if wait is None else max(wait, timedelta(minutes=10))
         retry = Retry(given["retry"], initial=wait, max=longest)
     given_options = {
-        **{name: given[name] for name in ("every", "grace", "owner", "runbook", "timeout")},
+        **{name: given[name] for name in ("every", "grace", "owner", "runbook", "timeout", "heartbeat")},
         "retry": retry,
         "produces": list(given["produces"]) or None,
     }
@@ -317,6 +323,7 @@ def _make_plan(
             words=command,
             retry=retry,
             timeout=given["timeout"],
+            heartbeat=given["heartbeat"],
             produces=tuple(definition.expand(pattern, {}, now_at) for pattern in definition.option("produces")),
             kill_after=5.0 if given["kill_after"] is None else given["kill_after"].total_seconds(),
             key=given["key"],

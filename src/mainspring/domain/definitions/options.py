@@ -230,6 +230,20 @@ _TABLE: dict[OptionGroup, tuple[_OptionRow, ...]] = {
     ),
     OptionGroup.METHOD: (
         ("timeout", option_readers.read_span, None, "time limit of an attempt", _ALL_KINDS),
+        (
+            "heartbeat",
+            option_readers.read_span,
+            None,
+            "longest time of an attempt without a sign of life; then it is over and retried",
+            _ALL_KINDS,
+        ),
+        (
+            "overlap_attempts",
+            option_readers.read_switch,
+            False,
+            "the next attempt may begin while code that a time-out could not stop still runs",
+            _ALL_KINDS - {DefinitionKind.EXEC},
+        ),
         ("deadline", option_readers.read_span, None, "time limit of a run, waits included", _AUTOMATION_KINDS),
         ("retry", option_readers.read_retry, None, "number of attempts and the waits between them", _ALL_KINDS),
         ("key", option_readers.read_template, None, "key under which it counts once", _ALL_KINDS),
@@ -355,7 +369,7 @@ _TABLE: dict[OptionGroup, tuple[_OptionRow, ...]] = {
             "stalled",
             option_readers.read_span_or_off,
             None,
-            "an attempt without timeout and without a sign of life for this long opens an incident",
+            "an attempt that no time-out ends opens an incident after this long without a sign of life",
             _AUTOMATION_KINDS - {DefinitionKind.EXEC},
         ),
     ),
@@ -386,18 +400,18 @@ _OWN_PROCESS = "a command is always a process of its own"
 
 def _find_conflict(kind: DefinitionKind, name: str, value: Any) -> tuple[str, str] | None:
     """Return why an option has no effect there, and what to do instead; None if it has."""
-    if kind is DefinitionKind.WORKFLOW and name == "timeout":
+    if kind is DefinitionKind.WORKFLOW and name in ("timeout", "heartbeat"):
         return (
             "a workflow has no attempts of its own",
             f"deadline= limits the whole run. {_STEP_OPTION_HINT.format(name)}",
         )
-    if kind is DefinitionKind.WORKFLOW and name in ("delivery", "isolate"):
+    if kind is DefinitionKind.WORKFLOW and name in ("delivery", "isolate", "overlap_attempts"):
         return "the code of a workflow has no effects of its own", _STEP_OPTION_HINT.format(name)
     if kind is not DefinitionKind.WORKFLOW and name == "gone":
         return "only a workflow asks for steps by name", "Leave it out."
     if kind is not DefinitionKind.WORKFLOW and name == "cleanup":
         return "only the code of a workflow continues after a cancel", "Leave it out."
-    if kind is DefinitionKind.SCRIPT and name == "isolate":
+    if kind is DefinitionKind.SCRIPT and name in ("isolate", "overlap_attempts"):
         return _OWN_PROCESS, "Leave it out."
     if kind is DefinitionKind.SCRIPT and name == "delivery" and value == "transactional":
         return "a command cannot be part of a transaction of Mainspring", "Use at_least_once or at_most_once."

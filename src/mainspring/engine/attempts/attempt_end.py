@@ -6,7 +6,7 @@ be repeated); `failure` is set. A time-out and a cancellation are failures too, 
 
 import signal
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -16,10 +16,18 @@ from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import Verdict, permanent, transient, unknown
 from mainspring.domain.runs.measurement import StepRecord
+from mainspring.domain.text.phrases import format_span
 from mainspring.domain.values.saved_call import roundtrip_result
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.process_exit import signal_name
 from mainspring.store.effect_database import EarlierAttemptError
+
+
+class LastSign(NamedTuple):
+    """The last sign of life of an attempt: its name for people, and how long after the start it came (ms)."""
+
+    name: str
+    after_ms: int
 
 
 class AttemptEnd(msgspec.Struct, kw_only=True):
@@ -39,6 +47,8 @@ class AttemptEnd(msgspec.Struct, kw_only=True):
     timed_out: bool = False
     cancelled: bool = False
     lost: bool = False
+    is_code_running: bool = False
+    """The code of this attempt still runs in this process, which has to end before the next attempt begins."""
     error: BaseException | None = None
     """The raised exception without its traceback, for retry policies that check it; that of a child process is rebuilt."""
     records: tuple[StepRecord, ...] = ()
@@ -73,6 +83,28 @@ def end_with_timeout(spec: AttemptSpec, duration_us: int, cause: Failure | None 
         code=verdict.code,
         message=f"attempt {spec.attempt} of step {spec.name!r} took longer than its time-out of {span}",
         kind=verdict.kind,
+        cause=cause,
+    )
+    error = TimeoutError(failure.message)
+    return AttemptEnd(failure=failure, verdict=verdict, duration_us=duration_us, timed_out=True, error=error)
+
+
+def end_with_silence(
+    spec: AttemptSpec, last: LastSign | None, duration_us: int, cause: Failure | None = None
+) -> AttemptEnd:
+    """Return the end of an attempt that gave no sign of life for its heartbeat. `last` = the last sign; None = it gave none."""
+    span = format_duration(spec.heartbeat) if spec.heartbeat is not None else "?"
+    since = " since its start"
+    if last is not None:
+        since = f": the last one was {last.name}, {format_span(last.after_ms)} after its start"
+    verdict = transient("heartbeat_timeout")
+    failure = Failure(
+        type="TimeoutError",
+        code=verdict.code,
+        message=f"attempt {spec.attempt} of step {spec.name!r} gave no sign of life for its heartbeat of {span}{since}",
+        kind=verdict.kind,
+        hint="ms.progress(), ms.checkpoint(), ms.heartbeat() and each log line are signs of life. Give one more often, or set a longer "
+        "heartbeat=.",
         cause=cause,
     )
     error = TimeoutError(failure.message)

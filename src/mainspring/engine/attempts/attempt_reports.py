@@ -4,9 +4,9 @@ They reach `on_report(spec, kind, report)` in the loop's thread, in the order in
 before the attempt's end. Each kind has one class.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -37,6 +37,16 @@ class ReportKind(StrEnum):
     SECRETS = "secrets"
     SECRET_REFUSED = "secret_refused"
     COMMAND = "command"
+    HEARTBEAT = "heartbeat"
+
+
+SIGNS_OF_LIFE: Final[Mapping[ReportKind, str]] = {
+    ReportKind.CHECKPOINT: "a checkpoint",
+    ReportKind.PROGRESS: "progress",
+    ReportKind.LOG: "a log line",
+    ReportKind.HEARTBEAT: "a heartbeat",
+}
+"""The reports by which an attempt shows that it works, with their names for people."""
 
 
 class CheckpointReport(msgspec.Struct, frozen=True):
@@ -175,8 +185,15 @@ class CommandReport(msgspec.Struct, frozen=True):
     kind = ReportKind.COMMAND
 
 
+class HeartbeatReport(msgspec.Struct, frozen=True):
+    """A sign of life, and nothing else."""
+
+    kind = ReportKind.HEARTBEAT
+
+
 AttemptReport = (
     CheckpointReport
+    | HeartbeatReport
     | ProgressReport
     | LogReport
     | StartReport

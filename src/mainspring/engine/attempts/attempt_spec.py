@@ -15,7 +15,7 @@ class AttemptSpec(msgspec.Struct, kw_only=True):
 
     `isolate` = result of `choose_isolation`; `checkpoint` = last value saved by earlier attempts; `slot_at` = due time
     (ms UTC) of the run's schedule slot; `payload_max` = largest result or checkpoint in bytes of JSON; `is_first` = no code of this step
-    has run before.
+    has run before. `heartbeat` = the longest silence; `overlaps` = the next attempt may begin while the code of this one still runs.
     """
 
     run_id: str
@@ -31,6 +31,8 @@ class AttemptSpec(msgspec.Struct, kw_only=True):
     kwargs: dict[str, Any] = {}
     isolate: str = "loop"
     timeout: timedelta | None = None
+    heartbeat: timedelta | None = None
+    overlaps: bool = False
     checkpoint: bytes | None = None
     slot_at: int | None = None
     automation: str = ""

@@ -28,6 +28,11 @@ _GRACE_PERIOD_S = 5.0
 class AttemptHandle(Protocol):
     """A started attempt."""
 
+    @property
+    def is_unstoppable(self) -> bool:
+        """Whether a time-out ended it, but its code still runs, and its end is reported only after that."""
+        ...
+
     def cancel(self, reason: str) -> None:
         """Stop it. Its end is still reported: as cancelled, unless it had ended already."""
         ...
@@ -76,6 +81,11 @@ class AttemptExecutor:
     def abandoned_count(self) -> int:
         """Number of abandoned attempts whose code still runs here: a reason to recycle this process."""
         return len(self._host.abandoned)
+
+    @property
+    def has_only_unstoppable(self) -> bool:
+        """Whether attempts are left, and a time-out has ended each of them without stopping its code."""
+        return bool(self._host.live) and all(attempt.is_unstoppable for attempt in self._host.live)
 
     def start(self, spec: AttemptSpec, on_end: EndCallback) -> AttemptHandle:
         """Start an attempt. `on_end` is called once, in the loop, never before this returns.

@@ -19,6 +19,8 @@ from mainspring.domain.errors import DefinitionError
 from mainspring.engine.attempts.context_flags import IMPORTING_FOR_RUN
 
 LOOP, THREAD, PROCESS = "loop", "thread", "process"
+LIMITS = ("timeout", "heartbeat")
+"""The options that end an attempt."""
 MAIN_ALIAS = "__mainspring_main__"
 _MOVE_HINT = (
     "Move it, or the object of a method, to the top level of a module under a name of its own, "
@@ -45,9 +47,9 @@ _cached_is_async = functools.lru_cache(maxsize=4096)(_is_async)
 
 
 def choose_isolation(fn: Callable[..., Any], options: Mapping[str, Any]) -> str:
-    """Return "loop", "thread" or "process" for a step with these options (`isolate` and `timeout` count).
+    """Return "loop", "thread" or "process" for a step with these options (`isolate`, `timeout` and `heartbeat` count).
 
-    An `async def` runs in the loop, a `def` in a child if it has a time-out, so that the time-out really stops it, else in
+    An `async def` runs in the loop, a `def` in a child if it has a time-out or a heartbeat, so that these really stop it, else in
     a thread. A stated `isolate` wins.
 
     Raises:
@@ -60,7 +62,8 @@ def choose_isolation(fn: Callable[..., Any], options: Mapping[str, Any]) -> str:
             hint="Use isolate='thread' or 'process', or make it async def.",
         )
     if isolation is None:
-        isolation = LOOP if is_async(fn) else PROCESS if options.get("timeout") is not None else THREAD
+        has_limit = any(options.get(name) is not None for name in LIMITS)
+        isolation = LOOP if is_async(fn) else PROCESS if has_limit else THREAD
     if isolation == PROCESS:
         import_name_of(fn)
     return str(isolation)

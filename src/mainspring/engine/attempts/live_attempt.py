@@ -1,7 +1,8 @@
 """A live attempt: the common part of attempts in the loop, in a thread and in a child.
 
 Invariants: `on_end` is called once, from the loop and never inside `start`; after that, or after `close`, the attempt is
-closed: none of its reports is delivered and a late result is dropped.
+closed: none of its reports is delivered and a late result is dropped. If a time-out cannot stop the code, the attempt is closed at once,
+but its end is reported, and its locks are released, only when the code has ended, unless its next attempt may overlap.
 """
 
 import asyncio
@@ -11,8 +12,8 @@ import functools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ConfigError
@@ -41,8 +42,9 @@ from mainspring.engine.attempts.attempt_reports import (
 )
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.context_flags import IN_BODY
+from mainspring.engine.attempts.heartbeat_timer import HeartbeatTimer
 from mainspring.engine.attempts.logs.lifecycle_log import is_step_debug_enabled
-from mainspring.engine.attempts.pending_answer import PendingAnswer, RequestNumbers
+from mainspring.engine.attempts.pending_answer import PendingAnswer, PendingCheckpoint, RequestNumbers
 from mainspring.engine.attempts.step_context import (
     CURRENT_STEP,
     SAVED_CHECKPOINT,
@@ -67,71 +69,6 @@ EndCallback = Callable[[AttemptEnd], None]
 ReportCallback = Callable[[AttemptSpec | None, ReportKind, AttemptReport], None]
 StackCallback = Callable[[list[str]], None]
 """Receives lines, outermost first: frames of a stack, processes, or the reason why none can be read."""
-
-
-class AttemptLoop(Protocol):
-    """The loop of the attempts, and its thread."""
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop: ...
-
-    @property
-    def thread(self) -> int: ...
-
-
-class PendingCheckpoint:
-    """One checkpoint that is being committed; awaitable in the loop, `wait` is for other threads."""
-
-    __slots__ = ("_error", "_event", "_host", "_lock", "_on_settled", "_settled", "_waiters")
-
-    def __init__(self, host: AttemptLoop, on_settled: Callable[["PendingCheckpoint"], None]) -> None:
-        self._host = host
-        self._on_settled = on_settled
-        self._lock = threading.Lock()
-        self._settled = False
-        self._error: BaseException | None = None
-        self._event: threading.Event | None = None
-        self._waiters: list[asyncio.Future[None]] = []
-
-    def ack(self, error: BaseException | None) -> None:
-        """Settle it; the first call counts."""
-        with self._lock:
-            if self._settled:
-                return
-            self._settled, self._error = True, error
-        self._on_settled(self)
-        if self._event is not None:
-            self._event.set()
-        if threading.get_ident() == self._host.thread:
-            self._wake()
-        elif self._waiters:
-            with contextlib.suppress(RuntimeError):  # the loop is closed, and its waiters with it
-                self._host.loop.call_soon_threadsafe(self._wake)
-
-    def wait(self) -> None:
-        """Block this thread until it is settled."""
-        with self._lock:
-            if not self._settled:
-                self._event = threading.Event()
-        if self._event is not None:
-            self._event.wait()
-        if self._error is not None:
-            raise self._error
-
-    def __await__(self) -> Generator[Any, None, None]:
-        """Wait in the loop until it is settled."""
-        if not self._settled:
-            future = self._host.loop.create_future()
-            self._waiters.append(future)
-            if not self._settled:
-                yield from future
-        if self._error is not None:
-            raise self._error
-
-    def _wake(self) -> None:
-        for future in self._waiters:
-            if not future.done():
-                future.set_result(None)
 
 
 class AttemptHost:
@@ -182,7 +119,10 @@ class LiveAttempt:
     __slots__ = (
         "_at_end",
         "_checkpoints",
+        "_heartbeat",
+        "_is_silent",
         "_is_wake_scheduled",
+        "_limit",
         "_lines",
         "_on_end",
         "_refused_secrets",
@@ -196,6 +136,7 @@ class LiveAttempt:
         "has_lines",
         "host",
         "is_late",
+        "is_unstoppable",
         "records",
         "spec",
     )
@@ -212,10 +153,18 @@ class LiveAttempt:
         self.has_claims = False
         """Whether it has requested a lock or an effect: then it may hold one at its end."""
         self.is_late = False
+        """Whether a time-out ended it."""
+        self._is_silent = False
+        """Whether that was the one of its heartbeat."""
+        self.is_unstoppable = False
+        """Whether a time-out ended it, but its code still runs, and its end is reported only after that."""
+        self._heartbeat: HeartbeatTimer | None = None
         self.cancel_reason: str | None = None
         self._on_end = on_end
         self._started_ns = time.perf_counter_ns()
         self._timers: list[asyncio.TimerHandle] = []
+        self._limit: asyncio.TimerHandle | None = None
+        """The timer of its time-out."""
         self._checkpoints: set[PendingCheckpoint] = set()
         self._requests: set[PendingAnswer[Any]] = set()
         self._at_end: dict[Callable[[], None], None] = {}
@@ -238,26 +187,62 @@ class LiveAttempt:
         return StepContext.of(self.spec, self, self.host.classifier)
 
     def cancel(self, reason: str) -> None:
-        """Stop the attempt; its end is reported as cancelled, unless it had ended already."""
+        """Stop the attempt; its end is reported as cancelled, unless it had ended already or a time-out ended it."""
+        if self.is_unstoppable:
+            self.host.loop.call_soon(self._leave_code_running, context=self.host.context)
+        elif not self.closed and self.cancel_reason is None:
+            self.cancel_reason = reason
+            self.stop_code()
+
+    def stop_code(self) -> None:
+        """Stop the code of this attempt, because of a time-out (`is_late`) or a cancel."""
         raise NotImplementedError
 
     def request_stack(self, on_stack: StackCallback) -> None:
         """Call `on_stack` in the loop, at once or soon, with the current stack; never, if the attempt ends before."""
         raise NotImplementedError
 
-    def after(self, seconds: float, callback: Callable[[], None]) -> None:
+    def after(self, seconds: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
         """Call back in the loop after a delay, unless the attempt ends first."""
-        self._timers.append(self.host.loop.call_later(seconds, callback, context=self.host.context))
+        timer = self.host.loop.call_later(seconds, callback, context=self.host.context)
+        self._timers.append(timer)
+        return timer
+
+    def start_limits(self, allowance_s: float = 0.0) -> None:
+        """Start to measure the time-outs, again from now; each has `allowance_s` more time at first. In the loop."""
+        spec = self.spec
+        if self.closed or self.is_stopped:
+            return
+        if spec.timeout is not None:
+            if self._limit is not None:
+                self._limit.cancel()
+            self._limit = self.after(spec.timeout.total_seconds() + allowance_s, self._exceed_limit)
+        if spec.heartbeat is not None:
+            if self._heartbeat is None:
+                span_s = spec.heartbeat.total_seconds()
+                self._heartbeat = HeartbeatTimer(self.host.loop, span_s, self._end_silence, self.host.context)
+            self._heartbeat.start(allowance_s)
+
+    def _end_silence(self) -> None:
+        self._is_silent = not self.is_stopped
+        self._exceed_limit()
+
+    def _exceed_limit(self) -> None:
+        if not self.closed and not self.is_stopped:
+            self.is_late = True
+            self.stop_code()
 
     def stop_timers(self) -> None:
-        """Cancel every `after`."""
+        """Cancel every `after`, and the measurement of the heartbeat."""
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
 
     def finish(self, end: AttemptEnd) -> None:
         """Report the end; only the first one counts."""
-        if not self.closed:
+        if not self.closed or self.is_unstoppable:
             if end.failure is not None or end.refused is not None:
                 redact = KNOWN_SECRETS.redactor.redact_failure
                 end.failure = end.failure and redact(end.failure)
@@ -276,9 +261,18 @@ class LiveAttempt:
 
     def close(self) -> None:
         """Close the attempt: none of its reports is delivered any more."""
-        self.closed = True
+        self.is_unstoppable = False
+        self._refuse_reports()
         self.host.live.discard(self)
-        if self._timers:
+        if self._at_end:
+            self._release_all()
+        if self.has_claims:
+            self.host.on_report(self.spec, ReportKind.UNLOCK, UnlockReport(None))
+
+    def _refuse_reports(self) -> None:
+        """Deliver no more reports, and end the requests that wait for an answer."""
+        self.closed = True
+        if self._timers or self._heartbeat is not None:
             self.stop_timers()
         if self._checkpoints or self._requests:
             closed = AttemptClosed(f"step {self.spec.name!r} was abandoned before its command was committed")
@@ -286,10 +280,6 @@ class LiveAttempt:
                 checkpoint.ack(closed)
             for request in tuple(self._requests):
                 request.answer(closed)
-        if self._at_end:
-            self._release_all()
-        if self.has_claims:
-            self.host.on_report(self.spec, ReportKind.UNLOCK, UnlockReport(None))
 
     @property
     def is_stopped(self) -> bool:
@@ -300,20 +290,45 @@ class LiveAttempt:
         """Return the end of an attempt that the engine stopped. `cause` = the failure of its code afterwards."""
         if self.cancel_reason is not None:
             return attempt_end.end_with_cancellation(self.spec, self.cancel_reason, self.duration_us, cause)
+        if self._is_silent and self._heartbeat is not None:
+            return attempt_end.end_with_silence(self.spec, self._heartbeat.last, self.duration_us, cause)
         return attempt_end.end_with_timeout(self.spec, self.duration_us, cause)
 
     def abandon(self, reason: str) -> None:
-        """Report the end of an attempt whose code continues to run, and that it does."""
+        """Report that the code of a stopped attempt continues to run. The end of the attempt is reported too, or waits for that code."""
         if self.closed:
             return
         self.host.abandoned.add(self)
         self.send_report(AbandonReport(reason))
-        self.finish(self.stopped())
+        if self.spec.overlaps or self.cancel_reason is not None:
+            self.finish(self.stopped())
+            return
+        failure = self.stopped().failure
+        assert failure is not None
+        text = "Its code cannot be stopped: the next attempt begins when it has ended, or its worker was replaced."
+        line = LogReport("warning", f"{failure.message}. {text}")
+        self.has_lines = True
+        self.host.on_report(self.spec, line.kind, line)  # of the engine, so it is no sign of life
+        self.is_unstoppable = True
+        self._refuse_reports()
+
+    def end_code(self, end: AttemptEnd) -> None:
+        """Report the end of the code, in the loop. A result after a time-out no longer counts."""
+        self.host.abandoned.discard(self)
+        self.finish(end if end.timed_out or not self.is_unstoppable else self.stopped())
+
+    def _leave_code_running(self) -> None:
+        """Report the end of an attempt although its code still runs."""
+        end = self.stopped()
+        end.is_code_running = True
+        self.finish(end)
 
     def send_report(self, report: AttemptReport) -> None:
         """Send a report to the engine; in the loop's thread."""
         if not self.closed:
             self.has_lines |= isinstance(report, LogReport)
+            if self._heartbeat is not None:
+                report = self._heartbeat.observe(report)
             self.host.on_report(self.spec, report.kind, report)
         elif isinstance(report, CheckpointReport | ProcessReport) and report.ack is not None:
             report.ack(AttemptClosed("too late"))  # `close` answers a requested lock

@@ -28,8 +28,8 @@ class LoopAttempt(LiveAttempt):
         # The end is reported from a callback: on_end drives bodies, and a task may not be entered inside a task.
         task.add_done_callback(self._done, context=host.context)
         self._task: asyncio.Task[Any] | None = task
-        if spec.timeout is not None:
-            self.after(spec.timeout.total_seconds(), self._time_out)
+        if spec.timeout is not None or spec.heartbeat is not None:
+            self.start_limits()
 
     async def _drive(self) -> None:
         step = self.step_context()
@@ -54,27 +54,19 @@ class LoopAttempt(LiveAttempt):
 
     def _done(self, task: "asyncio.Task[Any]") -> None:
         self._task = None  # it refers to this attempt through its context: leave no cycle for the garbage collector
-        self.host.abandoned.discard(self)
-        self.finish(self._end or self.stopped())  # without an end it was cancelled before its first turn
-
-    def _time_out(self) -> None:
-        self.is_late = True
-        self._stop(f"timed out and ignored its cancellation for {self.host.grace_after:g} s")
+        self.end_code(self._end or self.stopped())  # without an end it was cancelled before its first turn
 
     def request_stack(self, on_stack: StackCallback) -> None:
         """Report the frames of the coroutine, and of the code that it awaits."""
         if self._task is not None:
             on_stack(read_task_stack(self._task))
 
-    def cancel(self, reason: str) -> None:
+    def stop_code(self) -> None:
         """Cancel the coroutine, and abandon it if it does not end."""
-        if not self.closed and self.cancel_reason is None:
-            self.cancel_reason = reason
-            self._stop(f"ignored its cancellation for {self.host.grace_after:g} s")
-
-    def _stop(self, reason: str) -> None:
         if self._task is not None:
             self._task.cancel()
+        cause = "timed out and ignored" if self.cancel_reason is None else "ignored"
+        reason = f"{cause} its cancellation for {self.host.grace_after:g} s"
         self.after(self.host.grace_after, lambda: self.abandon(f"step {self.spec.name!r} {reason}"))
 
     def close(self) -> None:

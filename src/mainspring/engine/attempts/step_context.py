@@ -7,6 +7,7 @@ is no `Exception`, so that user code does not swallow it. A value is checked and
 """
 
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Generator
 from contextvars import ContextVar, Token
 from typing import Any, NoReturn, Protocol, TypeVar, overload
@@ -21,7 +22,7 @@ from mainspring.domain.runs.outbox import OutboxEntry
 from mainspring.domain.secrets.secret_use import SecretRead
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.values.codec import DEFAULT_LIMIT, decode, encode
-from mainspring.engine.attempts.attempt_reports import LogReport, ProcessReport, ProgressReport
+from mainspring.engine.attempts.attempt_reports import HeartbeatReport, LogReport, ProcessReport, ProgressReport
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.context_flags import IN_BODY
 from mainspring.engine.attempts.derived_keys import RUNNING_EFFECT, DerivedKeys
@@ -34,6 +35,8 @@ from mainspring.store.commands.targets import EnterTarget, LeaveTarget
 
 T = TypeVar("T")
 _MAX_TEXT = 16 * 1024
+_BEAT_INTERVAL_S = 0.01
+"""Heartbeats that follow sooner are not sent: a loop may send one for each row."""
 
 
 LockRequest = PendingAnswer[LockGranted]
@@ -76,7 +79,7 @@ class AttemptClosed(BaseException):
 class AttemptChannel(Protocol):
     """The channel by which the reports of one attempt reach the engine."""
 
-    def post(self, report: LogReport | ProgressReport | ProcessReport) -> None:
+    def post(self, report: LogReport | ProgressReport | HeartbeatReport | ProcessReport) -> None:
         """Send a report; raises AttemptClosed if the attempt is closed."""
         ...
 
@@ -130,6 +133,7 @@ class StepContext:
     __slots__ = (
         "attempt",
         "automation",
+        "beat_at",
         "channel",
         "classifier",
         "derived_keys",
@@ -193,6 +197,8 @@ class StepContext:
         self.recorded: list[OutboxEntry] = []
         self.recorded_bytes = 0
         """Size in bytes of the recorded events and messages."""
+        self.beat_at = 0.0
+        """When the last heartbeat was sent (monotonic, in seconds)."""
         self.measured: dict[str, float] = {}
         """The numbers of this attempt by name: the sums so far."""
         self.stopper: Callable[[], None] | None = None
@@ -371,6 +377,14 @@ def progress(done: int, total: int | None = None) -> None:
                 hint="Write ms.progress(done, total), for example ms.progress(20, 100).",
             )
     step.channel.post(ProgressReport(done, total))
+
+
+def heartbeat() -> None:
+    """Give a sign of life, and no other information: it restarts the span of the option `heartbeat`, and of `stalled`."""
+    step, now = current_step("heartbeat()"), time.monotonic()
+    if now - step.beat_at >= _BEAT_INTERVAL_S:
+        step.beat_at = now
+        step.channel.post(HeartbeatReport())
 
 
 class StepLog:

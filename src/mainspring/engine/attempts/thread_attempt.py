@@ -1,4 +1,7 @@
-"""An attempt of a `def` step in a thread. A thread cannot be stopped: on a time-out or cancellation the attempt is abandoned at once."""
+"""An attempt of a `def` step in a thread. A thread cannot be stopped: on a time-out or cancellation the attempt is abandoned at once.
+
+A result of the thread after that no longer counts.
+"""
 
 import asyncio
 import contextlib
@@ -56,18 +59,15 @@ class ThreadAttempt(LiveAttempt):
             self._ident = threading.get_ident()
         self.begin()
         try:
-            if self.spec.timeout is not None:
-                self.call_in_loop(self.after, self.spec.timeout.total_seconds(), self._time_out)
+            if self.spec.timeout is not None or self.spec.heartbeat is not None:
+                self.call_in_loop(self.start_limits)
             end = self.host.context.copy().run(self._call)
         except AttemptClosed:  # only from call_in_loop: the loop is closed
             return False
         with self._lock:
             is_abandoned = self._phase is _Phase.ABANDONED
             self._phase = _Phase.ENDED
-        if is_abandoned:
-            self._call_in_loop_if_open(self.host.abandoned.discard, self)
-        else:
-            self._call_in_loop_if_open(self.finish, end)
+        self._call_in_loop_if_open(self.end_code if is_abandoned else self.finish, end)
         return is_abandoned
 
     def _call(self) -> AttemptEnd:
@@ -77,7 +77,9 @@ class ThreadAttempt(LiveAttempt):
             value = call_to_end(spec.fn, spec.args, spec.kwargs)
         except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of a step are its failures
             end = attempt_end.end_with_error(error, self.host.classifier, self.host.clock, self.duration_us)
-            return self.stopped(end.failure) if self.is_stopped else end
+            if not self.is_stopped:
+                return end
+            return self.stopped(None if isinstance(error, AttemptClosed) else end.failure)
         finally:
             if self._step.printed:
                 post_last_lines(self._step)
@@ -87,28 +89,22 @@ class ThreadAttempt(LiveAttempt):
         with contextlib.suppress(AttemptClosed):  # the loop is closed: no code is left to handle it
             self.call_in_loop(callback, argument)
 
-    def _time_out(self) -> None:
-        self.is_late = True
-        self._stop("timed out")
+    def stop_code(self) -> None:
+        """Stop the attempt and report from a later turn of the loop. An end that was reported already comes first.
 
-    def cancel(self, reason: str) -> None:
-        """Report the cancellation at once; a running function is abandoned."""
-        if not self.closed and self.cancel_reason is None:
-            self.cancel_reason = reason
-            self._stop("was cancelled")
-
-    def _stop(self, cause: str) -> None:
-        """Stop the attempt and report from a later turn of the loop. An end that was reported already comes first."""
+        A running function is abandoned.
+        """
         stopper = self._step.stopper
         if stopper is not None and self._phase is _Phase.RUNNING:
             self._step.stopper = None
             stopper()
-            self.after(self.host.grace_after, lambda: self._stop(cause))
+            self.after(self.host.grace_after, self.stop_code)
             return
         with self._lock:
             phase, self._phase = self._phase, _Phase.ABANDONED
             if phase is _Phase.RUNNING:
                 self._threads.replace_hung_thread()
+                cause = "timed out" if self.cancel_reason is None else "was cancelled"
                 reason = f"step {self.spec.name!r} {cause}; its thread cannot be stopped"
                 self.host.loop.call_soon(self.abandon, reason, context=self.host.context)
             elif phase is _Phase.QUEUED:

@@ -45,6 +45,13 @@ class RetriedStepInput(StepInput, frozen=True):
     retry: dict[str, Any] | None = None
 
 
+class MonitoredStepInput(RetriedStepInput, frozen=True):
+    """The input with a heartbeat of the call, or overlapping attempts."""
+
+    heartbeat_s: float | None = None
+    overlap_attempts: bool | None = None
+
+
 class StartedRun(msgspec.Struct, frozen=True):
     """A run that `run.start` started. `created` = False: it has the run key, and was there already."""
 
@@ -125,10 +132,14 @@ def build_spread_call(fn: Callable[..., Any], signature: Signature, data: bytes,
     del signature
     timeout_s = plan.timeout.total_seconds() if plan.timeout is not None else None
     name = import_name_of(fn)
-    value = StepInput(name, msgspec.Raw(data), timeout_s, plan.isolate, plan.delivery)
+    shared = (name, msgspec.Raw(data), timeout_s, plan.isolate, plan.delivery)
+    value, retry = StepInput(*shared), None
     if plan.retry is not None and plan.retry is not getattr(load_decorated(name), "retry", None):
-        call, retry = msgspec.Raw(data), plan.retry.to_data()
-        value = RetriedStepInput(name, call, timeout_s, plan.isolate, plan.delivery, retry)
+        retry = plan.retry.to_data()
+        value = RetriedStepInput(*shared, retry)
+    if plan.heartbeat is not None or plan.overlap_attempts:
+        heartbeat_s = None if plan.heartbeat is None else plan.heartbeat.total_seconds()
+        value = MonitoredStepInput(*shared, retry, heartbeat_s, plan.overlap_attempts)
     return ChildCall(msgspec.json.encode(value), plan, step=fn.__name__)
 
 
@@ -212,13 +223,13 @@ def _add_alternatives(
 
 def read_step_run(
     data: bytes,
-) -> tuple[Callable[..., Any], Signature, tuple[Any, ...], dict[str, Any], RetriedStepInput]:
+) -> tuple[Callable[..., Any], Signature, tuple[Any, ...], dict[str, Any], MonitoredStepInput]:
     """Return the function of a step run, its signature, its arguments and the input itself.
 
     Raises:
         DefinitionError: this worker cannot import the function.
     """
-    value = msgspec.json.decode(data, type=RetriedStepInput)
+    value = msgspec.json.decode(data, type=MonitoredStepInput)
     fn = load_in_engine(value.function)
     signature = read_signature(fn, 1 if value.delivery == "transactional" else 0)
     args, kwargs = decode_call(signature, bytes(value.call), value.function)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from mainspring.domain.definitions.options import DefinitionKind
-from mainspring.domain.duration import parse_duration, to_milliseconds
+from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.failures.retry import Retry
 from mainspring.domain.runs.fork_origin import read_counted_origin, read_fork_origin
@@ -35,7 +35,7 @@ from mainspring.engine.commands.output_file_check import expand_output_patterns,
 from mainspring.engine.commands.result_schema import ResultCheck, ResultNotExpected, build_result_check
 from mainspring.engine.definitions.automation import Automation
 from mainspring.engine.definitions.registry import Registry
-from mainspring.engine.definitions.step_plan import StepPlan
+from mainspring.engine.definitions.step_plan import StepPlan, read_limits
 from mainspring.store.commands.runs import ClaimedRun
 
 _ENGINE_EXCEPTIONS = (RolledBack, Restarted, Unloaded, GeneratorExit)
@@ -154,11 +154,12 @@ def _script_program(
     run: ClaimedRun, automation: Automation, options: Mapping[str, Any], data: bytes, payload_max: int
 ) -> Program:
     definition = automation.definition
-    timeout = options.get("timeout")
+    limits = read_limits(options)
+    timeout, heartbeat = limits.get("timeout"), limits.get("heartbeat")
     kwargs: dict[str, Any] = {
         "command": list(definition.command or ()),
         "env": dict(definition.env or {}),
-        "timeout_s": parse_duration(timeout).total_seconds() if timeout is not None else None,
+        "timeout_s": timeout.total_seconds() if timeout is not None else None,
         "produces": expand_output_patterns(definition, run, data),
     }
     plan = StepPlan(
@@ -166,8 +167,10 @@ def _script_program(
         delivery=options.get("delivery", "at_least_once"),
         isolate="thread",
         name=run.automation,
-        has_end=timeout is not None,
+        has_end=timeout is not None or heartbeat is not None,
     )
+    if heartbeat is not None:
+        kwargs["heartbeat_s"] = heartbeat.total_seconds()
     if "expect" in options:
         kwargs["expect"] = options["expect"]
     if options.get("secrets"):
@@ -186,7 +189,13 @@ def _script_program(
 def _step_program(run: ClaimedRun, data: bytes, payload_max: int) -> Program:
     fn, signature, args, kwargs, value = read_step_run(data)
     plan = StepPlan(
-        timeout=parse_duration(value.timeout_s) if value.timeout_s is not None else None,
+        **read_limits(
+            {
+                "timeout": value.timeout_s,
+                "heartbeat": value.heartbeat_s,
+                "overlap_attempts": value.overlap_attempts,
+            }
+        ),
         isolate=value.isolate,
         delivery=value.delivery,
         retry=getattr(load_decorated(value.function), "retry", None)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, Never, NoReturn, Pa
 from msgspec.structs import replace
 
 from mainspring.domain.definitions.options import DefinitionKind, parse_options
-from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import DefinitionError, OptionError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.retry import Retry
@@ -33,7 +32,7 @@ from mainspring.engine.body.fan_out import Fan, ItemFailed
 from mainspring.engine.body.request import ChildCall, Request, StepCall
 from mainspring.engine.body.unawaited_calls import caller_frame
 from mainspring.engine.definitions.automation import Automation, Step, Task, Workflow
-from mainspring.engine.definitions.step_plan import StepPlan
+from mainspring.engine.definitions.step_plan import StepPlan, read_limits, refuse_useless_overlap
 
 if TYPE_CHECKING:
     from mainspring.engine.attempts.transaction import Tx
@@ -48,11 +47,13 @@ _DEFAULT_PLAN = StepPlan()
 _CHILD_HINTS = {
     "timeout": 'deadline= limits a whole run, waiting included: @ms.workflow(deadline="1h") where {0} is defined. '
     "Or asyncio.timeout(...) around the await: it cancels the child.",
+    "heartbeat": "A child is no attempt: heartbeat= on its steps, or where {0} is defined if it is a task or script.",
+    "overlap_attempts": "A child is no attempt: overlap_attempts= on its steps, or where {0} is defined if it is a task.",
     "delivery": "A child has its own delivery: delivery= where {0} is defined, or on its steps.",
     "isolate": "A child has its own isolation: isolate= where {0} is defined, or on its steps.",
 }
 _START_HINTS = {
-    **{option: _CHILD_HINTS[option] for option in ("timeout", "delivery", "isolate")},
+    **{option: _CHILD_HINTS[option] for option in ("timeout", "heartbeat", "overlap_attempts", "delivery", "isolate")},
     "undo": "A rollback of this run does not stop or undo a run of its own. Write run.child({0}, ...) and await it.",
     "close": "A run of its own continues when this run ends. Write run.child({0}, ...): it ends with this run.",
 }
@@ -81,6 +82,8 @@ class StepCaller:
         *,
         key: str | None = None,
         timeout: Any = None,
+        heartbeat: Any = None,
+        overlap_attempts: bool | None = None,
         retry: Retry | int | Mapping[str, Any] | None = None,
         undo: Callable[..., Any] | None = None,
         name: str | None = None,
@@ -106,6 +109,7 @@ class StepCaller:
         """
         reject_unknown_options("run.options", StepCaller.options, unknown)
         values = {"key": key, "timeout": timeout, "name": name, "delivery": delivery}
+        values |= {"heartbeat": heartbeat, "overlap_attempts": overlap_attempts}
         values |= {"isolate": isolate, "queue": queue, "tag": tag, "was": was}
         values = {option: value for option, value in values.items() if value is not None}
         parsed = parse_options(DefinitionKind.STEP, values, "run.options(...)")
@@ -149,6 +153,7 @@ class StepCaller:
         if self._plan is not _DEFAULT_PLAN:
             plan = own.but(self._plan)
             refuse_options_of_step(self._given, plan, live.__name__)
+        refuse_useless_overlap(live, plan, f"step {live.__name__!r}")
         return self.step_with(live, signature, plan, args, kwargs)
 
     def step_with(
@@ -327,6 +332,7 @@ class StepCaller:
         live, signature, own = _resolve_step(fn)
         plan = own.but(self._plan)
         refuse_options_of_step(self._given, plan, live.__name__, spread=spread)
+        refuse_useless_overlap(live, plan, f"step {live.__name__!r}")
         if plan.delivery == "transactional":
             signature = read_signature(live, 1)
         name = plan.name or live.__name__
@@ -382,10 +388,9 @@ def _settle(future: "asyncio.Future[Any]", name: str, value: Any, failure: Failu
 
 
 def _build_plan(options: Mapping[str, Any], retry: Retry | None, undo: Callable[..., Any] | None) -> StepPlan:
-    timeout = options.get("timeout")
     return StepPlan(
+        **read_limits(options),
         key=options.get("key"),
-        timeout=parse_duration(timeout) if timeout is not None else None,
         retry=retry,
         undo=undo,
         name=options.get("name"),

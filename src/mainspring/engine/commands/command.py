@@ -27,6 +27,8 @@ class CommandFailed(MainspringError):
 class CommandSpec(msgspec.Struct, kw_only=True, frozen=True):
     """The command to run. `env` is the whole environment (see `build_environment`); `kill_after` = seconds from TERM to KILL.
 
+    `timeout` = its longest duration; `heartbeat` = the longest time without output, if Mainspring reads its output.
+
     `has_stdin` lets the command read this process's stdin; `stdin` is the data that it reads instead. With `inherits_output` it writes
     to this process's stdout and stderr itself. `may_outlive_parent` = it continues if this process is killed.
     """
@@ -35,6 +37,7 @@ class CommandSpec(msgspec.Struct, kw_only=True, frozen=True):
     cwd: str | None = None
     env: dict[str, str] | None = None
     timeout: timedelta | None = None
+    heartbeat: timedelta | None = None
     kill_after: float = 5.0
     has_stdin: bool = False
     stdin: bytes | None = None
@@ -47,6 +50,7 @@ class CommandEnd(msgspec.Struct, kw_only=True, frozen=True):
     """The end of a command: exit code (negative = by that signal), the end of its output as printable text, its duration.
 
     `printed` = bytes on its standard output. `lost` = the error that kept some of them from being forwarded, or None.
+    `silent_since_us` = when it wrote its last output, if it was ended because it wrote none since, in microseconds after its start.
     `has_started` False = it is proven that the command itself never ran: it was not found, or a signal came first.
     """
 
@@ -57,6 +61,7 @@ class CommandEnd(msgspec.Struct, kw_only=True, frozen=True):
     duration_us: int
     printed: int = 0
     lost: OSError | None = None
+    silent_since_us: int | None = None
     has_started: bool = True
 
 

@@ -5,7 +5,7 @@ Invariants: no shell parses the words. On Linux the command dies with the proces
 that from the kernel and then becomes the command, because code between fork and exec is not safe in a process with threads. It waits
 for a go byte first: the command starts only after `on_group` has returned, so that a takeover knows its group. It reports whether
 it became the command, so that an exit code of 126 or 127 proves nothing by itself. On a time-out or `stop` the whole group gets
-SIGTERM, then SIGKILL.
+SIGTERM, then SIGKILL. Output is a sign of life: a command with a heartbeat that writes none for that long is ended like one that timed out.
 """
 
 import contextlib
@@ -129,6 +129,10 @@ class CommandProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._is_stopped = False
         self._is_late = False
+        self._output_at = 0.0
+        """When the command started, or wrote last."""
+        self._silent_since: float | None = None
+        """When it wrote last, if its heartbeat ended it."""
         self._is_signalled = False
         self._kill_at: float | None = None
         self._tail = OutputTail()
@@ -151,6 +155,7 @@ class CommandProcess:
                 mark = read_start_mark(process.pid)
                 self._report_group(process.pid, mark, ended=False)
                 self._send_go()
+                self._output_at = time.monotonic()
                 self._watch(process, started)
             finally:
                 self._end(process)
@@ -175,6 +180,7 @@ class CommandProcess:
             printed=self._printed,
             lost=self._forwarders["stdout"].fault if "stdout" in self._forwarders else None,
             has_started=has_started,
+            silent_since_us=None if self._silent_since is None else int((self._silent_since - started) * 1_000_000),
         )
 
     def stop(self) -> None:
@@ -257,6 +263,8 @@ class CommandProcess:
                 for name in [name for name in self._paused if not self._forwarders[name].is_full]:
                     selector.register(self._paused.pop(name), selectors.EVENT_READ, name)
                 self._close_unread(selector, process)
+                if self._paused:  # it cannot write while the reader of its output is slow
+                    self._output_at = time.monotonic()
                 self._enforce(process, started)
 
     def _read_chunk(self, selector: selectors.BaseSelector, name: str, pipe: int) -> None:
@@ -298,21 +306,27 @@ class CommandProcess:
         ends = [] if has_exit_fd else [time.monotonic() + 0.02]
         if self._kill_at is not None:
             ends.append(self._kill_at)
-        elif self._command.timeout is not None:
-            ends.append(started + self._command.timeout.total_seconds())
+        else:
+            ends += self._limits(started).values()
         return max(0.0, min(ends) - time.monotonic()) if ends else None
+
+    def _limits(self, started: float) -> dict[str, float]:
+        """Return when its time-out and its heartbeat are over, by the names of the options."""
+        limits = {"timeout": (started, self._command.timeout), "heartbeat": (self._output_at, self._command.heartbeat)}
+        return {name: begin + span.total_seconds() for name, (begin, span) in limits.items() if span is not None}
 
     def _enforce(self, process: subprocess.Popen[bytes], started: float) -> None:
         """Send SIGTERM to the group after its time-out or `stop`, then SIGKILL."""
-        now, timeout = time.monotonic(), self._command.timeout
+        now = time.monotonic()
         if self._kill_at is not None:
             if now >= self._kill_at:
                 kill_group(process.pid, signal.SIGKILL)
                 self._kill_at = now + 1
             return
-        is_late = timeout is not None and now - started >= timeout.total_seconds()
-        if is_late or self._is_stopped:
-            self._is_late = is_late and not self._is_stopped
+        exceeded = [name for name, end in self._limits(started).items() if now >= end]
+        if exceeded or self._is_stopped:
+            self._is_late = not self._is_stopped
+            self._silent_since = self._output_at if self._is_late and exceeded == ["heartbeat"] else None
             kill_group(process.pid, signal.SIGTERM)
             self._kill_at = now + self._command.kill_after
 
@@ -336,6 +350,8 @@ class CommandProcess:
         except BlockingIOError:
             return None
         self._tail.feed(data)
+        if data:
+            self._output_at = time.monotonic()
         if name == "stdout":
             self._printed += len(data)
         if data and name in self._forwarders:

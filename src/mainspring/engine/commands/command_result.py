@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import msgspec
 
-from mainspring.domain.duration import format_duration
+from mainspring.domain.duration import format_duration, format_rounded_duration
 from mainspring.domain.text.escaping import unescape
 from mainspring.engine.commands.command import OUTPUT_LOST, TIMED_OUT, CommandEnd, CommandFailed
 
@@ -27,10 +27,28 @@ def read_output_bytes(encoded: bytes) -> int | None:
     return msgspec.json.decode(encoded, type=CommandRecord).output_bytes
 
 
-def raise_unless_succeeded(words: list[str], end: CommandEnd, timeout: timedelta | None) -> None:
-    """Raise CommandFailed unless the command succeeded and all its output was forwarded; the error has its last line."""
+def raise_unless_succeeded(
+    words: list[str],
+    end: CommandEnd,
+    timeout: timedelta | None,
+    heartbeat: timedelta | None = None,
+    step: str | None = None,
+) -> None:
+    """Raise CommandFailed unless the command succeeded and all its output was forwarded; the error has its last line.
+
+    `timeout` and `heartbeat` are its limits, `step` is the step that it is.
+    """
     last = end.tail.rstrip("\n").rpartition("\n")[2]
     hint = f"Its last line: {unescape(last)}" if last else None  # a failure escapes its text
+    if end.timed_out and end.silent_since_us is not None and heartbeat is not None:
+        subject = words[0] if step is None else f"step {step!r} ({words[0]})"
+        history = f"its last output came {format_rounded_duration(end.silent_since_us // 1000)} after its start"
+        raise CommandFailed(
+            f"{subject} gave no sign of life for its heartbeat of {format_duration(heartbeat)}: "
+            f"{history if end.tail else 'it wrote no output'}",
+            TIMED_OUT,
+            hint=hint or "Output is the sign of life of a command. Let it print more often, or set a longer heartbeat.",
+        )
     if end.timed_out and timeout is not None:
         raise CommandFailed(f"{words[0]} took longer than {format_duration(timeout)}", TIMED_OUT, hint=hint)
     if end.stopped:

@@ -33,12 +33,14 @@ def run_command(
     stdin: str | None = None,
     expect: dict[str, Any] | None = None,
     secrets: list[str] | None = None,
+    heartbeat_s: float | None = None,
 ) -> CommandRecord:
     """Run the command in this step; `stdin` is its standard input, `secrets` are variables that it gets.
 
     Raises:
         ConfigError: a secret cannot be read.
-        CommandFailed: its exit code is not 0, a signal ended it, or it took longer than `timeout_s`.
+        CommandFailed: its exit code is not 0, a signal ended it, it took longer than `timeout_s`, or it
+            wrote no output for `heartbeat_s`.
         ResultNotExpected: its standard output does not match the schema `expect`.
         NotProduced: a pattern of `produces` (relative to `cwd`) matches no new, non-empty file.
         NotInStepError: no step is running.
@@ -55,7 +57,10 @@ def run_command(
         key=step.key,
         slot_at=step.slot_at,
     )
-    timeout = None if timeout_s is None else timedelta(seconds=timeout_s)
+    timeout, heartbeat = (
+        None if seconds is None else timedelta(seconds=seconds) for seconds in (timeout_s, heartbeat_s)
+    )
+    data = None if stdin is None else stdin.encode()
     printed = bytearray()
 
     def keep(stream: str, data: bytes) -> None:
@@ -63,9 +68,7 @@ def run_command(
             printed.extend(data[: MAX_PRINTED_BYTES + 1 - len(printed)])
 
     running = CommandProcess(
-        CommandSpec(
-            words=command, cwd=cwd, env=environ, timeout=timeout, stdin=None if stdin is None else stdin.encode()
-        ),
+        CommandSpec(words=command, cwd=cwd, env=environ, timeout=timeout, heartbeat=heartbeat, stdin=data),
         on_line=lambda stream, text: step.channel.post(LogReport(STREAM_LEVELS[stream], text, stream=stream)),
         on_data=None if expect is None else keep,
         on_group=lambda pgid, mark, ended: report_group(step.channel, pgid, mark, ended=ended),
@@ -73,7 +76,7 @@ def run_command(
     started_at = time.time_ns() // 1_000_000  # compared with times of the file system, so it is the machine's clock
     with step.stoppable(running.stop, running.processes):
         end = running.run()
-    raise_unless_succeeded(command, end, timeout)
+    raise_unless_succeeded(command, end, timeout, heartbeat, step.name)
     if expect is not None:
         check_printed(expect, bytes(printed))
     produced = check_output_files(produces or [], cwd, started_at)

@@ -63,6 +63,7 @@ class ExecRunSpec(msgspec.Struct, frozen=True, kw_only=True):
     words: list[str]
     retry: Retry | None = None
     timeout: timedelta | None = None
+    heartbeat: timedelta | None = None
     produces: tuple[str, ...] = ()
     kill_after: float = 5.0
     key: str | None = None
@@ -198,6 +199,7 @@ class ExecRun:
             words=words,
             env=environ,
             timeout=spec.timeout,
+            heartbeat=spec.heartbeat,
             kill_after=spec.kill_after,
             has_stdin=True,
             pass_fds=self._pass_fds,
@@ -219,7 +221,7 @@ class ExecRun:
         )
         try:
             end = self._running.run()
-            raise_unless_succeeded(words, end, spec.timeout)
+            raise_unless_succeeded(words, end, spec.timeout, spec.heartbeat)
             produced = check_output_files(list(spec.produces), None, written_at)
             size = produced if spec.produces else end.printed
         except MainspringError as raised:

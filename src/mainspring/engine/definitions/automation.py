@@ -12,7 +12,6 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 import msgspec
 
 from mainspring.domain.definitions.definition import Definition, build_schedules
-from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import DefinitionError, MainspringError, OutsideStepError
 from mainspring.domain.failures.retry import Retry
 from mainspring.domain.time.schedule import Schedule
@@ -22,7 +21,7 @@ from mainspring.domain.values.function_signature import Signature, read_signatur
 from mainspring.engine.attempts.context_flags import IN_BODY
 from mainspring.engine.attempts.transaction import database_name
 from mainspring.engine.definitions.calendars import find_calendar
-from mainspring.engine.definitions.step_plan import StepPlan
+from mainspring.engine.definitions.step_plan import StepPlan, read_limits
 from mainspring.engine.definitions.trigger_draft import EventFilter, TriggerDraft, name_drafts
 
 P = ParamSpec("P")
@@ -88,9 +87,8 @@ class Automation:
     def plan(self) -> StepPlan:
         """The plan of a task's step."""
         options = self._draft.options
-        timeout = options.get("timeout")
         return StepPlan(
-            timeout=parse_duration(timeout) if timeout is not None else None,
+            **read_limits(options),
             retry=self.retry,
             delivery=options.get("delivery", "at_least_once"),
             isolate=options.get("isolate"),

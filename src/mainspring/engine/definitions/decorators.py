@@ -20,7 +20,7 @@ from mainspring.domain.duration import SpanInput
 from mainspring.domain.errors import DefinitionError, MainspringError
 from mainspring.domain.failures.retry import Retry
 from mainspring.domain.incidents.runbook import extract_runbook
-from mainspring.engine.attempts.isolation import is_async
+from mainspring.engine.attempts.isolation import LIMITS, is_async
 from mainspring.engine.definitions.automation import Automation, BrokenAutomation, Script, Step, Task, Workflow
 from mainspring.engine.definitions.calendars import find_calendar
 from mainspring.engine.definitions.command_definition import build_command_definition
@@ -28,6 +28,7 @@ from mainspring.engine.definitions.default_options import apply_default_options,
 from mainspring.engine.definitions.module_loader import FILE_ATTRIBUTE
 from mainspring.engine.definitions.on import take_starts
 from mainspring.engine.definitions.registry import current_registry
+from mainspring.engine.definitions.step_plan import refuse_useless_overlap
 from mainspring.engine.definitions.trigger_draft import TriggerDraft
 
 A = TypeVar("A", bound=Automation)
@@ -73,6 +74,8 @@ class AutomationOptions(TypedDict, total=False):
     rollout_by: str
     tag: str
     timeout: SpanInput
+    heartbeat: SpanInput
+    overlap_attempts: bool
     deadline: SpanInput
     retry: Retry | int | Mapping[str, Any]
     secrets: str | Sequence[str]
@@ -114,6 +117,8 @@ class StepOptions(TypedDict, total=False):
 
     key: str
     timeout: SpanInput
+    heartbeat: SpanInput
+    overlap_attempts: bool
     retry: Retry | int | Mapping[str, Any]
     undo: Callable[..., Any]
     name: str
@@ -168,7 +173,9 @@ def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
             if _is_isolated_by_timeout(fn, draft.options):
                 draft = msgspec.structs.replace(draft, is_isolated_by_timeout=True)
             _log_child_process_hint("task", fn, draft.options)
-            return Task(draft, fn, _live_retry(options), triggers)
+            made = Task(draft, fn, _live_retry(options), triggers)
+            refuse_useless_overlap(fn, made.plan, f"task {fn.__name__!r} at {_place_of_function(fn)}")
+            return made
 
         return _register_declaration(_name_and_place(DefinitionKind.TASK, fn, options), fn, make)
 
@@ -250,20 +257,21 @@ def declare_step(fn: Callable[..., Any], make: Callable[[], Step[..., Any]]) -> 
 
 
 def _log_child_process_hint(kind: str, fn: Callable[..., Any], options: Mapping[str, Any]) -> None:
-    """Add a hint that a plain function runs in a child process because of its time-out, unless its author chose the isolation."""
+    """Add a hint that a plain function runs in a child process because of its time-outs, unless its author chose the isolation."""
     if not _is_isolated_by_timeout(fn, options):
         return
+    limits = " or ".join(f"{name}=" for name in LIMITS if options.get(name) is not None)
     current_registry().hints.append(
-        f"{kind} {fn.__name__!r} runs in a child process, because only there timeout= can stop a plain "
+        f"{kind} {fn.__name__!r} runs in a child process, because only there {limits} can stop a plain "
         "function: the state of its module (connections, caches, counters) is new there. "
         'isolate="process" confirms this; isolate="thread" keeps it in the worker, where a timeout '
-        f"abandons it but cannot stop it. ({_place_of_function(fn)})"
+        f"cannot stop it: its next attempt begins when its thread has ended. ({_place_of_function(fn)})"
     )
 
 
 def _is_isolated_by_timeout(fn: Callable[..., Any], options: Mapping[str, Any]) -> bool:
     is_chosen = "isolate" in options or options.get("delivery") == "transactional"
-    return options.get("timeout") is not None and not is_chosen and not is_async(fn)
+    return any(options.get(name) is not None for name in LIMITS) and not is_chosen and not is_async(fn)
 
 
 def _register_declaration(bare: Definition, fn: Callable[..., Any] | None, make: Callable[[], A]) -> A:

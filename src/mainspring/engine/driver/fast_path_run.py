@@ -101,6 +101,8 @@ class FastPathRun:
             kwargs=call.kwargs,
             isolate=choose_step_isolation(call),
             timeout=call.plan.timeout,
+            heartbeat=call.plan.heartbeat,
+            overlaps=call.plan.overlaps,
             slot_at=run.slot_at,
             automation=run.automation,
             version=run.version,

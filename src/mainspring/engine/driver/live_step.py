@@ -83,6 +83,8 @@ class LiveStep:
             kwargs=kwargs,
             isolate=isolate,
             timeout=call.plan.timeout,
+            heartbeat=call.plan.heartbeat,
+            overlaps=call.plan.overlaps,
             checkpoint=checkpoint.value if checkpoint is not None else None,
             slot_at=run.slot_at,
             automation=run.automation,
@@ -170,7 +172,9 @@ def choose_step_isolation(call: StepCall) -> str:
     """
     plan = call.plan
     if plan.delivery != "transactional":
-        return choose_isolation(call.fn, {"isolate": plan.isolate, "timeout": plan.timeout})
+        return choose_isolation(
+            call.fn, {"isolate": plan.isolate, "timeout": plan.timeout, "heartbeat": plan.heartbeat}
+        )
     if plan.isolate == "process":
         raise DefinitionError(
             f"step {call.signature.name!r} is transactional and cannot run in a child process",

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _DEFAULT_RETRY = Retry().as_default()
 _STATES_WITHOUT_OUTCOME = frozenset({AttemptState.STARTED, AttemptState.LOST, AttemptState.IN_DOUBT})
+_PROCESS_END_MS = 10_000
+"""A process that ends although code runs in it that cannot be stopped has ended after this."""
 MARK_AFTER_MS = 1_000
 """An attempt that has run for this long gets its start mark."""
 
@@ -175,7 +177,10 @@ class StepRunner:
         if delay is None:
             self._save(step, OutcomeState.FAILED, end)
             return
-        self._try_again(step, AttemptState.FAILED, end, now, now + to_milliseconds(delay))
+        delay_ms = to_milliseconds(delay)
+        if end.is_code_running:
+            delay_ms = max(delay_ms, _PROCESS_END_MS)
+        self._try_again(step, AttemptState.FAILED, end, now, now + delay_ms)
 
     def _try_again(self, step: LiveStep, state: AttemptState, end: AttemptEnd, now: int, next_at: int) -> None:
         loaded = self._loaded
@@ -281,8 +286,12 @@ class StepRunner:
             step.move(by_ms, new_from, now)
 
     def endless(self) -> list[LiveStep]:
-        """Return the steps with a running attempt and no time limit."""
-        return [step for step in self._live.values() if step.handle is not None and step.call.plan.is_endless]
+        """Return the steps with a running attempt that nothing ends: without a time limit, or with code that it could not stop."""
+        return [
+            step
+            for step in self._live.values()
+            if step.handle is not None and (step.call.plan.is_endless or step.handle.is_unstoppable)
+        ]
 
     def _mark(self, step: LiveStep, answered: CommitCallback[CommandDone | Refused]) -> None:
         step.marked = True

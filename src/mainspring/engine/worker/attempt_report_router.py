@@ -15,6 +15,7 @@ from mainspring.engine.attempts.attempt_reports import (
     EffectReport,
     EffectSettledReport,
     EndReport,
+    HeartbeatReport,
     LockReport,
     LogReport,
     ProcessReport,
@@ -82,8 +83,8 @@ class AttemptReportRouter:
         if spec is not None and isinstance(report, EndReport):
             self._lines.end(spec, report)
             return
-        is_line = isinstance(report, LogReport)
-        find = self._lookup.drivers.get if is_line else self._lookup.driver_of  # a log line does not end the fast path
+        needs_driver = not isinstance(report, LogReport | HeartbeatReport)  # which ends the fast path
+        find = self._lookup.driver_of if needs_driver else self._lookup.drivers.get
         driver = find(spec.run_id) if spec is not None else None
         if driver is not None and spec is not None:
             try:

@@ -1,4 +1,4 @@
-"""Stalled attempts: those without a time-out that send no report. Each is recorded with its stack, until it sends one or ends.
+"""Stalled attempts: those that no time-out ends and that send no report. Each is recorded with its stack, until it sends one or ends.
 
 Role: one check of all live attempts every few seconds; a report costs nothing but storing its instant. Invariants: the row belongs to
 this session and this claim, so it never outlives the worker or the claim. A check that comes very late (the machine slept, the process
@@ -98,10 +98,11 @@ class StalledAttempts:
         run, claim, ident, attempt = key
         silent_ms = self._clock.now() - self._since_at(step)
         stack = tuple(KNOWN_SECRETS.redact(line) for line in lines[-MAX_FRAMES:]) or ("unknown place",)
+        is_unstoppable = step.handle is not None and step.handle.is_unstoppable
+        fix = "its time-out cannot stop it" if is_unstoppable else "give it a timeout= or heartbeat="
         _LOG.error(
-            "run %s: attempt %d of step %s has reported no log, progress or checkpoint for %d s; give it a "
-            "timeout=. Its stack:\n  %s",
-            *(run, attempt, step.request.name, silent_ms // 1000, "\n  ".join(stack)),
+            "run %s: attempt %d of step %s has reported no log, progress or checkpoint for %d s; %s. Its stack:\n  %s",
+            *(run, attempt, step.request.name, silent_ms // 1000, fix, "\n  ".join(stack)),
         )
         self._known[key] = True
         command = RecordStalledAttempt(run, claim, ident, step.request.name, attempt, silent_ms, stack)

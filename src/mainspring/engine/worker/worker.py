@@ -212,6 +212,8 @@ class Worker(RunServices):
         self._round = self.loop.call_later(_ROUND_S, self._make_round)
         self._meet_clock_step(None)
         now = self.clock.now()
+        if self.draining and self.attempts.has_only_unstoppable:
+            self.hurry()
         self._rounds += 1
         if self._rounds % _ROUNDS_PER_BEAT == 0 and self.store.session is not None:
             self.store.submit(self._usage.beat(), ignore_answer)

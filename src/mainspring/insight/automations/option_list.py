@@ -36,7 +36,8 @@ def format_option(value: Any) -> str:
 def list_option_rows(definition: Definition) -> list[OptionRow]:
     """Return the options in display order."""
     own_values = {"name": definition.name, "version": definition.version}
-    effects = {"isolate": "process (because of timeout)"} if definition.is_isolated_by_timeout else {}
+    limits = " and ".join(name for name in ("timeout", "heartbeat") if definition.option(name) is not None)
+    effects = {"isolate": f"process (because of {limits})"} if definition.is_isolated_by_timeout else {}
     return [
         OptionRow(
             name=option.name,

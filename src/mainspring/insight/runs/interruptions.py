@@ -61,6 +61,6 @@ def list_stall_commands(facts: RunFacts) -> list[SuggestedCommand]:
     return [
         SuggestedCommand(
             f"mainspring runs logs {facts.id}",
-            "read its last log lines; a timeout= on the step ends such an attempt by itself",
+            "read its last log lines; a timeout= or heartbeat= on the step ends such an attempt by itself",
         )
     ]

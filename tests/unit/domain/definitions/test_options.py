@@ -44,6 +44,8 @@ SAMPLES = {
     "rollout_by": ("{customer}", "'{customer}'", "{customer}"),
     "tag": ("gpu", '"gpu"', "gpu"),
     "timeout": (1200, '"20m"', "20m"),
+    "heartbeat": (timedelta(seconds=30), '"30s"', "30s"),
+    "overlap_attempts": (True, "true", True),
     "deadline": (timedelta(days=30), '"30d"', "30d"),
     "retry": (Retry(attempts=3), "{attempts = 3}", Retry(attempts=3).to_data()),
     "key": ("ship:{order.id}", '"ship:{order.id}"', "ship:{order.id}"),
@@ -143,6 +145,7 @@ def test_automations_take_the_same_options():
 def test_step_takes_what_run_options_takes():
     """The options of a step are the ones that make sense for one call."""
     expected = {"key", "timeout", "retry", "undo", "name", "delivery", "isolate", "queue", "tag", "was"}
+    expected |= {"heartbeat", "overlap_attempts"}
     assert {option.name for option in list_options(DefinitionKind.STEP)} == expected
 
 

@@ -92,7 +92,7 @@ def test_blob_of_other_bytes_is_refused():
         sealing.open(large)
 
 
-def test_program_without_a_place_says_so():
+def test_program_without_a_place_cannot_read_it():
     """As a page process that only shows values."""
     large = make_sealing().seal(DATA)
     with pytest.raises(BlobMissingError, match="no place for blobs"):

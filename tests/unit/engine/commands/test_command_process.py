@@ -10,7 +10,7 @@ import threading
 import time
 from datetime import timedelta
 from pathlib import Path
-from queue import Queue
+from queue import Empty, Queue
 
 import pytest
 
@@ -101,6 +101,38 @@ def test_command_that_cannot_be_started_is_an_error(tmp_path):
         run("true", cwd=str(tmp_path / "none"))
     with pytest.raises(CommandFailed, match="cannot start"):
         run("true", "\0")
+
+
+def test_heartbeat_ends_a_silent_command_and_remembers_its_last_output():
+    """What it writes when it is ended is no sign any more; a time-out that comes first is a time-out."""
+    script = "echo working; trap 'echo stopped; exit 1' TERM; sleep 60 & wait"
+    end, lines, _ = run(*SHELL, script, heartbeat=timedelta(seconds=1), kill_after=30)
+    assert (end.timed_out, end.stopped) == (True, False)
+    assert [text for _, text in lines] == ["working", "stopped"]
+    assert end.silent_since_us is not None
+    assert end.duration_us - end.silent_since_us >= 1_000_000
+    end, _, _ = run("sleep", "60", timeout=timedelta(milliseconds=50), heartbeat=timedelta(hours=1))
+    assert (end.timed_out, end.silent_since_us) == (True, None)
+
+
+def test_slow_reader_of_the_output_is_no_silence():
+    """A command that waits until its output is read cannot write: the reader may take any time."""
+    read, write = os.pipe()
+    forwarder = StreamForwarder(write)
+    command = CommandSpec(words=[*SHELL, "head -c 3000000 /dev/zero"], heartbeat=timedelta(milliseconds=300))
+    ends: Queue[CommandEnd] = Queue()
+    running = CommandProcess(command, forwarders={"stdout": forwarder})
+    thread = threading.Thread(target=lambda: ends.put(running.run()))
+    thread.start()
+    with pytest.raises(Empty):
+        ends.get(timeout=1)  # three times its heartbeat
+    left = 3_000_000
+    while left:
+        left -= len(os.read(read, 65_536))
+    thread.join()
+    assert (ends.get().code, left) == (0, 0)
+    os.close(read)
+    os.close(write)
 
 
 def test_timeout_ends_the_whole_group(tmp_path):

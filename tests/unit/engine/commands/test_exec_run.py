@@ -160,6 +160,16 @@ def test_time_out_is_per_attempt() -> None:
     assert attempts[0].failure.code == "timeout"
 
 
+def test_heartbeat_is_per_attempt_and_output_is_its_sign() -> None:
+    """A silent attempt may be tried again; one that writes lives longer than its heartbeat."""
+    script = "test $MAINSPRING_ATTEMPT = 1 && sleep 100; for n in 1 2 3 4 5 6 7 8; do sleep 0.4; printf .; done"
+    wrapped, attempts = run(script, heartbeat=timedelta(seconds=2), retry=at_once(2))
+    assert wrapped.run().exit_code == 0
+    assert attempts[0].failure is not None
+    assert attempts[0].failure.code == "timeout"
+    assert attempts[0].failure.message.endswith("gave no sign of life for its heartbeat of 2s: it wrote no output")
+
+
 def test_key_of_one_key_is_one_for_all_runs() -> None:
     """Runs under one --key share the idempotency key, for only one of them may succeed; others have their own."""
     keyed, plain = wrapping("", key="k"), wrapping("")

@@ -41,6 +41,8 @@ SAMPLES = {
     "retry": 3,
     "jitter": "1s",
     "timeout": "1s",
+    "heartbeat": "30s",
+    "overlap_attempts": True,
     "deadline": "1s",
     "silence": "1s",
     "grace": "1s",
@@ -309,6 +311,8 @@ def test_fingerprint_follows_the_text():
     ("option", "hint"),
     [
         ({"timeout": "1s"}, "deadline="),
+        ({"heartbeat": "30s"}, "run.options(heartbeat=...)"),
+        ({"overlap_attempts": True}, "run.options(overlap_attempts=...)"),
         ({"isolate": "process"}, "run.options"),
         ({"delivery": "at_most_once"}, "run.options"),
     ],
@@ -323,7 +327,7 @@ def test_workflow_refuses_what_only_a_step_can_obey(option, hint):
     assert hint in (caught.value.hint or "")
 
 
-@pytest.mark.parametrize("option", [{"isolate": "thread"}, {"isolate": "process"}, {"delivery": "transactional"}])
+@pytest.mark.parametrize("option", [{"isolate": "thread"}, {"overlap_attempts": True}, {"delivery": "transactional"}])
 def test_script_refuses_what_a_command_cannot_obey(option):
     """At its definition, not when it runs at night."""
     with pytest.raises(DefinitionError, match="command"):
@@ -347,6 +351,38 @@ def test_shared_defaults_apply_only_where_valid(registry):
         "note": {"timeout": "20m", "delivery": "transactional", "owner": "ann"},
         "backup": {"timeout": "20m", "owner": "ann"},
     }
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({}, "no time-out ends its attempts"),
+        ({"timeout": "1s"}, "ends its child process"),
+        ({"heartbeat": "1s", "isolate": "process"}, "ends its child process"),
+        ({"heartbeat": "1s", "isolate": "thread", "delivery": "at_most_once"}, "in doubt"),
+        ({"timeout": "1s", "delivery": "transactional"}, "can commit nothing"),
+    ],
+)
+def test_overlap_of_attempts_is_refused_where_they_never_overlap(options, reason):
+    """With the reason and the place."""
+
+    def plain(tx: Tx) -> None: ...
+
+    with pytest.raises(OptionError, match=reason) as caught:
+        task(overlap_attempts=True, **options)(plain)
+    assert "task 'plain' at " in caught.value.message
+    assert caught.value.hint
+
+
+def test_overlap_of_attempts_is_accepted_in_loop_and_thread():
+    """There a time-out may leave code that runs."""
+
+    def plain() -> None: ...
+
+    async def coroutine() -> None: ...
+
+    assert task(overlap_attempts=True, heartbeat="1s", isolate="thread")(plain).plan.overlaps
+    assert task(overlap_attempts=True, timeout="1s")(coroutine).plan.overlaps
 
 
 def table(kind: DefinitionKind) -> set[str]:
@@ -387,6 +423,8 @@ def test_each_surface_accepts_each_single_option():
             options["concurrency"] = 2
         elif name == "debounce_within":
             options["debounce"] = "1s"
+        elif name == "overlap_attempts":
+            options |= {"timeout": "1s", "isolate": "thread"}
         surfaces = [
             (DefinitionKind.TASK, lambda options=options: task(**options)(plain)._draft),
             (DefinitionKind.WORKFLOW, lambda options=options: workflow(**options)(body)._draft),

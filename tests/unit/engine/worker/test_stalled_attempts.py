@@ -31,6 +31,7 @@ class Step:
         self.started_at = clock.now()
         self.reported_at = 0
         self.handle = self
+        self.is_unstoppable = False
         self.stack_requests: list[Any] = []
         self._at_once = at_once
 

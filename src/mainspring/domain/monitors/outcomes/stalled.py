@@ -1,4 +1,4 @@
-"""Stalled: a step without a time-out gives no sign of life."""
+"""Stalled: a step that no time-out ends gives no sign of life."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -48,8 +48,8 @@ def _evaluate_step(automation: WatchedAutomation, step: str, stalls: list[Stall]
         f"step {step} has reported no log, progress or checkpoint for {format_span(silent_ms)}"
         f"{other_attempts}: it is at {place or innermost[0]}",
         hint=(
-            f"mainspring runs show {first.run}; if it hangs, mainspring runs cancel {first.run}. A timeout= "
-            "on the step ends such an attempt by itself; ms.progress() or a log line shows that it works"
+            f"mainspring runs show {first.run}; if it hangs, mainspring runs cancel {first.run}. A timeout= or "
+            "heartbeat= on the step ends such an attempt by itself; ms.heartbeat() or a log line shows that it works"
         ),
         cause=f"place:{place}" if place else None,
         fingerprint=step,
@@ -58,9 +58,9 @@ def _evaluate_step(automation: WatchedAutomation, step: str, stalls: list[Stall]
 
 MONITOR = Monitor(
     kind=IncidentKind.STALLED,
-    line="An attempt without timeout gives no sign of life.",
+    line="An attempt that no timeout or heartbeat ends gives no sign of life.",
     rule=(
-        "Opens as soon as a worker records it: an attempt without timeout had no log line, progress or checkpoint for "
+        "Opens as soon as a worker records it: an attempt that no timeout or heartbeat ends gave no sign of life for "
         "stalled=, else for worker.stalled_after. The incident counts from its last sign of life. Resolves with the next "
         "sign, or when the attempt ends."
     ),

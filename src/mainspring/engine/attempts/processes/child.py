@@ -38,7 +38,7 @@ from mainspring.domain.values.function_signature import read_signature
 from mainspring.domain.values.saved_call import decode_call
 from mainspring.engine.attempts import attempt_end
 from mainspring.engine.attempts.attempt_end import AttemptEnd
-from mainspring.engine.attempts.attempt_reports import LogReport, ProcessReport, ProgressReport
+from mainspring.engine.attempts.attempt_reports import HeartbeatReport, LogReport, ProcessReport, ProgressReport
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.isolation import PROCESS, load_callable
 from mainspring.engine.attempts.logs.log_capture import install_capture_in_child
@@ -145,7 +145,7 @@ class ChildChannel:
         with self._send_lock:
             self._socket.sendall(data)
 
-    def post(self, report: LogReport | ProgressReport | ProcessReport) -> None:
+    def post(self, report: LogReport | ProgressReport | HeartbeatReport | ProcessReport) -> None:
         """Send a report; process groups need none, because all that this process starts dies with it."""
         if isinstance(report, ProcessReport) and report.ack is not None:
             report.ack(None)
@@ -153,6 +153,8 @@ class ChildChannel:
             self.send(child_protocol.LogMessage(report.level, report.text, report.fields, report.logger))
         elif isinstance(report, ProgressReport):
             self.send(child_protocol.ProgressMessage(report.done, report.total))
+        elif isinstance(report, HeartbeatReport):
+            self.send(child_protocol.HeartbeatMessage())
 
     def save(self, data: bytes) -> SavedCheckpoint:
         """Send a checkpoint and wait for its commit."""

@@ -210,6 +210,10 @@ class ProgressMessage(msgspec.Struct, tag="progressed"):
     total: int | None
 
 
+class HeartbeatMessage(msgspec.Struct, tag="beat"):
+    """A sign of life."""
+
+
 class CheckpointMessage(msgspec.Struct, tag="checkpointed"):
     """Save this value and answer with a CheckpointAnswer."""
 
@@ -303,6 +307,7 @@ MessageFromChild = (
     StartMessage
     | LogMessage
     | ProgressMessage
+    | HeartbeatMessage
     | CheckpointMessage
     | RecordMessage
     | LockMessage

@@ -1,6 +1,6 @@
 """An attempt in a child process: only here a time-out really stops plain code, with all processes that it started.
 
-The time-out counts from the call of the function; before it (a child starts, modules are imported) the attempt has
+The time-outs count from the call of the function; before it (a child starts, modules are imported) the attempt has
 `_START_ALLOWANCE_S` more. A child that ends without an answer is a failure of this attempt, not of the worker.
 """
 
@@ -23,6 +23,7 @@ from mainspring.engine.attempts.attempt_reports import (
     CommandReport,
     EffectReport,
     EffectSettledReport,
+    HeartbeatReport,
     LockReport,
     LogReport,
     ProgressReport,
@@ -70,8 +71,7 @@ class ProcessAttempt(LiveAttempt):
         self._child = child
         child.user = self
         self.begin()
-        if spec.timeout is not None:
-            self.after(spec.timeout.total_seconds() + _START_ALLOWANCE_S, self._time_out)
+        self.start_limits(_START_ALLOWANCE_S)
         child.send(
             child_protocol.CallMessage(
                 fn=self._ref,
@@ -100,13 +100,13 @@ class ProcessAttempt(LiveAttempt):
         match message:
             case child_protocol.StartMessage():
                 self.begin()
-                if self.spec.timeout is not None and not self.is_stopped:
-                    self.stop_timers()
-                    self.after(self.spec.timeout.total_seconds(), self._time_out)
+                self.start_limits()
             case child_protocol.LogMessage(level, text, fields, logger):
                 self.send_report(LogReport(level, text, fields, logger=logger))
             case child_protocol.ProgressMessage(done, total):
                 self.send_report(ProgressReport(done, total))
+            case child_protocol.HeartbeatMessage():
+                self.send_report(HeartbeatReport())
             case child_protocol.CheckpointMessage(number, data):
                 self.send_report(CheckpointReport(bytes(data), self._checkpoint_ack(number)))
             case child_protocol.RecordMessage(record):
@@ -149,17 +149,7 @@ class ProcessAttempt(LiveAttempt):
         """Handle a child that ended without an answer."""
         self._child = None
         died = attempt_end.end_with_child_death(self.spec, code, self._last_words, self.duration_us)
-        self.finish(self.stopped() if self.is_stopped else died)
-
-    def cancel(self, reason: str) -> None:
-        """End the child, or stop waiting for one."""
-        if self.closed or self.cancel_reason is not None:
-            return
-        self.cancel_reason = reason
-        if self._child is None:
-            self.host.loop.call_soon(lambda: self.finish(self.stopped()), context=self.host.context)
-        else:
-            self._stop()
+        self.end_code(self.stopped() if self.is_stopped else died)
 
     def request_stack(self, on_stack: StackCallback) -> None:
         """Request the stack from the child; if it does not answer, report its process tree."""
@@ -178,12 +168,10 @@ class ProcessAttempt(LiveAttempt):
             (_, on_stack), self._stack_request = self._stack_request, None
             on_stack(lines)
 
-    def _time_out(self) -> None:
-        self.is_late = True
-        self._stop()
-
-    def _stop(self) -> None:
+    def stop_code(self) -> None:
+        """End the child, or stop waiting for one."""
         if self._child is None:
+            self.host.loop.call_soon(lambda: self.finish(self.stopped()), context=self.host.context)
             return
         self._child.terminate()
         limit = self._children.settings.kill_after + self.host.grace_after
