@@ -17,6 +17,7 @@ from pathlib import Path
 import mainspring.engine.attempts.outbox_api as outbox
 import mainspring.engine.attempts.step_context as ms
 from mainspring.domain.errors import ArgumentError, Permanent, Transient, ValueRefusedError
+from mainspring.domain.values.codec import DEFAULT_LIMIT
 from mainspring.engine.attempts.context_flags import IN_BODY
 from mainspring.engine.attempts.measure import measure
 
@@ -155,7 +156,7 @@ def returns(kind: str):  # no annotation: what is returned is tested
         "generator": (n for n in range(3)),
         "nan": float("nan"),
         "surrogate": "\ud800",
-        "large": "x" * 300_000,
+        "large": "x" * (DEFAULT_LIMIT if kind == "large" else 1),
         "key": {1: 2},
         "huge": 10**6000,
     }[kind]

@@ -6,6 +6,7 @@ from mainspring.app.stores.blob_place import copy_blobs, make_blob_contents
 from mainspring.app.stores.store_factory import make_reader, parse_address
 from mainspring.config.locations import is_server_url, store_path
 from mainspring.domain.clock import Clock
+from mainspring.domain.errors import StoreError
 from mainspring.domain.values.blob import Blob, BlobContents
 from mainspring.store.blob_folder import BlobFolder, blob_folder
 from mainspring.store.maintenance.integrity import IntegrityFinding
@@ -72,11 +73,18 @@ def restore_backup(backup: Path, url: str, *, clock: Clock, blobs: Path | None =
 def check_store(url: str, blobs: Path | None = None) -> list[IntegrityFinding]:
     """Read the whole store and return its damage; `blobs` = the configured folder of its blobs. Raises StoreError."""
     if not is_server_url(url):
-        return check_file(store_path(url)) + _check_blobs(url, blobs)
-    address = parse_address(url)
-    from mainspring.store.postgres.check import check as check_schema
+        findings = check_file(store_path(url))
+    else:
+        address = parse_address(url)
+        from mainspring.store.postgres.check import check as check_schema
 
-    return check_schema(address) + _check_blobs(url, blobs)
+        findings = check_schema(address)
+    try:
+        return findings + _check_blobs(url, blobs)
+    except StoreError:
+        if not findings:
+            raise
+        return findings  # they tell why the references cannot be read
 
 
 def _check_blobs(url: str, folder: Path | None) -> list[IntegrityFinding]:

@@ -169,7 +169,7 @@ def test_check_finds_nothing_in_a_good_store_and_reports_what_is_wrong(cli, stag
     assert cli("db", "check").code == 0
     from mainspring.store.maintenance.integrity import IntegrityFinding
 
-    monkeypatch.setattr("mainspring.app.stores.backups.check_store", lambda path: [IntegrityFinding("a gap", ("r_1",))])
+    monkeypatch.setattr("mainspring.app.stores.backups.check_store", lambda *_: [IntegrityFinding("a gap", ("r_1",))])
     result = cli("db", "check", "--json")
     assert result.code == 9
     assert result.json[0]["what"] == "a gap"
