@@ -92,6 +92,8 @@ class Scheduler:
         """Due schedules that cannot be served, with the logged reason; they must not hide later ones."""
         self._timer: asyncio.TimerHandle | None = None
         self._reading = False
+        self._has_news = False
+        """Whether the store changed while slots were read or submitted: the read may lack a new schedule, so it is repeated."""
         self._open_commands = 0
         self._was_refused = False
         self.closed = False
@@ -108,8 +110,12 @@ class Scheduler:
 
     def poll(self) -> None:
         """Read due slots now, or after the submitted slots are committed: until then they are still due in the store."""
-        if not self.closed and not self._reading and not self._open_commands:
-            self._reading = True
+        if self.closed:
+            return
+        if self._reading or self._open_commands:
+            self._has_news = True
+        else:
+            self._reading, self._has_news = True, False
             now, limit = self._clock.now(), MAX_SLOTS_PER_PASS + len(self._skipped)
             self._off_loop(lambda: self._read(now, limit), lambda found: self._serve(found, now))
 
@@ -138,7 +144,9 @@ class Scheduler:
                 self._skipped[plan.schedule] = plan.reason
                 if plan.reason and logged.get(plan.schedule) != plan.reason:
                     _LOG.error("schedule %s: its slot cannot be created: %s", plan.schedule, plan.reason)
-        if not self._open_commands:
+        if self._has_news:
+            self.poll()
+        elif not self._open_commands:
             self._sleep(next_at if not plans else now + 1_000)
 
     def _sleep(self, until_at: int | None) -> None:

@@ -192,3 +192,23 @@ async def test_schedule_that_is_far_behind_is_searched_once(store, monkeypatch):
     assert searched == [150]
     made = dict(store.reader.read_text("select verdict, count(*) from slots group by verdict"))
     assert made["run"] - 150 in {0, 1, 2}  # and those that are on time
+
+
+@pytest.mark.asyncio
+async def test_change_while_slots_are_read_is_read_at_once(store, monkeypatch):
+    """A schedule that was created after the read began does not wait for the next minute."""
+    plain, is_read, may_continue = WorkerReads.next_slot_at, threading.Event(), threading.Event()
+
+    def next_slot_at(reads: WorkerReads) -> int | None:
+        found = plain(reads)
+        is_read.set()
+        assert may_continue.wait(20)
+        return found
+
+    monkeypatch.setattr(WorkerReads, "next_slot_at", next_slot_at)
+    async with scheduling(store) as scheduler:
+        await until(is_read.is_set)
+        announce(store, declared())
+        scheduler.poll()
+        may_continue.set()
+        await until(lambda: list_runs(store.reader).runs)
