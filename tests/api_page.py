@@ -83,7 +83,7 @@ STATUSES = """
 """
 TITLES = {
     "runs": "Runs", "bulk": "Bulk operations", "failed": "Dead letters", "logs": "Logs", "questions": "Questions",
-    "automations": "Automations", "schedule": "Schedule", "incidents": "Incidents",
+    "automations": "Automations", "schedule": "Schedule", "schedules": "Schedules", "incidents": "Incidents",
     "alerts": "Alerts", "errors": "Errors", "triggers": "Triggers", "deliveries": "Deliveries", "events": "Events",
     "queues": "Queues", "outbox": "Outbox", "workers": "Workers", "locks": "Locks", "flags": "Flags",
     "rollouts": "Rollouts", "effects": "Effects", "secrets": "Secrets", "targets": "Targets",

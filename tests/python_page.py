@@ -19,7 +19,9 @@ import mainspring.testing
 from mainspring.app.application import Starter
 from mainspring.app.client import Client, RemoteStarter
 from mainspring.app.remote_handle import RemoteHandle
+from mainspring.app.remote_schedules import RemoteSchedules
 from mainspring.app.run_queries import RunQueries
+from mainspring.app.schedules.schedule_operations import ScheduleOperations
 from mainspring.app.secret import Secret
 from mainspring.domain.definitions.options import OPTIONS, DefinitionKind
 from mainspring.domain.duration import format_duration
@@ -92,10 +94,26 @@ SECTIONS = (
     Section(
         "Programs",
         "Start, steer and read runs.",
-        ("App", "Starter", "App.runs", "Handle", "RunInfo", "StepInfo", "RunState", "Update", "Event", "File"),
+        (
+            "App",
+            "Starter",
+            "App.runs",
+            "App.schedules",
+            "ScheduleInfo",
+            "schedules",
+            "Handle",
+            "RunInfo",
+            "StepInfo",
+            "RunState",
+            "Update",
+            "Event",
+            "File",
+        ),
     ),
     Section(
-        "Programs elsewhere", "A client of the [API](api.md).", ("connect", "Client", "RemoteStarter", "RemoteHandle")
+        "Programs elsewhere",
+        "A client of the [API](api.md).",
+        ("connect", "Client", "RemoteStarter", "RemoteHandle", "Client.schedules"),
     ),
     Section(
         "Retries and errors",
@@ -113,6 +131,8 @@ SECTIONS = (
 )
 RETURNED: dict[str, Any] = {
     "App.runs": RunQueries,
+    "App.schedules": ScheduleOperations,
+    "Client.schedules": RemoteSchedules,
     "Run.log": RunLog,
     "Starter": Starter,
     "Client": Client,
@@ -125,12 +145,14 @@ RETURNED: dict[str, Any] = {
 """Classes that are no public names: a public call returns their objects."""
 NOT_CONSTRUCTED = {
     *("Run", "Handle", "Tx", "StartedRun", "RunInfo", "StepInfo", "ItemFailed", "StepFailed", "RunFailed", "RunEnded"),
+    "ScheduleInfo",
     *("UpdateFailed", "UpdateRejected", "QueryFailed", "Throttled", "File", "MainspringError", *RETURNED),
 }
 """Classes whose objects Mainspring makes."""
 INTERNAL = {
     *("App.do", "App.of", "App.work_on", "App.open_store", "App.opened_store", "App.opened_engine"),
     *("App.prepare_start", "App.choose_version", "App.find_signature", "App.automation", "App.runs", "Run.step_with"),
+    *("App.schedules", "App.scheduling_context", "Client.schedules"),
     *(
         "Effect.call",
         "Effect.call_async",

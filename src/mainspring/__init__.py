@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from mainspring.app.handle import Handle as Handle
     from mainspring.app.lock import lock as lock
     from mainspring.app.once import once as once
+    from mainspring.app.program_schedules import schedules as schedules
     from mainspring.app.run_queries import RunInfo as RunInfo
     from mainspring.app.run_queries import StepInfo as StepInfo
+    from mainspring.app.schedules.schedule_info import ScheduleInfo as ScheduleInfo
     from mainspring.app.secret import secret as secret
     from mainspring.domain.errors import MainspringError as MainspringError
     from mainspring.domain.errors import NotSent as NotSent
@@ -78,6 +80,7 @@ _PUBLIC: dict[str, str] = {
     "RunFailed": "mainspring.domain.failures.saved_error",
     "RunInfo": "mainspring.app.run_queries",
     "RunState": "mainspring.domain.states",
+    "ScheduleInfo": "mainspring.app.schedules.schedule_info",
     "StartedRun": "mainspring.engine.body.child_runs",
     "StepFailed": "mainspring.domain.failures.saved_error",
     "StepInfo": "mainspring.app.run_queries",
@@ -104,6 +107,7 @@ _PUBLIC: dict[str, str] = {
     "once": "mainspring.app.once",
     "progress": "mainspring.engine.attempts.step_context",
     "publish": "mainspring.engine.attempts.outbox_api",
+    "schedules": "mainspring.app.program_schedules",
     "script": "mainspring.engine.definitions.decorators",
     "secret": "mainspring.app.secret",
     "send": "mainspring.engine.attempts.outbox_api",

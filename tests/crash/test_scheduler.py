@@ -3,6 +3,7 @@
 On both databases. TESTS_LONG=1 kills at each point; without it at a share of them, the commits among them.
 """
 
+import datetime
 import json
 import os
 import subprocess
@@ -18,10 +19,13 @@ from mainspring.domain.clock import SystemClock
 from mainspring.engine.definitions.announcement import build_announcement
 from mainspring.engine.definitions.registry import Registry
 from mainspring.service.slot_check import unaccounted
+from mainspring.store.commands.schedules import CreateSchedule
 from mainspring.store.read.operation_reads import OperationReads
+from mainspring.store.read.runs.worker_reads import WorkerReads
 from tests.crash.effects import ROOT
 from tests.crash.experiments import World
 from tests.crash.stores import open_store
+from tests.polling import polls
 from tests.sampling import sample_points
 
 ALL = os.environ.get("TESTS_LONG") == "1"
@@ -149,3 +153,47 @@ def test_peer_windmill_10168_schedule_continues_wherever_its_scheduler_is_killed
         place.close()
     print(f"{points} points, {killed} kills")
     assert killed >= len(tried) * (0.8 if ALL else 0.5)
+
+
+class PlaceOfOneSlot(Place):
+    """A store on which a program has created a schedule with one slot, which is due now and which no scheduler has made."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.store.apply(build_announcement(Registry(), self.started_at))  # the four schedules end
+        self.slot_at = (self.started_at // 1_000 + 2) * 1_000
+        moment = datetime.datetime.fromtimestamp(self.slot_at / 1_000, datetime.UTC).isoformat()
+        self.store.apply(CreateSchedule("acme", "each", {"at": [moment], "jitter": "0s"}, None, b"{}", "UTC"))
+
+    def wait_until_due(self) -> None:
+        reads = WorkerReads(self.store.reader)
+        for _ in polls(20):
+            if "acme" in {schedule.name for schedule in reads.due_schedules(self.store.clock.now())}:
+                return
+
+    def faults(self) -> list[str]:
+        """Return what is not as it must be once the scheduler is through."""
+        runs = [run for (run,) in self.rows("select id from runs where schedule = 'acme'")]
+        slots = self.rows("select slot_at, verdict, run from slots where schedule = 'acme'")
+        return [] if len(runs) == 1 and slots == [(self.slot_at, "run", runs[0])] else [f"{runs} and {slots}"]
+
+
+@pytest.mark.timeout(0 if ALL else 200)
+def test_created_schedule_makes_its_first_slot_although_its_scheduler_is_killed(
+    world: World, template: Template
+) -> None:
+    """Killed at a statement between the creation and the first slot, the next one makes the slot, once."""
+    undisturbed = PlaceOfOneSlot(world)
+    undisturbed.wait_until_due()
+    points = template.schedule(undisturbed.url)["points"]
+    assert undisturbed.faults() == []
+    undisturbed.close()
+    killed = 0
+    for die_at in range(1, points + 1, 1 if ALL else max(points // 5, 1)):
+        place = PlaceOfOneSlot(world)
+        place.wait_until_due()
+        killed += template.schedule(place.url, die_at)["code"] == -9
+        assert template.schedule(place.url)["code"] == 0
+        assert place.faults() == [], f"killed at point {die_at} of {points}"
+        place.close()
+    assert killed >= 4

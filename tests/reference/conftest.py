@@ -7,8 +7,9 @@ import httpx2
 import pytest
 
 import mainspring as ms
-from mainspring.app import remote_handle
+from mainspring.app import program_schedules, remote_handle
 from mainspring.app.client import Client
+from mainspring.app.project import Project
 from mainspring.config import Settings
 from mainspring.engine.definitions.registry import Registry
 from mainspring.web.api.api_asgi import ApiApp
@@ -36,6 +37,16 @@ def app(tmp_path: Path, registry: Registry) -> Iterator[ms.App]:
     app = ms.App("state.db", registry=registry, databases={"default": tmp_path / "app.db"})
     yield app
     app.close()
+
+
+@pytest.fixture
+def project(app: ms.App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    """The project of the program, whose store is that of `app`."""
+    monkeypatch.setenv("MAINSPRING_STORE_URL", str(tmp_path / "state.db"))
+    monkeypatch.setattr(program_schedules, "_apps", {})
+    yield Project.find()
+    for made in program_schedules._apps.values():
+        made.close()
 
 
 @pytest.fixture

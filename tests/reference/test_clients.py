@@ -132,3 +132,32 @@ async def test_client_operations(app, client):
         assert len(page["items"]) == 2
         await client.act("queues/default/pause", {"reason": "the warehouse is closed"})
         assert (await client.read_run(handle.id)).automation == "order"
+
+
+@documents(
+    "Client.schedules",
+    "Client.schedules.create",
+    "Client.schedules.change",
+    "Client.schedules.pause",
+    "Client.schedules.resume",
+    "Client.schedules.delete",
+    "Client.schedules.get",
+    "Client.schedules.list",
+)
+@pytest.mark.asyncio
+async def test_client_schedules(app, client):
+    """Create a schedule of another project, change it, and delete it."""
+
+    @ms.task
+    def report(customer: str) -> None: ...
+
+    async with app.running():
+        created = await client.schedules.create("acme", "report", every="1h", input={"customer": "acme"})
+        changed = await client.schedules.change("acme", every="2h", expected=created.version)
+        assert (changed.version, changed.when) == (2, "every 2h")
+        await client.schedules.pause("acme", "unpaid")
+        await client.schedules.resume("acme")
+        assert (await client.schedules.get("acme")).state == "active"
+        assert [info.name for info in await client.schedules.list("report")] == ["acme"]
+        await client.schedules.delete("acme")
+    await client.close()

@@ -193,6 +193,92 @@ async def test_app_runs(app):
         assert await app.runs.count(state=["failed", "needs_attention"]) == 0
 
 
+@documents(
+    "App.schedules",
+    "App.schedules.create",
+    "App.schedules.change",
+    "App.schedules.pause",
+    "App.schedules.resume",
+    "App.schedules.delete",
+    "App.schedules.get",
+    "App.schedules.list",
+    "ScheduleInfo",
+)
+@pytest.mark.asyncio
+async def test_app_schedules(app):
+    """Create a schedule while workers run, change it, and delete it."""
+
+    @ms.task
+    def report(customer: str) -> None: ...
+
+    async with app.running():
+        options = {"cron": "0 6 * * MON-FRI", "tz": "Europe/Berlin", "input": {"customer": "acme"}}
+        info = await app.schedules.create("report-acme", report, **options, reason="new contract")
+        assert (info.version, info.state, info.when) == (1, "active", "Monday to Friday at 06:00 (Europe/Berlin)")
+        info = await app.schedules.change("report-acme", every="2h", jitter="5m", expected=info.version)
+        assert (info.version, info.when) == (2, "every 2h; jitter 5m")
+        await app.schedules.pause("report-acme", "unpaid")
+        assert (await app.schedules.get("report-acme")).next_at is None
+        await app.schedules.resume("report-acme")
+        assert [info.name for info in await app.schedules.list(report)] == ["report-acme"]
+        await app.schedules.delete("report-acme", "contract ended")
+
+
+@documents(
+    "App.schedules.create_sync",
+    "App.schedules.change_sync",
+    "App.schedules.pause_sync",
+    "App.schedules.resume_sync",
+    "App.schedules.delete_sync",
+    "App.schedules.get_sync",
+    "App.schedules.list_sync",
+)
+def test_app_schedules_sync(app):
+    """Do the same in a program without an event loop."""
+
+    @ms.task
+    def report(customer: str = "all") -> None: ...
+
+    app.run(report)
+    created = app.schedules.create_sync("hourly", report, every="1h")
+    app.schedules.change_sync("hourly", at="06:00", expected=created.version)
+    app.schedules.pause_sync("hourly", "maintenance")
+    app.schedules.resume_sync("hourly")
+    assert app.schedules.get_sync("hourly").when == "every day at 06:00 (UTC)"
+    assert len(app.schedules.list_sync()) == 1
+    app.schedules.delete_sync("hourly")
+
+
+@documents(
+    "schedules",
+    "schedules.create",
+    "schedules.change",
+    "schedules.pause",
+    "schedules.resume",
+    "schedules.delete",
+    "schedules.get",
+    "schedules.list",
+)
+def test_schedules(app, project):
+    """Create schedules of the project in scripts, tasks and steps."""
+
+    @ms.task
+    def report(customer: str) -> None: ...
+
+    @ms.task(isolate="thread")
+    def enrol(customer: str) -> None:
+        ms.schedules.create(f"report-{customer}", report, every="1h", input={"customer": customer})
+
+    app.run(report, "all")
+    app.run(enrol, "acme")
+    ms.schedules.change("report-acme", every="2h")
+    ms.schedules.pause("report-acme", "unpaid")
+    ms.schedules.resume("report-acme")
+    assert ms.schedules.get("report-acme").when == "every 2h"
+    assert [info.name for info in ms.schedules.list("report")] == ["report-acme"]
+    ms.schedules.delete("report-acme")
+
+
 @documents("RunState")
 def test_run_state():
     """The states are text, too."""

@@ -30,6 +30,8 @@ from mainspring.app.reconciliation import DailyReconciliation
 from mainspring.app.run_operations import EngineOperation, RunOperations
 from mainspring.app.run_queries import RunQueries
 from mainspring.app.run_starter import PreparedStart, RunStarter
+from mainspring.app.schedules.schedule_operations import ScheduleOperations
+from mainspring.app.setup.calendars import make_calendars
 from mainspring.app.start_options import StartsWithOptions
 from mainspring.app.stores.blob_place import make_blob_contents
 from mainspring.app.stores.store_factory import make_store, require_store
@@ -66,6 +68,7 @@ from mainspring.resources.secret_variables import SECRET_VARIABLES
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.run_engine import RunEngine
 from mainspring.service.runs.run_start import encode_arguments
+from mainspring.service.schedule import SchedulingContext
 from mainspring.service.store_engine import StoreEngine
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read.rollouts import read_version_in_force
@@ -134,7 +137,7 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
         self._store: ProcessStore | None = None
         self._opening = threading.Lock()
         self._options = StartOptions()
-        self._actor = Actor.app(os.getpid(), socket.gethostname())
+        self.actor = Actor.app(os.getpid(), socket.gethostname())
 
     @classmethod
     def from_config(cls, config: str | Path | None = None, **flags: Any) -> Self:
@@ -282,7 +285,7 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
         creates_store: bool = False,
     ) -> T:
         """Call an operation of the engine off the loop, as this program. Raises NoStoreError, unless it `creates_store`."""
-        context = operation_context(self._actor, self.clock, reason=reason)
+        context = operation_context(self.actor, self.clock, reason=reason)
         engine = await self.opened_engine(creates_store=creates_store)
         return await asyncio.to_thread(operation, engine, act=context)
 
@@ -290,6 +293,20 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
     def runs(self) -> RunQueries:
         """Reads of runs: `await app.runs.list(state="failed")`, `get`, `by_key` and `count`; `async for run in app.runs.iterate()`."""
         return RunQueries(self)
+
+    @property
+    def schedules(self) -> ScheduleOperations:
+        """The schedules: `await app.schedules.create(name, automation, cron=...)`, `change`, `pause`, `resume`, `delete`, `get`, `list`."""
+        return ScheduleOperations(self)
+
+    async def scheduling_context(self) -> SchedulingContext:
+        """Return what operations on schedules need: the store, and the calendars and time zone of the project. Raises NoStoreError."""
+        store = await self.opened_store()
+        if self._project is None:
+            return SchedulingContext(store, store.reader, self.sealing)
+        settings = self._project.settings
+        calendars = make_calendars(settings.calendars, self.clock.now())
+        return SchedulingContext(store, store.reader, self.sealing, calendars, settings.project.timezone)
 
     def handle(self, run_id: str) -> Handle[Any]:
         """Return a handle on a run of this store; its methods raise NotFoundError if there is none of this id.

@@ -26,6 +26,7 @@ from mainspring.app.remote_handle import (
     encode_value,
     quote_path_part,
 )
+from mainspring.app.remote_schedules import RemoteSchedules
 from mainspring.app.start_options import StartsWithOptions
 from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.errors import (
@@ -164,6 +165,11 @@ class Client(StartsWithOptions["RemoteStarter"]):
             BusyError, KeyConflictError, ConflictError: the start was refused.
         """
         return await RemoteStarter(self, StartOptions()).start(automation, **arguments)
+
+    @property
+    def schedules(self) -> RemoteSchedules:
+        """The schedules of the project: `await client.schedules.create(name, automation, cron=...)`; see `app.schedules`."""
+        return RemoteSchedules(self)
 
     def run(self, run_id: str) -> RemoteHandle:
         """Return a handle on an existing run, without a request: its methods raise NotFoundError if there is none of this id."""

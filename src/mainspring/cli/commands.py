@@ -133,6 +133,23 @@ _FLAGS: Final = {
     ),
     "delete": CommandEntry("mainspring.cli.flags.operations:delete", "delete a flag: code gets its own default"),
 }
+_SCHEDULES: Final = {
+    "list": CommandEntry(
+        "mainspring.cli.schedules.schedule_list:list_command", "list schedules: those in code and those created here"
+    ),
+    "show": CommandEntry("mainspring.cli.schedules.schedule_list:show", "show a schedule and its last changes"),
+    "history": CommandEntry(
+        "mainspring.cli.schedules.schedule_list:history",
+        "list the changes of a schedule: who, when, what and why, newest first",
+    ),
+    "create": CommandEntry(
+        "mainspring.cli.schedules.operations:create", "create a schedule that starts runs of an automation"
+    ),
+    "change": CommandEntry("mainspring.cli.schedules.operations:change", "change the stated options of a schedule"),
+    "pause": CommandEntry("mainspring.cli.schedules.operations:pause", "pause a schedule: it starts no runs"),
+    "resume": CommandEntry("mainspring.cli.schedules.operations:resume", "resume a paused schedule"),
+    "delete": CommandEntry("mainspring.cli.schedules.operations:delete", "delete a schedule; its history stays"),
+}
 _ROLLOUT = {
     "start": CommandEntry(
         "mainspring.cli.rollouts.operations:start",
@@ -292,6 +309,7 @@ COMMAND_TREE: Final[CommandTree] = {
     "bulk": GroupEntry("list, pause, resume and stop operations on many runs", _BULK),
     "incidents": GroupEntry("list, acknowledge, snooze and resolve incidents", _INCIDENTS),
     "monitors": GroupEntry("list monitors, and what they find now", _MONITORS),
+    "schedules": GroupEntry("list, create, change, pause and delete schedules", _SCHEDULES),
     "triggers": GroupEntry("list, test and replay triggers", _TRIGGERS),
     "queues": GroupEntry("list, pause and resume queues", _QUEUES),
     "workers": GroupEntry("list, drain and quarantine processes", _WORKERS),

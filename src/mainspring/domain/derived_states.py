@@ -35,3 +35,24 @@ class AutomationState(StrEnum):
     """It has ended for good."""
     PROBLEM = "problem"
     """It does not load: the last good definition is shown."""
+
+
+class ScheduleState(StrEnum):
+    """The state of a schedule in lists."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    AUTOMATION_PAUSED = "automation_paused"
+    RETIRED = "retired"
+    """Its automation is retired."""
+    ENDED = "ended"
+    """It has no more slots."""
+
+
+class ScheduleOrigin(StrEnum):
+    """The origin of a schedule in lists."""
+
+    CODE = "code"
+    """It is declared in code."""
+    CREATED = "created"
+    """A person or program created it."""

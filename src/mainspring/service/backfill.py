@@ -11,6 +11,7 @@ import msgspec
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.schedule_options import apply_schedule_options
 from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.duration import format_duration
 from mainspring.domain.errors import ConflictError, NotFoundError, OptionError
@@ -139,11 +140,15 @@ class _ScheduleDefaults(msgspec.Struct, frozen=True):
     schedule: str
     definition: Definition
     given: bytes | None
+    is_created: bool = False
 
 
 def _read_schedule_defaults(plan: SchedulePlan, sealing: Sealing) -> _ScheduleDefaults:
     definition = Definition.from_data(msgspec.json.decode(plan.definition))
-    return _ScheduleDefaults(plan.name, definition, None if plan.input is None else sealing.open(plan.input))
+    if plan.options is not None:
+        definition = apply_schedule_options(definition, msgspec.json.decode(plan.options))
+    given = None if plan.input is None else sealing.open(plan.input)
+    return _ScheduleDefaults(plan.name, definition, given, plan.options is not None)
 
 
 def _build_command(
@@ -172,6 +177,7 @@ def _build_command(
             key_policy="one_live" if slot.is_repeated else "restart",
             due_at=due_at,
             priority=_LOWEST_PRIORITY,
+            item=defaults.schedule if defaults.is_created else None,
         ),
         slot=SlotLink(defaults.schedule, slot.slot_at),
         sealing=sealing,

@@ -19,6 +19,8 @@ _MISSING_HINTS = {
     "not_found": "Check the name or id in the list.",
     "no_version": "Start a worker with the code of that version: `mainspring up`.",
     "no_rollout": "Start one: `mainspring rollout start NAME --to VERSION`.",
+    "no_schedule": "`mainspring schedules list` lists schedules.",
+    "no_automation": "Start a worker that has it: `mainspring up`; `mainspring auto list` lists automations.",
     "no_trigger": "It is no longer declared; `mainspring triggers list` lists triggers.",
     "no_such_step": "`mainspring runs show RUN` lists the steps of the run.",
     "no_such_question": "`mainspring runs show RUN` lists the open questions of the run.",
@@ -61,6 +63,10 @@ _CONFLICT_HINTS = {
     "same_code": "Deploy another version, or try this code again: `mainspring rollout start NAME --to VERSION --again`.",
     "only_candidate": "Remove rollout=True from its declaration and restart the worker: then it takes force at once.",
     **dict.fromkeys(("stale", "rollout_state"), "`mainspring rollout status NAME` shows its state now."),
+    "declared": "Change its code, or pause the automation: `mainspring auto pause NAME`.",
+    "version_conflict": "Read it again with `mainspring schedules show NAME`, then decide again.",
+    "wrong_schedule": "Change the option, then try again.",
+    "unserved_changes": "Start a scheduler, `mainspring up`, or delete the schedule and create it again.",
     "not_alive": "There is nothing to do: that process ended.",
 }
 _NO_RUN = re.compile(r"(bulk operation|incident) (\S+)")

@@ -197,6 +197,9 @@ class DueSchedule(msgspec.Struct, frozen=True):
     slot_at: int
     definition: bytes | None
     input: bytes | None
+    options: str | None = None
+    """Of a created schedule its options as JSON; None = it is declared in code."""
+    version: int | None = None
 
 
 class ScheduleAhead(msgspec.Struct, frozen=True):
@@ -309,6 +312,14 @@ class EngineReads(Protocol):
 
     def unfinished(self, automation: str) -> list[UnfinishedRun]:
         """Return at most 100 unfinished runs of an automation, oldest first, those in line last."""
+        ...
+
+    def unfinished_of_schedule(self, automation: str, schedule: str) -> list[UnfinishedRun]:
+        """Return at most 100 unfinished runs of a schedule, as `unfinished` does."""
+        ...
+
+    def schedule_pauses(self, schedule: str, since_at: int) -> list[PauseRecord]:
+        """Return the pauses of a created schedule that did not end before an instant, oldest first."""
         ...
 
     def pauses(self, automation: str, since_at: int) -> list[PauseRecord]:

@@ -298,6 +298,10 @@ class ScheduleView(msgspec.Struct, frozen=True):
     last_slot_at: int | None
     next_slot_at: int | None
     retired_at: int | None
+    options: str | None = None
+    """Of a created schedule its options as JSON; None = it is declared in code."""
+    version: int = 1
+    paused_at: int | None = None
 
 
 class SchedulePlan(msgspec.Struct, frozen=True):
@@ -313,6 +317,7 @@ class SchedulePlan(msgspec.Struct, frozen=True):
     definition: bytes
     paused_at: int | None
     paused_until: int | None
+    options: str | None = None
 
 
 class SlotView(msgspec.Struct, frozen=True):

@@ -330,6 +330,7 @@ class FactsReader:
             next_slot_at=row.next_slot_at,
             unbegun_at=row.unbegun_at,
             unbegun_run=row.unbegun_run,
+            options=None if row.options is None else msgspec.json.decode(row.options),
         )
 
     def _list_unreachable(

@@ -58,7 +58,10 @@ class PunctualityHistory:
         before_at = now_at - now_at % _DAY_MS
         bases = {
             cadence.name: _HistoryBasis(
-                before_at, cadence.since_at, automation.span("jitter"), automation.options.get("overlap") != "skip"
+                before_at,
+                cadence.since_at,
+                automation.jitter_of(cadence),
+                (cadence.options or {}).get("overlap", automation.options.get("overlap")) != "skip",
             )
             for automation in automations
             for cadence in automation.cadences

@@ -3,7 +3,7 @@
 With -m, or if no worker has announced any, the code is loaded. `list` adds the code if a file is newer than a worker's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mainspring.engine.definitions.load_problem import LoadProblem
     from mainspring.insight.automations.automation_health import AutomationHealth
     from mainspring.store.read.automations.automation_stats import RunMark
+    from mainspring.store.schema.triggers.schedules import CreatedSchedule
     from mainspring.store.views import AutomationView
 
 _MAX_INCIDENTS = 1_000
@@ -53,6 +54,8 @@ class KnownAutomation(msgspec.Struct, frozen=True):
     definition: "Definition | None"
     view: "AutomationView | None"
     problem: str | None
+    created: "Sequence[CreatedSchedule]" = ()
+    """Its schedules that are not in code."""
 
 
 def find_automations(
@@ -69,12 +72,17 @@ def find_automations(
     Raises NoStoreError.
     """
     from mainspring.insight.automations.announced_definitions import read_definition
+    from mainspring.insight.automations.schedule_list import group_created_schedules
     from mainspring.store.read.status.status import automations
 
     if needs_store and not modules:
         invocation.require_store()
     views: list[AutomationView] = [] if modules else invocation.rows_if_made(lambda reader: automations(reader, None))
-    known = {view.name: KnownAutomation(view.name, read_definition(view), view, view.problem) for view in views}
+    created: dict[str, list[CreatedSchedule]] = invocation.read_if_made(group_created_schedules, {}) if views else {}
+    known = {
+        view.name: KnownAutomation(view.name, read_definition(view), view, view.problem, created.get(view.name, ()))
+        for view in views
+    }
     if not views or loads_code:
         from mainspring.engine.definitions.announcement import complete_definition
 
@@ -135,11 +143,12 @@ def schedule_state(known: KnownAutomation, now: int) -> str:
     return "ready"
 
 
-def format_schedules(definition: "Definition | None") -> str:
-    """Return the schedules in words."""
-    if definition is None or not definition.schedules:
-        return "-"
-    return "; ".join(schedule.describe() for schedule in definition.schedules)
+def format_schedules(known: KnownAutomation) -> str:
+    """Return the schedules in words: those in code, then those that are not."""
+    from mainspring.insight.automations.schedule_list import describe_created
+
+    declared = () if known.definition is None else known.definition.schedules
+    return "; ".join([*(schedule.describe() for schedule in declared), *describe_created(known.created)])
 
 
 def schedules_active_from(known: KnownAutomation, now: int) -> int | None:
@@ -151,11 +160,12 @@ def schedules_active_from(known: KnownAutomation, now: int) -> int | None:
     return None if known.problem else now
 
 
-def next_due_at(definition: "Definition | None", start: int | None) -> int | None:
+def next_due_at(known: KnownAutomation, start: int | None) -> int | None:
     """Return the next due time of all its schedules after `start`; None = there is none."""
-    slots = (
-        [schedule.next_after(start) for schedule in definition.schedules] if definition and start is not None else []
-    )
+    from mainspring.insight.automations.due_times import list_schedules
+
+    named = [] if start is None else list_schedules(known.definition, known.created)
+    slots = [entry.schedule.next_after(start or 0) for entry in named]
     return min((slot for slot in slots if slot is not None), default=None)
 
 
@@ -283,9 +293,9 @@ def make_row(known: KnownAutomation, automation_health: "AutomationHealth | None
         "since_at": automation_health.since_at if automation_health else None,
         "why": automation_health.why if automation_health else "",
         "version": definition.version if definition else 0,
-        "schedule": format_schedules(definition) if definition and definition.schedules else None,
+        "schedule": format_schedules(known) or None,
         "triggers": describe_triggers(definition),
-        "next_at": next_due_at(definition, schedules_active_from(known, now)),
+        "next_at": next_due_at(known, schedules_active_from(known, now)),
         "owner": definition.option("owner") if definition else None,
         "problem": known.problem,
     }

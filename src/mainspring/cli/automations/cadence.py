@@ -19,13 +19,12 @@ _MAX_SLOTS = 50
 def read_cadences(invocation: "Invocation", known: KnownAutomation, now: int) -> list[dict[str, Any]]:
     """Return the punctuality of each schedule of an automation; none if too little is recorded."""
     cadences: list[dict[str, Any]] = []
-    for name, schedule in named_schedules(known):
-        jitter = known.definition.span("jitter") if known.definition is not None else None
-        punctuality = _read_punctuality(invocation, name, schedule, jitter, now)
+    for named in named_schedules(known):
+        punctuality = _read_punctuality(invocation, named.name, named.schedule, named.jitter, now)
         if punctuality is not None:
             cadences.append(
                 {
-                    "schedule": name,
+                    "schedule": named.name,
                     "slots": punctuality.slots,
                     "skipped": punctuality.skipped,
                     "declared_ms": punctuality.declared_ms,

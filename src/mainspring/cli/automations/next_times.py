@@ -22,6 +22,7 @@ from mainspring.insight.text.typed_instants import parse_instant
 if TYPE_CHECKING:
     from mainspring.domain.time.schedule import Schedule
     from mainspring.domain.time.schedule_preview import PreviewSlot
+    from mainspring.insight.automations.due_times import NamedSchedule
 
 _MAX_TIMES = 1_000
 
@@ -62,11 +63,11 @@ def next_command(
         _print_range(invocation, known, first, end, count or _MAX_TIMES)
 
 
-def named_schedules(known: KnownAutomation) -> "list[tuple[str, Schedule]]":
-    """Return the schedules of an automation with their announced names."""
+def named_schedules(known: KnownAutomation) -> "list[NamedSchedule]":
+    """Return the schedules of an automation with their stored names."""
     from mainspring.insight.automations.due_times import list_schedules
 
-    return list_schedules(known.definition)
+    return list_schedules(known.definition, known.created)
 
 
 def _print_next(invocation: Invocation, known: list[KnownAutomation], count: int) -> None:
@@ -76,14 +77,12 @@ def _print_next(invocation: Invocation, known: list[KnownAutomation], count: int
     now = invocation.clock.now()
     rows: list[dict[str, Any]] = []
     for automation in known:
-        start, jitter = (
-            schedules_active_from(automation, now),
-            automation.definition.span("jitter") if automation.definition else None,
-        )
-        for name, schedule in named_schedules(automation) if start is not None else []:
+        start = schedules_active_from(automation, now)
+        for named in named_schedules(automation) if start is not None else []:
             rows += [
-                _make_row(automation, schedule, slot) | {"starts_at": slot + compute_jitter(name, slot, jitter)}
-                for slot in schedule.slots_between(start or 0, (start or 0) + FAR_MS, limit=count)
+                _make_row(automation, named.schedule, slot)
+                | {"starts_at": slot + compute_jitter(named.name, slot, named.jitter)}
+                for slot in named.schedule.slots_between(start or 0, (start or 0) + FAR_MS, limit=count)
             ]
     rows = sorted(rows, key=lambda row: int(row["slot_at"]))[:count]
     columns = [
@@ -130,13 +129,10 @@ def _print_range(invocation: Invocation, known: list[KnownAutomation], first: st
     first_at, end_at = _read_instant(invocation, first, now), _read_instant(invocation, end or "now", now)
     rows: list[dict[str, Any]] = []
     for automation in known:
-        jitter = automation.definition.span("jitter") if automation.definition else None
-        for name, schedule in named_schedules(automation):
-            record = _read_slot_records(invocation, name, first_at, end_at)
-            rows += [
-                _make_simulated_row(automation, schedule, slot, record.get(slot.due_at))
-                for slot in preview_schedule(schedule, name, first_at, end_at, jitter=jitter, limit=count)
-            ]
+        for named in named_schedules(automation):
+            record = _read_slot_records(invocation, named.name, first_at, end_at)
+            preview = preview_schedule(named.schedule, named.name, first_at, end_at, jitter=named.jitter, limit=count)
+            rows += [_make_simulated_row(automation, named.schedule, slot, record.get(slot.due_at)) for slot in preview]
     rows = sorted(rows, key=lambda row: int(row["due_at"]))[:count]
     columns = [
         *([TableColumn("AUTOMATION", lambda row: formatting.escape_line(row["name"]))] if len(known) != 1 else []),

@@ -44,6 +44,8 @@ class WatchedSchedule(Struct, frozen=True, kw_only=True):
     next_slot_at: int | None = None
     unbegun_at: int | None = None
     unbegun_run: str | None = None
+    options: dict[str, Any] | None = None
+    """The options of a schedule that a person or program created; None = it is declared in code."""
 
 
 class RunCompletion(Struct, frozen=True):
@@ -316,13 +318,19 @@ class WatchedAutomation(Struct, frozen=True, kw_only=True):
         paused = self.paused_at is not None and (self.paused_until is None or self.paused_until > now_at)
         return self.retired_at is not None or paused
 
+    def jitter_of(self, cadence: WatchedSchedule) -> timedelta | None:
+        """Return the jitter of a schedule, which a created one may state for itself; None if it has none."""
+        value = (cadence.options or {}).get("jitter", self.option("jitter"))
+        return None if value is None else parse_duration(value)
+
     @property
     def is_about_one_thing(self) -> bool:
         """Whether all its runs are about the same thing, so that its next success makes it healthy."""
         stated = self.option("healthy")
         if stated is not None:
             return bool(stated == HealthRule.AUTOMATION)
-        return self.option("item") is None and (bool(self.cadences) or self.kind == DefinitionKind.EXEC)
+        has_cadence = any(cadence.options is None for cadence in self.cadences)  # a created one is a thing of its own
+        return self.option("item") is None and (has_cadence or self.kind == DefinitionKind.EXEC)
 
     def option(self, name: str) -> Any:
         """Return an option, its default if it was left out."""

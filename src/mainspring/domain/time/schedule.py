@@ -4,6 +4,7 @@ A slot is an instant in integer milliseconds (UTC). Slots are a fixed set that f
 one is computed from (spec, last slot) and never chained from when a run happened to start. `cron` follows the wall
 clock of its zone (see `cron.py` for changes of the clocks); `every` counts elapsed time on a grid that is
 anchored at the epoch plus `offset`, whatever the clocks do; `at` is one slot. A calendar closes days (see `calendar.py`).
+A schedule that was changed while slots were due has its `earlier` form: slots up to the change are those of that form.
 """
 
 import hashlib
@@ -36,6 +37,9 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     written: str = ""
     """The cron expression as its author wrote it, if that differs (`@daily`, `H`)."""
     calendar: Calendar | None = None
+    earlier: "Schedule | None" = None
+    """The form before the last change, if it had slots that were due then: up to `from_at` (ms UTC) its slots count."""
+    from_at: int = 0
 
     @classmethod
     def parse(
@@ -89,6 +93,17 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             )
         return restricted
 
+    def replacing(self, earlier: "Schedule", due_at: int, from_at: int) -> Self:
+        """Return this schedule as the successor of another one, whose slots from `due_at` to `from_at` are still to be made."""
+        if earlier.earlier is not None and earlier.from_at < due_at:
+            earlier = msgspec.structs.replace(earlier, earlier=None, from_at=0)
+        return msgspec.structs.replace(self, earlier=earlier, from_at=from_at)
+
+    @property
+    def depth(self) -> int:
+        """How many earlier forms still have slots to be made."""
+        return 0 if self.earlier is None else 1 + self.earlier.depth
+
     @classmethod
     def _parse_every(cls, every: SpanInput, tz: str | None, offset: SpanInput | None) -> Self:
         """Return the schedule of elapsed time."""
@@ -114,6 +129,11 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def next_after(self, at: int) -> int | None:
         """Return the first slot strictly after the instant `at`; None if none follows."""
+        if self.earlier is not None and at < self.from_at:
+            slot = self.earlier.next_after(at)
+            if slot is not None and slot <= self.from_at:
+                return slot
+            at = self.from_at
         if self.calendar is None:
             return self.bare_next_after(at)
         return self.calendar.next_after(at, self.bare_next_after, find_zone(self.tz), moves=self.has_time_of_day)

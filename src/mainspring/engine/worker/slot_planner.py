@@ -11,6 +11,7 @@ import msgspec
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.schedule_options import apply_schedule_options
 from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.duration import format_duration
 from mainspring.domain.ids import derive_id
@@ -94,12 +95,17 @@ class SlotPlanner:
             return SlotPlan(due.name, reason=f"{type(error).__name__}: {error}")
 
     def _read_context(self, due: DueSchedule, now: int) -> ScheduleContext:
+        """Return the context. `overlap` of a created schedule is about its own runs: one automation may have many of them."""
         is_late = now - due.slot_at > MISFIRE_AFTER_MS
         pauses = self._reads.pauses(due.automation, due.slot_at) if is_late else []
-        return ScheduleContext(self._reads.unfinished(due.automation), pauses)
+        if due.options is None:
+            return ScheduleContext(self._reads.unfinished(due.automation), pauses)
+        if is_late:
+            pauses = [*pauses, *self._reads.schedule_pauses(due.name, due.slot_at)]
+        return ScheduleContext(self._reads.unfinished_of_schedule(due.automation, due.name), pauses)
 
     def _commands(self, due: DueSchedule, context: ScheduleContext, now: int) -> list[Any]:
-        definition = Definition.from_data(msgspec.json.decode(due.definition or b""))
+        definition = _read_definition(due)
         schedule = Schedule.from_data(msgspec.json.decode(due.spec))
         found = find_due_slots(schedule, due.slot_at, now, MAX_SLOTS_PER_PASS)
         runs_from_at = self._first_run_at(due, schedule, found, now, definition.option("misfire"))
@@ -117,7 +123,7 @@ class SlotPlanner:
                     CancelRun(run, f"replaced:{due.name}:{slot_at}", "a newer slot replaces it") for run in running
                 )
             start = self._start(definition, due, slot_at, context) if verdict is SlotVerdict.RUN else None
-            commands.append(MakeSlot(due.name, slot_at, next_at, verdict.value, start, note))
+            commands.append(MakeSlot(due.name, slot_at, next_at, verdict.value, start, note, due.version))
             if start is not None:
                 running = [start.id] if overlap == "replace" else running or [start.id]
         return commands
@@ -143,7 +149,11 @@ class SlotPlanner:
             run=derive_id("r", slot_at, due.name, str(slot_at)),
             now_at=self._clock.now(),
             trigger=f"schedule {due.name}",
-            options=StartOptions(key=f"{due.name}@{slot_at}", due_at=slot_at + jitter_ms if jitter_ms else None),
+            options=StartOptions(
+                key=f"{due.name}@{slot_at}",
+                due_at=slot_at + jitter_ms if jitter_ms else None,
+                item=None if due.options is None else due.name,
+            ),
             slot=SlotLink(due.name, slot_at),
             sealing=self._sealing,
         )
@@ -152,3 +162,9 @@ class SlotPlanner:
         if start.partition is None and (overlap in ("queue", "replace") or (overlap == "skip" and has_queued_run)):
             start = msgspec.structs.replace(start, partition=schedule_partition(due.name))
         return start
+
+
+def _read_definition(due: DueSchedule) -> Definition:
+    """Return the definition for the runs of a schedule: a created one has options of its own."""
+    definition = Definition.from_data(msgspec.json.decode(due.definition or b""))
+    return definition if due.options is None else apply_schedule_options(definition, msgspec.json.decode(due.options))

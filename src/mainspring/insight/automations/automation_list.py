@@ -13,12 +13,14 @@ from mainspring.domain.states import RunState
 from mainspring.domain.triggers.trigger_source import TriggerSource
 from mainspring.insight.automations.announced_definitions import read_definition
 from mainspring.insight.automations.automation_health import read_automation_health
+from mainspring.insight.automations.schedule_list import describe_created, group_created_schedules
 from mainspring.insight.automations.source_description import describe_source
 from mainspring.insight.incidents.visible_incidents import most_severe_by_automation
 from mainspring.insight.text import quantile
 from mainspring.store.base import StoreReader
 from mainspring.store.read.automations import automation_stats
 from mainspring.store.read.automations.automation_stats import RunMark
+from mainspring.store.schema.triggers.schedules import CreatedSchedule
 from mainspring.store.views import AutomationView
 
 LISTED_RUNS = 50
@@ -80,6 +82,7 @@ def list_automation_lines(
     health_by_name = read_automation_health(reader, names, now, tunings, own)
     newest = automation_stats.newest_runs(reader, names, LISTED_RUNS)
     ended = automation_stats.ended_between(reader, names, now - DAYS * _DAY_MS, _NEVER)
+    created = group_created_schedules(reader)
     worst, lines = most_severe_by_automation(incidents), []
     for view in views:
         definition, found = read_definition(view), health_by_name.get(view.name)
@@ -95,7 +98,7 @@ def list_automation_lines(
                 tags=definition.option("tags") if definition is not None else {},
                 tier=_option_value(definition, "tier") or "notify",
                 zone=zone_name_of(definition, zone),
-                starts=describe_starts(definition, may_view),
+                starts=describe_starts(definition, may_view, created.get(view.name, ())),
                 state=found.state,
                 since_at=found.since_at,
                 why=found.why,
@@ -122,11 +125,15 @@ def zone_name_of(definition: Definition | None, project: str) -> str:
     return str(definition.option("tz") or next(iter(schedules), project))
 
 
-def describe_starts(definition: Definition | None, may_view: Callable[[str], bool]) -> list[str]:
-    """Return what starts an automation, in words, without names of automations that the caller may not see."""
+def describe_starts(
+    definition: Definition | None, may_view: Callable[[str], bool], created: Sequence[CreatedSchedule] = ()
+) -> list[str]:
+    """Return what starts an automation, in words, without names of automations that the caller may not see; `created` = its schedules that
+    are not in code.
+    """
     if definition is None:
         return []
-    found = [schedule.describe() for schedule in definition.schedules]
+    found = [*(schedule.describe() for schedule in definition.schedules), *describe_created(created)]
     return [*found, *(describe_visible_source(trigger.source, may_view) for trigger in definition.triggers.values())]
 
 

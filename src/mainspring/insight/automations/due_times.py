@@ -2,17 +2,21 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 import msgspec
 
 from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.definitions.pause_state import is_paused
+from mainspring.domain.definitions.schedule_options import resolve_policies
+from mainspring.domain.duration import parse_duration
 from mainspring.domain.states import RunState
 from mainspring.domain.time.cron import find_zone
 from mainspring.domain.time.schedule import Schedule, compute_jitter
 from mainspring.domain.time.schedule_preview import ClockChange, find_clock_change
 from mainspring.domain.time.slot_verdict import SlotVerdict
 from mainspring.store.read.automations.automation_stats import RunMark
+from mainspring.store.schema.triggers.schedules import CreatedSchedule, decode_schedule
 from mainspring.store.views import AutomationView, SlotView
 
 FAR_MS = 100 * 366 * 86_400_000
@@ -42,15 +46,37 @@ class PastDueTime(msgspec.Struct, frozen=True, kw_only=True):
     note: str | None = None
 
 
-def list_schedules(definition: Definition | None) -> list[tuple[str, Schedule]]:
-    """Return the schedules of an automation with their announced names."""
-    schedules = definition.schedules if definition is not None else ()
-    is_numbered = len(schedules) > 1
-    return [
-        (f"{definition.name}#{number}" if is_numbered else definition.name, schedule)
-        for number, schedule in enumerate(schedules, 1)
-        if definition is not None
+class NamedSchedule(msgspec.Struct, frozen=True):
+    """A schedule of an automation, with its stored name and the jitter of its starts. `since_at` = it has no due times before."""
+
+    name: str
+    schedule: Schedule
+    jitter: timedelta | None = None
+    since_at: int = 0
+
+
+def list_schedules(definition: Definition | None, created: Iterable[CreatedSchedule] = ()) -> list[NamedSchedule]:
+    """Return the schedules of an automation: those in code with their announced names, then the `created` ones that are not paused."""
+    if definition is None:
+        return []
+    is_numbered, jitter = len(definition.schedules) > 1, definition.span("jitter")
+    declared = [
+        NamedSchedule(f"{definition.name}#{number}" if is_numbered else definition.name, schedule, jitter)
+        for number, schedule in enumerate(definition.schedules, 1)
     ]
+    return [
+        *declared,
+        *(
+            NamedSchedule(row.name, decode_schedule(row.spec), _find_jitter(row, definition), row.low_water_at)
+            for row in created
+            if row.paused_at is None and row.automation == definition.name
+        ),
+    ]
+
+
+def _find_jitter(row: CreatedSchedule, definition: Definition) -> timedelta | None:
+    jitter = resolve_policies(row.options, definition.options)["jitter"]
+    return None if jitter is None else parse_duration(jitter)
 
 
 def schedules_run_from(view: AutomationView, now: int) -> int | None:
@@ -62,28 +88,27 @@ def schedules_run_from(view: AutomationView, now: int) -> int | None:
     return now
 
 
-def list_next_due_times(definition: Definition | None, start: int | None, count: int) -> list[DueTime]:
-    """Return the next due times of all its schedules after `start`, earliest first, at most `count`."""
-    if definition is None or start is None:
+def list_next_due_times(schedules: Iterable[NamedSchedule], start: int | None, count: int) -> list[DueTime]:
+    """Return the next due times of schedules after `start`, earliest first, at most `count`."""
+    if start is None:
         return []
-    jitter = definition.span("jitter")
     found = [
         DueTime(
-            schedule=name,
+            schedule=named.name,
             slot_at=slot,
-            starts_at=slot + compute_jitter(name, slot, jitter),
-            local=schedule.local(slot).strftime("%a %Y-%m-%d %H:%M:%S %Z"),
-            zone=schedule.tz,
-            change=find_clock_change(schedule.local(slot).date(), find_zone(schedule.tz)),
+            starts_at=slot + compute_jitter(named.name, slot, named.jitter),
+            local=named.schedule.local(slot).strftime("%a %Y-%m-%d %H:%M:%S %Z"),
+            zone=named.schedule.tz,
+            change=find_clock_change(named.schedule.local(slot).date(), find_zone(named.schedule.tz)),
         )
-        for name, schedule in list_schedules(definition)
-        for slot in schedule.slots_between(start, start + FAR_MS, limit=count)
+        for named in schedules
+        for slot in named.schedule.slots_between(start, start + FAR_MS, limit=count)
     ]
     return sorted(found, key=lambda due_time: due_time.slot_at)[:count]
 
 
 def list_past_due_times(
-    definition: Definition | None,
+    schedules: Iterable[NamedSchedule],
     runs: Sequence[RunMark],
     slots: Iterable[SlotView],
     pauses: Iterable[tuple[int, int | None]],
@@ -97,9 +122,9 @@ def list_past_due_times(
     paused: then nothing was due.
     """
     dues = sorted(
-        (due_at, name)
-        for name, schedule in list_schedules(definition)
-        for due_at in schedule.newest_between(from_at, now, count)
+        (due_at, named.name)
+        for named in schedules
+        for due_at in named.schedule.newest_between(max(from_at, named.since_at), now, count)
     )[-count:]
     times = [due_at for due_at, _ in dues]
     runs_by_place: dict[int, list[RunMark]] = {}

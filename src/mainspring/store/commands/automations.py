@@ -96,9 +96,9 @@ class RetireAutomation(StoreCommand[CommandDone | Refused], frozen=True):
 
 class MakeSlot(BookkeepingCommand[StartAnswer | CommandDone | Refused], frozen=True):
     """Serve one due time: the slot's row, its run (if any) and the next due time in one commit. Answer: StartAnswer,
-    CommandDone, Refused taken.
+    CommandDone, Refused taken | stale_plan.
 
-    `verdict` = a SlotVerdict.
+    `verdict` = a SlotVerdict. `version` = that of the schedule for which it was planned; None = any.
     """
 
     schedule: str
@@ -107,6 +107,7 @@ class MakeSlot(BookkeepingCommand[StartAnswer | CommandDone | Refused], frozen=T
     verdict: str
     start: StartRun | None = None
     note: str | None = None
+    version: int | None = None
 
 
 class PullBackSchedule(BookkeepingCommand[CommandDone], frozen=True):

@@ -89,6 +89,20 @@ class FlagChanged(msgspec.Struct, frozen=True, tag="flag_changed"):
     before: Flag | None
 
 
+class ScheduleChanged(msgspec.Struct, frozen=True, tag="schedule_changed"):
+    """The schedule after an operation: its version, its text, and the text `before` (None = it is new).
+
+    `next_slot_at` None = it makes no more slots.
+    """
+
+    name: str
+    version: int
+    text: str
+    before: str | None
+    next_slot_at: int | None
+    is_input_changed: bool = False
+
+
 class RolloutMoved(msgspec.Struct, frozen=True, tag="rollout_moved"):
     """The rollout after a move; `share` in millionths, `bulk` = the operation that cancels the runs of the new version."""
 
@@ -110,5 +124,6 @@ Result = (
     | DeliveryStored
     | FlagChanged
     | RolloutMoved
+    | ScheduleChanged
     | UpdateStored
 )

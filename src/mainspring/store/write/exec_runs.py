@@ -34,6 +34,9 @@ def describe_exec_automation(tx: Transaction, command: DescribeExecAutomation) -
             return Refused("taken", f"{row.name!r} is a {kind}: what it is stays as its worker announced it")
         if retired_at is not None:
             return Refused("retired", f"automation {row.name!r} is retired")
+    for schedule in command.schedules:
+        if tx.first("has_created_schedule", (schedule.name,)) is not None:
+            return Refused("taken", f"a person or program created a schedule with the name {schedule.name!r}")
     if known is not None and not command.schedules and _has_schedule(definition):
         return DONE
     if known is None or definition != row.definition:

@@ -42,21 +42,23 @@ HOURLY = defined(cron="0 * * * *")
 
 def test_next_due_times_mark_days_whose_clocks_change():
     """In the automation's own zone."""
-    found = list_next_due_times(DAILY, NOW, 3)
+    found = list_next_due_times(list_schedules(DAILY), NOW, 3)
     assert [slot.local for slot in found] == [
         "Sat 2026-10-24 03:00:00 CEST",
         "Sun 2026-10-25 03:00:00 CET",
         "Mon 2026-10-26 03:00:00 CET",
     ]
     assert [slot.change for slot in found] == [ClockChange.NONE, ClockChange.BACK, ClockChange.NONE]
-    assert list_next_due_times(DAILY, None, 3) == list_next_due_times(None, NOW, 3) == []
+    assert (
+        list_next_due_times(list_schedules(DAILY), None, 3) == list_next_due_times(list_schedules(None), NOW, 3) == []
+    )
 
 
 def test_next_due_times_of_several_schedules_are_one_list():
     """Each under the name that it is announced by, with its jitter."""
     both = defined(cron=["0 3 * * *", "0 4 * * *"], jitter="10m")
-    assert [name for name, _ in list_schedules(both)] == ["a#1", "a#2"]
-    found = list_next_due_times(both, NOW, 4)
+    assert [named.name for named in list_schedules(both)] == ["a#1", "a#2"]
+    found = list_next_due_times(list_schedules(both), NOW, 4)
     assert [slot.schedule for slot in found] == ["a#1", "a#2", "a#1", "a#2"]
     assert all(0 <= slot.starts_at - slot.slot_at < 10 * MINUTE for slot in found)
 
@@ -78,7 +80,7 @@ def test_schedule_makes_runs_from(options, expected):
 
 
 def past(runs, slots=(), pauses=(), count=4):
-    return list_past_due_times(HOURLY, runs, slots, pauses, NOW - 10 * HOUR, NOW, count)
+    return list_past_due_times(list_schedules(HOURLY), runs, slots, pauses, NOW - 10 * HOUR, NOW, count)
 
 
 def test_past_due_times_are_next_to_their_runs():
@@ -112,4 +114,4 @@ def test_past_due_time_without_a_run_gives_the_reason():
 
 def test_automation_without_schedule_has_no_due_times():
     """No one says when."""
-    assert list_past_due_times(defined(), [mark("r1", NOW)], (), (), 0, NOW, 5) == []
+    assert list_past_due_times(list_schedules(defined()), [mark("r1", NOW)], (), (), 0, NOW, 5) == []

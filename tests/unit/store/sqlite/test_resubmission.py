@@ -51,6 +51,7 @@ from mainspring.store.commands import (
     rollouts,
     run_control,
     runs,
+    schedules,
     secrets,
     sessions,
     targets,
@@ -258,6 +259,23 @@ COMMANDS: list[Any] = [
         schedule="a", slot_at=5, next_slot_at=10, verdict="run", start=starting("slot", slot=runs.SlotLink("a", 5))
     ),
     automations.MakeSlot(schedule="a", slot_at=5, next_slot_at=10, verdict="skipped"),
+    automations.AuditedCommand(
+        "cmd-new-schedule",
+        "me",
+        "create",
+        "schedule:acme",
+        schedules.CreateSchedule("acme", "a", {"every": "1m"}, None, b"{}", "UTC"),
+    ),
+    automations.AuditedCommand(
+        "cmd-change",
+        "me",
+        "change",
+        "schedule:own",
+        schedules.ChangeSchedule("own", {"every": "2m"}, None, None, "UTC"),
+    ),
+    automations.AuditedCommand("cmd-stop", "me", "pause", "schedule:own", schedules.PauseSchedule("own", "me", None)),
+    automations.AuditedCommand("cmd-restart", "me", "resume", "schedule:still", schedules.ResumeSchedule("still")),
+    automations.AuditedCommand("cmd-remove", "me", "delete", "schedule:own", schedules.DeleteSchedule("own")),
     # Of a schedule that is ahead it is tried where clocks are put back: contract/store/test_schedules.py.
     automations.PullBackSchedule("a", 10),
     automations.AuditedCommand(
@@ -536,6 +554,9 @@ def filled(open_one):
         msgspec.structs.replace(accepted, id="ended", trigger="b/runs", key="ended", pace=FlowControl(), filtered=True),
     )
     do(database, automations.MakeSlot(schedule="a", slot_at=1, next_slot_at=5, verdict="lost"))
+    for name in ("own", "still"):
+        do(database, schedules.CreateSchedule(name, "a", {"every": "1m"}, None, b"{}", "UTC"))
+    do(database, schedules.PauseSchedule("still", "me", None))
     do(database, automations.SetMeta(RESTORED_AT, "9"))
     do(
         database,

@@ -110,7 +110,7 @@ def test_visitors_of_some_automations_reach_only_what_belongs_to_automations():
     """What is of no automation is marked so; a new noun has to be thought about here."""
     nouns = {route.path.split("/")[1] for route in ROUTES if not route.whole}
     assert nouns == {
-        *("runs", "logs", "questions", "automations", "bulk", "failed", "search", "schedule"),
+        *("runs", "logs", "questions", "automations", "bulk", "failed", "search", "schedule", "schedules"),
         *("incidents", "alerts", "errors", "triggers", "deliveries", "now", "handover", "rollouts"),
     }
     assert BASE == "/api/v1"

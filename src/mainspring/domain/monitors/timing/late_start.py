@@ -42,7 +42,7 @@ def _evaluate_slot(
     now_at: int,
 ) -> Evaluation:
     subject = Subject(automation.name, IncidentKind.LATE_START)
-    jitter_ms = compute_jitter(cadence.name, slot_at, automation.span("jitter"))
+    jitter_ms = compute_jitter(cadence.name, slot_at, automation.jitter_of(cadence))
     due_at = max(slot_at + jitter_ms, cadence.written_at, automation.expected_from_at)
     metrics = {"schedule": cadence.name, "slot_at": slot_at, "jitter_ms": jitter_ms, "due_at": due_at}
     if due_at > now_at:

@@ -47,7 +47,7 @@ def evaluate(facts: MonitorInputs, tuning: SilenceTuning, now_at: int) -> Iterat
 
 def find_expected_success(automation: WatchedAutomation) -> SuccessDeadline | None:
     """Return the success that `silence=` or the schedules expect next, the first overdue one first; None = none is expected any more."""
-    grace, silence, jitter = (automation.span(name) for name in ("grace", "silence", "jitter"))
+    grace, silence = (automation.span(name) for name in ("grace", "silence"))
     if silence is not None:
         schedule_start = min((cadence.since_at for cadence in automation.cadences), default=automation.announced_at)
         since_at = max(schedule_start, automation.success_from_at)
@@ -61,7 +61,7 @@ def find_expected_success(automation: WatchedAutomation) -> SuccessDeadline | No
             succeeded_at=automation.succeeded_at,
             now_at=_FAR_FUTURE,
             grace=grace,
-            jitter=jitter,
+            jitter=automation.jitter_of(cadence),
         )
         for cadence in automation.cadences
     )

@@ -1,9 +1,9 @@
 -- With the oldest slot whose run has not started, whatever the later ones did. Backfilled slots of the past are not late.
 select schedules.name, schedules.automation, schedules.spec, schedules.low_water_at, schedules.spec_at, schedules.next_slot_at,
-    runs.slot_at as unbegun_at, runs.id as unbegun_run
+    runs.slot_at as unbegun_at, runs.id as unbegun_run, schedules.options
 from schedules
 left join runs on runs.seq = (
     select unbegun.seq from runs as unbegun
     where unbegun.schedule = schedules.name and unbegun.started_at is null and unbegun.finished_at is null and unbegun.trigger not like {{backfills}}
     order by unbegun.slot_at limit 1)
-where schedules.retired_at is null
+where schedules.retired_at is null and schedules.paused_at is null

@@ -1,1 +1,1 @@
-update schedules set retired_at = null where automation = ?
+update schedules set retired_at = null where automation = ? and deleted_at is null

@@ -31,6 +31,8 @@ class PlannedStart(msgspec.Struct, frozen=True):
     definition: bytes
     paused_at: int | None
     paused_until: int | None
+    options: str | None = None
+    """Of a created schedule its options as JSON."""
 
 
 def next_slots(reader: StoreReader, automations: Sequence[str] | None = None, limit: int = 10) -> list[UpcomingSlot]:

@@ -40,6 +40,8 @@ class PlannedView(msgspec.Struct, frozen=True):
     next_slot_at: int | None
     unbegun_at: int | None
     unbegun_run: str | None
+    options: str | None = None
+    """Of a created schedule its options as JSON."""
 
 
 class EndView(msgspec.Struct, frozen=True):

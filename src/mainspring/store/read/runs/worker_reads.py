@@ -62,6 +62,15 @@ class WorkerReads:
         rows = self._reader.read("list_unfinished_of", (automation, _RUNS_AT_ONCE))
         return [UnfinishedRun(run, bool(is_in_line)) for run, is_in_line in rows]
 
+    def unfinished_of_schedule(self, automation: str, schedule: str) -> list[UnfinishedRun]:
+        """Return at most 100 unfinished runs of a schedule, as `unfinished` does."""
+        rows = self._reader.read("list_unfinished_of_schedule", (automation, schedule, _RUNS_AT_ONCE))
+        return [UnfinishedRun(run, bool(is_in_line)) for run, is_in_line in rows]
+
+    def schedule_pauses(self, schedule: str, since_at: int) -> list[PauseRecord]:
+        """Return the pauses of a created schedule that did not end before an instant, oldest first."""
+        return [PauseRecord(*row) for row in self._reader.read("list_schedule_pauses", (schedule, since_at))]
+
     def pauses(self, automation: str, since_at: int) -> list[PauseRecord]:
         """Return the pauses of an automation that did not end before an instant, oldest first."""
         return [PauseRecord(*row) for row in self._reader.read("list_pauses", (automation, since_at))]

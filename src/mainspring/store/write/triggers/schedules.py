@@ -19,45 +19,58 @@ from mainspring.store.write.runs.start import start_run
 
 RUN = SlotVerdict.RUN.value
 """The verdict on a slot that has its run."""
+_NAME_CONFLICT = (
+    "its schedule is not in force: a person or program created another schedule with the name {name!r}. Delete that one: "
+    "mainspring schedules delete {name}. Then restart the worker."
+)
 EARLY_MS = 1_000
 """How far (ms) a scheduler's clock may be ahead of the store's."""
 
 
 def announce_schedules(tx: Transaction, command: AnnounceDefinitions, *, is_new_store: bool = False) -> None:
-    """Write the schedules of the announced automations; a schedule that its automation no longer has, ends."""
+    """Write the schedules of the announced automations; a schedule that its automation no longer has, ends.
+
+    A created schedule stays as it is. If it has the name of a declared one, that one is not written, and its automation has a problem.
+    """
     names: dict[str, list[str]] = {row.name: [] for row in command.automations if row.definition is not None}
     tx.hold_all("schedule", [(row.name,) for row in command.schedules])  # schedulers make slots of many in one group
     for row in command.schedules:
         names.setdefault(row.automation, []).append(row.name)
-        _write_schedule(tx, row, is_new_store=is_new_store)
-        tx.change("set_schedule_input", (row.input, row.key or None, row.name))
+        if _write_schedule(tx, row, is_new_store=is_new_store):
+            tx.change("set_schedule_input", (row.input, row.key or None, row.name))
+        else:
+            tx.change("record_problem", (_NAME_CONFLICT.format(name=row.name), row.automation))
     for automation, schedule_names in names.items():
         tx.change("end_other_schedules", (tx.now, automation, json.dumps(schedule_names)))
 
 
-def _write_schedule(tx: Transaction, row: ScheduleRow, *, is_new_store: bool) -> None:
+def _write_schedule(tx: Transaction, row: ScheduleRow, *, is_new_store: bool) -> bool:
     """Write one schedule. An unchanged one keeps its next slot; a changed one makes no past slots, nor does any in a
     new store.
 
-    A schedule with only new data keeps its due slot, and computes later ones from the new data.
+    A schedule with only new data keeps its due slot, and computes later ones from the new data. Return False if a created schedule has its
+    name.
     """
     known = tx.first("read_schedule", (row.name,))
-    spec, retired_at, key, next_slot_at = known if known is not None else (None, None, None, None)
+    is_created, spec, retired_at, key, next_slot_at = known if known is not None else (0, None, None, None, None)
+    if is_created:
+        return False
     if known is not None and retired_at is None:
         if spec == row.spec:
-            return
+            return True
         if row.key and key == row.key:
             is_due = next_slot_at is not None and next_slot_at <= tx.now
             tx.change("change_schedule", (row.spec, next_slot_at if is_due else row.next_slot_at, tx.now, row.name))
-            return
+            return True
     automation = tx.first("read_announced_automation", (row.automation,))
     _, automation_retired_at, *_ = automation if automation is not None else (None, None)
     if automation_retired_at is not None:
-        return
+        return True
     first, low_water = row.next_slot_at, tx.now
     if known is None and row.first_slot_at is not None and not is_new_store:
         first = low_water = row.first_slot_at
     tx.change("write_schedule", (row.name, row.automation, row.spec, low_water, first, tx.now))
+    return True
 
 
 def make_slot(tx: Transaction, command: MakeSlot) -> StartAnswer | CommandDone | Refused:
@@ -74,6 +87,8 @@ def make_slot(tx: Transaction, command: MakeSlot) -> StartAnswer | CommandDone |
         # Its schedule has passed it, unless it was pulled back to it.
         tx.change("advance_schedule", (c.slot_at, c.next_slot_at, c.schedule))
         return _answer_known_slot(tx, command, known)
+    if c.version is not None and tx.value("find_schedule_version", (c.schedule,), int) != c.version:
+        return Refused("stale_plan", f"schedule {c.schedule!r} was changed since slot {c.slot_at} was planned")
     answer: StartAnswer | CommandDone | Refused = DONE
     if c.start is not None:
         answer = start_run(tx, c.start)

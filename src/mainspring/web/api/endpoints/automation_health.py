@@ -22,6 +22,7 @@ from mainspring.insight.text import quantile
 from mainspring.store.read.automations import automation_stats
 from mainspring.store.read.automations.automation_stats import HourRow
 from mainspring.store.read.automations.recent_changes import changes_since
+from mainspring.store.read.schedules import list_created_schedules
 from mainspring.store.read.status.status import automations, schedules, slots_between
 from mainspring.store.views import AutomationView
 from mainspring.web.api.bodies import ListQuery, Word
@@ -241,18 +242,15 @@ def show_due_times(call: ApiCall[DueQuery, None]) -> DueTimesDetail:
     """Show the next due times of an automation, and the outcome of past ones."""
     view, now, limit = find_automation(call), call.site.clock.now(), call.query.limit
     definition, reader = read_definition(view), call.site.reader
+    named_schedules = due_times.list_schedules(definition, list_created_schedules(reader, view.name))
     runs = automation_stats.newest_runs(reader, [view.name], RUNS)[view.name]
     planned = [schedule.low_water_at for schedule in schedules(reader, view.name)]
     from_at = min((run.created_at - 1 for run in runs), default=min(planned, default=view.announced_at))
-    slots = [
-        slot
-        for schedule, _ in due_times.list_schedules(definition)
-        for slot in slots_between(reader, schedule, from_at, now, RUNS)
-    ]
+    slots = [slot for named in named_schedules for slot in slots_between(reader, named.name, from_at, now, RUNS)]
     pauses = automation_stats.pauses(reader, view.name, from_at)
     return DueTimesDetail(
-        next=due_times.list_next_due_times(definition, due_times.schedules_run_from(view, now), limit),
-        past=due_times.list_past_due_times(definition, runs, slots, pauses, from_at, now, limit),
+        next=due_times.list_next_due_times(named_schedules, due_times.schedules_run_from(view, now), limit),
+        past=due_times.list_past_due_times(named_schedules, runs, slots, pauses, from_at, now, limit),
     )
 
 

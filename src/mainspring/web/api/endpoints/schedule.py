@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from mainspring.domain.definitions.options import OPTIONS
+from mainspring.domain.definitions.schedule_options import resolve_policies
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.time.schedule import Schedule
 from mainspring.insight.automations.agenda import Agenda, PlannedSchedule, build_agenda
@@ -109,14 +109,15 @@ def _read_planned(call: ApiCall[ScheduleQuery, None]) -> list[PlannedStart]:
 
 
 def _plan_schedule(planned: PlannedStart, now: int) -> PlannedSchedule:
-    options = msgspec.json.decode(planned.definition, type=_ScheduleOptions).options
-    jitter, until_at = options.get("jitter"), planned.paused_until or 0
+    own = {} if planned.options is None else msgspec.json.decode(planned.options)
+    policies = resolve_policies(own, msgspec.json.decode(planned.definition, type=_ScheduleOptions).options)
+    jitter, until_at = policies["jitter"], planned.paused_until or 0
     return PlannedSchedule(
         name=planned.name,
         automation=planned.automation,
         schedule=Schedule.from_data(msgspec.json.decode(planned.spec)),
         jitter=parse_duration(jitter) if jitter else None,
-        overlap=options.get("overlap", OPTIONS["overlap"].default),
+        overlap=policies["overlap"],
         paused=planned.paused_at is not None and planned.paused_until is None,
         from_at=until_at if planned.paused_at is not None and until_at > now else 0,
     )

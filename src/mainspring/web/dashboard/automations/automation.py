@@ -23,6 +23,7 @@ from mainspring.insight.runs.run_paths import PathEdge, edge_word
 from mainspring.store.read.automations.automation_stats import RunMark
 from mainspring.store.read.incidents import ErrorView
 from mainspring.store.read.rollouts import find_last_rollout
+from mainspring.store.read.schedules import list_created_schedules
 from mainspring.store.views import AutomationView, RunRow
 from mainspring.web.api.bodies import OperationRequest
 from mainspring.web.api.call import ApiCall
@@ -151,7 +152,7 @@ def show(call: ApiCall[PageQuery, Form | None]) -> PageView:
     """Show one automation."""
     detail = automations.show_automation(api_call(call))
     view, now = detail.automation, call.site.clock.now()
-    definition = read_definition(view)
+    definition, created = read_definition(view), list_created_schedules(call.site.reader, view.name)
     zone, health = zone_of_automation(call, definition), automation_health.show_health(api_call(call))
     unresolved = incidents.list_incidents(
         call.with_query(IncidentsQuery(automation=view.name, folded=True, limit=_ERRORS))
@@ -170,12 +171,12 @@ def show(call: ApiCall[PageQuery, Form | None]) -> PageView:
         "incidents": unresolved,
         "worst": most_severe_by_automation(unresolved).get(view.name),
         "calm": CALM_STATES,
-        "starts": describe_starts(definition, call.visitor.may_view),
+        "starts": describe_starts(definition, call.visitor.may_view, created),
         "sources": list_source_rows(definition, call.visitor.may_view),
         "can_start": definition is not None and definition.kind is not DefinitionKind.EXEC and view.retired_at is None,
         "can_backfill": definition is not None
         and definition.kind is not DefinitionKind.EXEC
-        and bool(definition.schedules),
+        and bool(definition.schedules or created),
         "is_paused": health.state is AutomationState.PAUSED,
         "is_retired": health.state is AutomationState.RETIRED,
         "is_explained": health.state in _EXPLAINED_STATES,

@@ -1,0 +1,1 @@
+update automations set problem = ? where name = ?

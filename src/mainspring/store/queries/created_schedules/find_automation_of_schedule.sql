@@ -1,0 +1,1 @@
+select automation from schedules where name = ? and retired_at is null

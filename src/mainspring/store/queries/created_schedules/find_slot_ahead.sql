@@ -1,0 +1,1 @@
+select next_slot_at from schedules where name = ?
