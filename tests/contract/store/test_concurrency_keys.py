@@ -223,3 +223,20 @@ def test_place_in_line_counts_the_runs_ahead(store):
     places = [blocker(store.reader, run).place for run in runs]
     assert [(place.number, place.more) for place in places] == [(2, False), (3, False), (1, False)]
     assert {row.id for row in blocker(store.reader, runs[0]).slot_holders} == set(read_line(store)[0])
+
+
+def test_limit_counts_for_runs_that_were_started_before_it_was_announced(store):
+    """A program may start runs before any worker exists. One of a key is ready until the announcement, then as many as its limit."""
+    runs = [store.start("fresh", concurrency_key="acme").run for _ in range(4)]
+    assert read_line(store) == (runs[:1], runs[1:])
+    definition = json.dumps({"options": {"concurrency": 2}}).encode()
+    store.announce("a", "b", "fresh", definition=definition, fingerprint="code-fresh")
+    assert read_line(store) == (runs[:2], runs[2:])
+
+
+def test_limit_that_was_raised_counts_from_its_announcement(store):
+    """No run has to change for it."""
+    runs = start(store, number=5)
+    assert read_line(store) == (runs[:2], runs[2:])
+    limit(store, 4)
+    assert read_line(store) == (runs[:4], runs[4:])

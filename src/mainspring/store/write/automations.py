@@ -44,6 +44,7 @@ def announce_definitions(tx: Transaction, command: AnnounceDefinitions) -> Numbe
         command = _select_versions(command, in_force)
         schedules.announce_schedules(tx, command, is_new_store=is_new_store)
         deliveries.announce_triggers(tx, command)
+    tx.change("rejoin_concurrency_lines")  # a limit may be known now, or be another one
     tx.ready = tx.triggers = True
     return NumberAnswer(number)
 
