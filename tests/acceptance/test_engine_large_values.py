@@ -227,3 +227,19 @@ async def test_blobs_go_with_the_last_run_that_needs_them(world):
             engine.app.sealing.open(orphan)
         await living.signal("more")
         assert await living.result(60) == SIZE
+
+
+async def test_folder_of_another_store_is_not_swept(tmp_path):
+    """Its blobs look like puts without a commit."""
+    registry = Registry()
+    async with World(tmp_path).engine(registry) as engine:
+        contents = contents_of(engine)
+        engine.app.sealing.seal(b'"' + b"o" * SIZE + b'"')
+        contents.claim("another one")
+        now = engine.app.clock.now() + timedelta(days=9) // timedelta(milliseconds=1)
+        sweep = BlobSweep(contents, engine.app.clock)
+        with pytest.raises(ms.MainspringError, match="another store has its blobs here"):
+            await asyncio.to_thread(sweep.sweep, engine.working.store, now)
+        assert len(contents.sizes(contents.days()[0])) == 1
+        contents.disown()
+        assert await asyncio.to_thread(sweep.sweep, engine.working.store, now) == 1

@@ -15,6 +15,8 @@ from mainspring.domain.values.blob import Blob
 from mainspring.store import failpoints
 
 _ADDRESS_LENGTH = 64
+_OWNER = "owner"
+"""The file with the id of the store whose sweep may delete blobs here."""
 _FOLDER_MODE, _FILE_MODE = 0o700, 0o600
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _READ_FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -46,6 +48,14 @@ class BlobFolder:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             return self._attempt(lambda: _read(self.file_of(blob)), "cannot be read")
         return None
+
+    def claim(self, store: str) -> bool:
+        """Return whether the folder belongs to this store; see BlobContents. Raises CodecUnavailableError: it cannot be used now."""
+        return self._attempt(lambda: _claim(self.folder, store), "cannot be deleted")
+
+    def disown(self) -> None:
+        """Let another store own the folder. Raises CodecUnavailableError: it cannot be written now."""
+        self._attempt(lambda: (self.folder / _OWNER).unlink(missing_ok=True), "cannot be carried")
 
     def link(self, blob: Blob, source: "BlobFolder") -> bool:
         """Give a blob of another folder a name here too, without a copy of its bytes; return whether that was possible."""
@@ -120,6 +130,22 @@ class BlobFolder:
             raise CodecUnavailableError(
                 f"a large value {verb}: {escape(error.strerror or type(error).__name__)}\nin {self.place}", hint=fix
             ) from error
+
+
+def _claim(folder: Path, store: str) -> bool:
+    """Write the id of the store, unless there is one; return whether it is there."""
+    file = folder / _OWNER
+    if not file.exists():
+        _make_folder(folder, folder)
+        part = file.with_name(f".{_OWNER}.{secrets.token_hex(8)}")
+        try:
+            _write(part, store.encode())
+            with contextlib.suppress(FileExistsError):  # another process was faster
+                os.link(part, file)
+        finally:
+            part.unlink(missing_ok=True)
+        _flush(folder)
+    return _read(file).decode(errors="replace") == store
 
 
 def _is_whole(file: Path, size: int) -> bool:

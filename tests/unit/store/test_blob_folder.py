@@ -119,6 +119,17 @@ def test_link_of_the_system_is_not_followed(folder, tmp_path):
     assert not file.is_symlink()
 
 
+def test_folder_belongs_to_the_first_store_that_claims_it(folder):
+    """Two projects that share a folder by mistake do not delete each other's blobs."""
+    assert folder.claim("first")
+    assert folder.claim("first")
+    assert not folder.claim("second")
+    assert folder.days() == []
+    folder.disown()
+    folder.disown()
+    assert folder.claim("second")
+
+
 def test_folder_that_is_not_there_has_nothing(folder):
     """No put came yet: nothing is created by a read."""
     assert (folder.days(), folder.sizes(1), folder.clear(1, ()), folder.get(make_blob())) == ([], {}, 0, None)

@@ -52,6 +52,7 @@ def restore_backup(backup: Path, url: str, *, clock: Clock, blobs: Path | None =
         present = {day: contents.sizes(day).keys() for day in {blob.day for blob in named}}
         try:
             copy_blobs((blob for blob in named if blob.address not in present[blob.day]), saved, contents)
+            contents.disown()  # the restored store has another id
         finally:
             contents.close()
 
