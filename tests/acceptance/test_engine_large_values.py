@@ -109,6 +109,44 @@ async def test_replay_compares_digests_of_inputs_and_reads_none(world):
         assert (view.reason, len(reads)) == ("drift", 1)
 
 
+async def test_saved_input_that_cannot_be_read_halts_the_run_outside_of_its_code(world):
+    """The code of a user that catches errors of a step must not get this one: it would continue without the saved result."""
+    registry, undone = Registry(), []
+    inputs = ["b" * SIZE]
+
+    async def measure(text: str) -> int:
+        return len(text)
+
+    def undo(text: str) -> None:
+        undone.append(len(text))
+
+    with registry:
+
+        @ms.workflow
+        async def careful(run: ms.Run) -> int:
+            try:
+                size = await run.options(undo=undo).step(measure, inputs[0])
+            except Exception:
+                size = -1
+            return size + await run.receive("more", int, within="1h")
+
+    async with world.engine(registry, REPLAYING) as engine:
+        run = await engine.start(careful)
+        await engine.until(run, RunState.WAITING)
+
+        def refuse(blob):
+            raise CodecUnavailableError("the server is away")
+
+        inputs[0], get = "c" * SIZE, contents_of(engine).get
+        contents_of(engine).get = refuse
+        await run.signal("more", 1)
+        view = await engine.until(run, RunState.NEEDS_ATTENTION, RunState.FAILED, RunState.SUCCEEDED)
+        assert (view.state, view.reason, undone) == (RunState.NEEDS_ATTENTION, "drift", [])
+        contents_of(engine).get, inputs[0] = get, "b" * SIZE
+        await engine.app.retry(run.id)
+        assert await run.result(60) == SIZE + 1
+
+
 def record_reads(contents):
     """Record the blobs that are read from now on."""
     reads, get = [], contents.get
@@ -219,7 +257,8 @@ async def test_blobs_go_with_the_last_run_that_needs_them(world):
         assert await asyncio.to_thread(sweep.sweep, store, now) == 0
         await asyncio.to_thread(store.apply, ApplyRetention(now + 1, now + 1, now + 1, None, None))
         days = timedelta(days=3) // timedelta(milliseconds=1)
-        assert await asyncio.to_thread(sweep.sweep, store, now + days) == 1  # the orphan
+        for deleted in (0, 1):  # the orphan, once its day is closed: a sweep closes one day more
+            assert await asyncio.to_thread(sweep.sweep, store, now + days) == deleted
         assert len(known_blobs(engine)) == 4
         assert await asyncio.to_thread(BlobSweep(contents, engine.app.clock).sweep, store, now + days) == 3
         assert len(known_blobs(engine)) == 1
@@ -227,19 +266,3 @@ async def test_blobs_go_with_the_last_run_that_needs_them(world):
             engine.app.sealing.open(orphan)
         await living.signal("more")
         assert await living.result(60) == SIZE
-
-
-async def test_folder_of_another_store_is_not_swept(tmp_path):
-    """Its blobs look like puts without a commit."""
-    registry = Registry()
-    async with World(tmp_path).engine(registry) as engine:
-        contents = contents_of(engine)
-        engine.app.sealing.seal(b'"' + b"o" * SIZE + b'"')
-        contents.claim("another one")
-        now = engine.app.clock.now() + timedelta(days=9) // timedelta(milliseconds=1)
-        sweep = BlobSweep(contents, engine.app.clock)
-        with pytest.raises(ms.MainspringError, match="another store has its blobs here"):
-            await asyncio.to_thread(sweep.sweep, engine.working.store, now)
-        assert len(contents.sizes(contents.days()[0])) == 1
-        contents.disown()
-        assert await asyncio.to_thread(sweep.sweep, engine.working.store, now) == 1

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Unpack
 from mainspring.app.schedules.schedule_info import ScheduleInfo, ScheduleOptions
 from mainspring.domain.ids import hash_parts
 from mainspring.engine.attempts.context_flags import IN_BODY
-from mainspring.engine.attempts.step_context import CURRENT_STEP, current_step
+from mainspring.engine.attempts.step_context import CURRENT_STEP, current_step, heartbeat
 from mainspring.engine.definitions.automation import Automation
 
 if TYPE_CHECKING:
@@ -95,7 +95,10 @@ schedules: Final = ProgramSchedules()
 def _step_command(verb: str, name: str) -> str | None:
     """Return the command id of an operation in a step, the same in all its attempts; None outside of steps."""
     step = current_step(f"schedules.{verb}()") if IN_BODY.get() else CURRENT_STEP.get()
-    return None if step is None else f"step.{hash_parts(step.name_use(f'schedules.{verb} {name}').encode())}"
+    if step is None:
+        return None
+    heartbeat()  # refused if the attempt is over: its thread may still run
+    return f"step.{hash_parts(step.name_use(f'schedules.{verb} {name}').encode())}"
 
 
 def _operations() -> "ScheduleOperations":

@@ -121,8 +121,8 @@ class Project:
         if backup.to is not None:
             from mainspring.app.setup.builtin_automations import declare_backup
 
-            url, blobs = self.settings.store.url, self.settings.store.blobs.folder
-            declare_backup(registry, url, self.clock, to=backup.to, every=backup.every, keep=backup.keep, blobs=blobs)
+            url = self.settings.store.url
+            declare_backup(registry, url, self.clock, to=backup.to, every=backup.every, keep=backup.keep)
         return registry
 
     @cached_property

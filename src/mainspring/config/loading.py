@@ -1,6 +1,6 @@
 """Loading: from layers to Settings. Flags win over variables, these over the file, that over the defaults; each value has its source.
 
-Invariant: no environment but production ever gets a place (store, spool, backups, blobs, databases, brokers, channels) that was named
+Invariant: no environment but production ever gets a place (store, spool, backups, databases, brokers, channels) that was named
 for all of them.
 """
 
@@ -50,7 +50,6 @@ from mainspring.resources.secret_variables import STORE_WITHHELD_VARIABLE
 
 STORE_URL_KEY = ("store", "url")
 BACKUP_FOLDER_KEY = ("store", "backup", "to")
-BLOB_FOLDER_KEY = ("store", "blobs", "folder")
 SPOOL_KEY = ("exec", "spool")
 DATABASES_SECTION = "databases"
 BROKERS_SECTION = "brokers"
@@ -200,7 +199,7 @@ def _separate_environment(base: SettingLayer, environment: str) -> SettingLayer:
     outside = (BROKERS_SECTION, LOCKS_SECTION)
     own = {path: given for path, given in base.items() if path[0] not in outside and path[:2] not in ADDRESS_KEYS}
     databases = (path for path in base if path[0] == DATABASES_SECTION and path[-1] == "url" and len(path) == 3)
-    for path in (STORE_URL_KEY, BACKUP_FOLDER_KEY, BLOB_FOLDER_KEY, SPOOL_KEY, *databases):
+    for path in (STORE_URL_KEY, BACKUP_FOLDER_KEY, SPOOL_KEY, *databases):
         if path in base:
             given = base[path]
             source = f"{given.source} (named for {environment})"

@@ -175,9 +175,8 @@ class BackupSettings(Struct, frozen=True, kw_only=True):
 
 
 class BlobSettings(Struct, frozen=True, kw_only=True):
-    """`[store.blobs]`: where large values go. Without `folder`: beside a store that is a file, and into a table of a server."""
+    """`[store.blobs]`: which values are stored by reference, and how long their bytes stay without one."""
 
-    folder: Path | None = None
     above: PayloadSize = DEFAULT_THRESHOLD
     grace: PositiveSpan = timedelta(days=1)
 

@@ -66,7 +66,7 @@ _CONFLICT_HINTS = {
     "declared": "Change its code, or pause the automation: `mainspring auto pause NAME`.",
     "version_conflict": "Read it again with `mainspring schedules show NAME`, then decide again.",
     "wrong_schedule": "Change the option, then try again.",
-    "unserved_changes": "Start a scheduler, `mainspring up`, or delete the schedule and create it again.",
+    "unserved_changes": "Resume it if it is paused, or start a scheduler (`mainspring up`); or delete the schedule and create it again.",
     "not_alive": "There is nothing to do: that process ended.",
 }
 _NO_RUN = re.compile(r"(bulk operation|incident) (\S+)")

@@ -4,7 +4,6 @@ import contextlib
 import errno
 import os
 import secrets
-import stat
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeVar
@@ -13,12 +12,9 @@ from mainspring.domain.errors import CodecUnavailableError
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.values.blob import Blob
 from mainspring.store import failpoints
+from mainspring.store.side_files import create_side_file, make_side_folder
 
 _ADDRESS_LENGTH = 64
-_OWNER = "owner"
-"""The file with the id of the store whose sweep may delete blobs here."""
-_FOLDER_MODE, _FILE_MODE = 0o700, 0o600
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _READ_FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 T = TypeVar("T")
 
@@ -34,6 +30,8 @@ class BlobFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.place = str(folder)
+        self._flushed: set[Path] = set()
+        """Folders that this process has made, or found, and flushed."""
 
     def put(self, blob: Blob, data: bytes) -> None:
         """Store a blob; its file and the names that lead to it are flushed when this returns.
@@ -41,21 +39,23 @@ class BlobFolder:
         Raises:
             CodecUnavailableError: the folder cannot be written now.
         """
-        self._attempt(lambda: self._put(blob, data), "cannot be stored")
+        try:
+            self._attempt(lambda: self._put(blob, data), "cannot be stored")
+        except FileNotFoundError:  # a sweep has just removed an empty folder
+            self._flushed.clear()
+            try:
+                self._attempt(lambda: self._put(blob, data), "cannot be stored")
+            except (FileNotFoundError, NotADirectoryError) as error:
+                raise CodecUnavailableError(
+                    f"a large value cannot be stored: there is no folder for it\nin {self.place}",
+                    hint="Check that its disk is mounted.",
+                ) from error
 
     def get(self, blob: Blob) -> bytes | None:
         """Return the bytes of a blob, None if there is none. Raises CodecUnavailableError: the folder cannot be read now."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             return self._attempt(lambda: _read(self.file_of(blob)), "cannot be read")
         return None
-
-    def claim(self, store: str) -> bool:
-        """Return whether the folder belongs to this store; see BlobContents. Raises CodecUnavailableError: it cannot be used now."""
-        return self._attempt(lambda: _claim(self.folder, store), "cannot be deleted")
-
-    def disown(self) -> None:
-        """Let another store own the folder. Raises CodecUnavailableError: it cannot be written now."""
-        self._attempt(lambda: (self.folder / _OWNER).unlink(missing_ok=True), "cannot be carried")
 
     def link(self, blob: Blob, source: "BlobFolder") -> bool:
         """Give a blob of another folder a name here too, without a copy of its bytes; return whether that was possible."""
@@ -65,9 +65,9 @@ class BlobFolder:
             with contextlib.suppress(FileExistsError):
                 os.link(source.file_of(blob), file, follow_symlinks=False)
             _flush(file.parent)
+            return file.lstat().st_size == blob.size
         except OSError:
             return False
-        return True
 
     def days(self) -> list[int]:
         """Return the days that have a folder, in order. Raises CodecUnavailableError: the folder cannot be read now."""
@@ -103,8 +103,10 @@ class BlobFolder:
 
     def _put(self, blob: Blob, data: bytes) -> None:
         file = self.file_of(blob)
-        _make_folder(file.parent, self.folder)
-        if not _is_whole(file, len(data)):
+        if file.parent not in self._flushed:
+            _make_folder(file.parent, self.folder)
+            self._flushed.add(file.parent)
+        if not _has(file, data):
             part = file.with_name(f".{blob.address[:16]}.{secrets.token_hex(8)}")
             try:
                 _write(part, data)
@@ -132,32 +134,16 @@ class BlobFolder:
             ) from error
 
 
-def _claim(folder: Path, store: str) -> bool:
-    """Write the id of the store, unless there is one; return whether it is there."""
-    file = folder / _OWNER
-    if not file.exists():
-        _make_folder(folder, folder)
-        part = file.with_name(f".{_OWNER}.{secrets.token_hex(8)}")
-        try:
-            _write(part, store.encode())
-            with contextlib.suppress(FileExistsError):  # another process was faster
-                os.link(part, file)
-        finally:
-            part.unlink(missing_ok=True)
-        _flush(folder)
-    return _read(file).decode(errors="replace") == store
-
-
-def _is_whole(file: Path, size: int) -> bool:
-    """Return whether the file is there and flushed: its writer may have been killed before the flush of the folder."""
+def _has(file: Path, data: bytes) -> bool:
+    """Return whether the file has these bytes: a disk or a crash may have damaged what was written before."""
     try:
-        return file.lstat().st_size == size and stat.S_ISREG(file.lstat().st_mode)
-    except FileNotFoundError:
+        return file.lstat().st_size == len(data) and _read(file) == data
+    except OSError:
         return False
 
 
 def _write(file: Path, data: bytes) -> None:
-    descriptor = os.open(file, _NEW_FILE, _FILE_MODE)
+    descriptor = create_side_file(file, os.O_WRONLY)
     try:
         rest = memoryview(data)
         while rest:
@@ -173,13 +159,10 @@ def _read(file: Path) -> bytes:
 
 
 def _make_folder(folder: Path, root: Path) -> None:
-    """Make a folder and flush the names of all folders that are new, up to the parent of `root`."""
-    if folder.is_dir():
-        return
-    missing = [folder, *(parent for parent in folder.parents if parent == root or root in parent.parents)]
-    for path in reversed(missing):
-        with contextlib.suppress(FileExistsError):
-            path.mkdir(_FOLDER_MODE, parents=path == root)
+    """Make a folder and flush the names that lead to it, from the parent of `root`: the process that made them may have been killed."""
+    chain = [folder, *(parent for parent in folder.parents if parent == root or root in parent.parents)]
+    for path in reversed(chain):
+        make_side_folder(path, base=root.parent)
         _flush(path.parent)
 
 
@@ -197,10 +180,8 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 def _clear(folder: Path, keep: Collection[str]) -> int:
     count = 0
-    if not folder.is_dir():
-        return count
-    for part in folder.iterdir():
-        for file in part.iterdir():
+    for part in _list(folder):
+        for file in _list(part):
             if file.name not in keep:
                 file.unlink(missing_ok=True)
                 count += 1
@@ -209,3 +190,10 @@ def _clear(folder: Path, keep: Collection[str]) -> int:
     with contextlib.suppress(OSError):
         folder.rmdir()
     return count
+
+
+def _list(folder: Path) -> list[Path]:
+    """Return the entries of a folder; none if another process has just removed it."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return list(folder.iterdir())
+    return []

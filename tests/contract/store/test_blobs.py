@@ -128,3 +128,19 @@ def test_closed_days_are_never_opened_again(store, clock):
     refused = store.start(input=old)
     assert isinstance(refused, StoreError), refused
     assert "blob_of_closed_day" in str(refused)
+
+
+def test_sweep_closes_at_most_one_day_more_than_the_last_one(store, clock):
+    """A clock that is years ahead for one sweep does not refuse the puts of today."""
+    sweep(store, clock)
+    store.do(SweepBlobs(day_at(clock.now()) + 9_000, 0))
+    assert store.start(input=reference(clock)).created
+
+
+def test_blob_whose_references_were_all_lost_at_once_goes(store, clock):
+    """Two processes may release the last two references at once: neither sees that it is the last one."""
+    store.start(input=reference(clock))
+    store.tamper("delete from blob_references")
+    store.tamper("update blobs set unreferenced_at = null")
+    assert sweep(store, clock, days=2) == 0
+    assert sweep(store, clock, days=2) == 1

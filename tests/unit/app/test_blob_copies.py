@@ -100,6 +100,21 @@ def test_backup_has_its_blobs_and_restores_them(new_url, tmp_path, kind):
     assert make_run(url) != run
 
 
+def test_replaced_store_has_blobs_of_its_own(new_url, tmp_path):
+    """The restored store does not know values that are newer than the backup, and deletes their blobs. The old one keeps them."""
+    url = new_url("file")
+    make_run(url)
+    made = back_up(url, tmp_path / "copies", clock=CLOCK, keep=None)
+    later = make_run(url)
+    done = restore_backup(made.path, url, clock=CLOCK)
+    contents = make_blob_contents(url)
+    for day in contents.days():
+        contents.clear(day, ())
+    previous = f"sqlite:///{done.previous_store}"
+    assert check_store(previous) == []
+    assert read_result(previous, later) == "v" * SIZE
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_removed_backups_take_their_blobs_along(new_url, tmp_path, kind):
     """`keep` counts both."""

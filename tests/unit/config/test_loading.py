@@ -104,8 +104,7 @@ def test_load_passes_over_what_is_no_setting(read):
 
 def test_environment_other_than_production_has_its_own_places(tmp_path, read):
     """What a file names for all is production's; another environment never writes there."""
-    text = '[store]\nurl = "sqlite:///var/app.db"\nbackup = { to = "backups" }\nblobs = { folder = "blobs" }\n'
-    text += '[exec]\nspool = "spool"\n'
+    text = '[store]\nurl = "sqlite:///var/app.db"\nbackup = { to = "backups" }\n[exec]\nspool = "spool"\n'
     live, blue = read(text), read(text, flags={"project.environment": "blue"})
     assert live.store.path == tmp_path / "var/app.db"
     assert (blue.store.path, blue.store.backup.to, blue.exec.spool) == (
@@ -113,7 +112,6 @@ def test_environment_other_than_production_has_its_own_places(tmp_path, read):
         tmp_path / "backups-blue",
         tmp_path / "spool-blue" / hash_store_url(blue.store.url, {}),
     )
-    assert (live.store.blobs.folder, blue.store.blobs.folder) == (tmp_path / "blobs", tmp_path / "blobs-blue")
     assert blue.sources[URL] == f"{tmp_path}/mainspring.toml:2 (named for blue)"
 
 

@@ -51,6 +51,31 @@ def test_file_that_a_crash_cut_is_written_again(folder):
     assert folder.get(make_blob()) == DATA
 
 
+def test_file_of_other_bytes_is_replaced(folder):
+    """A put of the blob from a backup repairs it."""
+    folder.put(make_blob(), DATA)
+    folder.file_of(make_blob()).write_bytes(DATA[::-1])
+    folder.put(make_blob(), DATA)
+    assert folder.get(make_blob()) == DATA
+
+
+def test_folder_is_made_again_after_a_sweep(folder):
+    """Another process has just removed the empty folder of a day."""
+    folder.put(make_blob(), DATA)
+    BlobFolder(folder.folder).clear(20_000, ())
+    folder.put(make_blob(), DATA)
+    assert folder.get(make_blob()) == DATA
+
+
+def test_folder_of_a_store_that_is_not_there_is_not_made(tmp_path):
+    """Its disk may not be mounted."""
+    folder = BlobFolder(tmp_path / "mounted" / "state.db.blobs")
+    with pytest.raises(CodecUnavailableError, match="there is no folder for it") as refused:
+        folder.put(make_blob(), DATA)
+    assert "mounted" in refused.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_put_that_fails_leaves_no_file(folder, monkeypatch):
     """A full disk: the error names the folder and the fix, and nothing is left of the blob."""
 
@@ -117,17 +142,6 @@ def test_link_of_the_system_is_not_followed(folder, tmp_path):
         folder.get(make_blob())
     folder.put(make_blob(), DATA)
     assert not file.is_symlink()
-
-
-def test_folder_belongs_to_the_first_store_that_claims_it(folder):
-    """Two projects that share a folder by mistake do not delete each other's blobs."""
-    assert folder.claim("first")
-    assert folder.claim("first")
-    assert not folder.claim("second")
-    assert folder.days() == []
-    folder.disown()
-    folder.disown()
-    assert folder.claim("second")
 
 
 def test_folder_that_is_not_there_has_nothing(folder):

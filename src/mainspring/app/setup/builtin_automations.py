@@ -15,14 +15,12 @@ _RUNBOOK = format_docs_command("backups")
 _BACKUP_TIMEOUT = "1d"
 
 
-def declare_backup(
-    registry: Registry, url: str, clock: Clock, *, to: Path, every: timedelta, keep: int, blobs: Path | None = None
-) -> None:
+def declare_backup(registry: Registry, url: str, clock: Clock, *, to: Path, every: timedelta, keep: int) -> None:
     """Declare the scheduled backup of the store; each backup is verified after it was written."""
 
     def backup() -> dict[str, object]:
         """Copy the store to a verified file and keep the newest ones."""
-        done = back_up(url, to, clock=clock, keep=keep, blobs=blobs)
+        done = back_up(url, to, clock=clock, keep=keep)
         return {
             "file": str(done.path),
             "bytes": done.size,

@@ -24,7 +24,7 @@ def make_sealing(store: StoreSettings, folder: Path) -> Sealing:
     """
     codec = None if store.codec is None else load_codec(store.codec, folder)
     try:
-        large = LargeValues(make_blob_contents(store.url, store.blobs.folder), SystemClock().now, store.blobs.above)
+        large = LargeValues(make_blob_contents(store.url), SystemClock().now, store.blobs.above)
         return Sealing(codec, store.payload_max, large=large)
     except OptionError as error:
         raise ConfigError(f"`store.codec` {store.codec!r} cannot be used: {error.message}", hint=error.hint) from None

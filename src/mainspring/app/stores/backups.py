@@ -1,12 +1,16 @@
 """Backups and checks of the project's store, of either kind. A backup is always a store file."""
 
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mainspring.app.stores.blob_place import copy_blobs, make_blob_contents
 from mainspring.app.stores.store_factory import make_reader, parse_address
 from mainspring.config.locations import is_server_url, store_path
 from mainspring.domain.clock import Clock
-from mainspring.domain.errors import StoreError
+from mainspring.domain.errors import CodecUnavailableError, StoreError
 from mainspring.domain.values.blob import Blob, BlobContents
 from mainspring.store.blob_folder import BlobFolder, blob_folder
 from mainspring.store.maintenance.integrity import IntegrityFinding
@@ -17,6 +21,10 @@ from mainspring.store.sqlite.check import check as check_file
 from mainspring.store.sqlite.restore import RestoreResult
 from mainspring.store.sqlite.restore import restore as restore_file
 
+if TYPE_CHECKING:
+    from mainspring.store.postgres.address import Address
+
+_LOG = logging.getLogger("mainspring.store")
 _MAX_LISTED_BLOBS = 5
 
 
@@ -25,54 +33,81 @@ def backup_stem(url: str) -> str:
     return parse_address(url).schema if is_server_url(url) else store_path(url).stem
 
 
-def back_up(url: str, folder: Path, *, clock: Clock, keep: int | None, blobs: Path | None = None) -> Backup:
-    """Write a checked copy of the store into `folder`, with its blobs beside it; `blobs` = their configured folder. Raises StoreError."""
+def back_up(url: str, folder: Path, *, clock: Clock, keep: int | None) -> Backup:
+    """Write a checked copy of the store into `folder`, with its blobs beside it.
+
+    Raises:
+        StoreError: the copy could not be written, or blobs of the store are absent; then the copy is there without them.
+    """
+    absent: list[Blob] = []
 
     def carry_blobs(copy: Path, final: Path) -> None:
-        contents = make_blob_contents(url, blobs)
+        contents = make_blob_contents(url)
         try:
-            copy_blobs(backup.list_referenced_blobs(copy), contents, BlobFolder(blob_folder(final)))
+            absent.extend(copy_blobs(backup.list_referenced_blobs(copy), contents, BlobFolder(blob_folder(final))))
         finally:
             contents.close()
 
     if not is_server_url(url):
-        return backup.back_up(store_path(url), folder, now=clock.now(), keep=keep, carry_blobs=carry_blobs)
-    address = parse_address(url)
-    from mainspring.store.postgres.backup import back_up as back_up_schema
+        done = backup.back_up(store_path(url), folder, now=clock.now(), keep=keep, carry_blobs=carry_blobs)
+    else:
+        address = parse_address(url)
+        from mainspring.store.postgres.backup import back_up as back_up_schema
 
-    return back_up_schema(address, folder, clock=clock, keep=keep, carry_blobs=carry_blobs)
+        done = back_up_schema(address, folder, clock=clock, keep=keep, carry_blobs=carry_blobs)
+    if absent:
+        raise StoreError(
+            f"{len(absent):,} blobs of large values are absent, the first is {absent[0].address}\nat {done.path}: all else was copied",
+            hint="Put them back from an older backup. To list them: mainspring db check",
+        )
+    return done
 
 
-def restore_backup(backup: Path, url: str, *, clock: Clock, blobs: Path | None = None) -> RestoreResult:
-    """Put a backup and its blobs in the store's place, on hold; `blobs` = their configured folder. Raises StoreHeldError, StoreError."""
-
-    def carry_blobs(contents: BlobContents) -> None:
-        named = list_referenced_blobs(backup)
-        saved = BlobFolder(blob_folder(backup))
-        present = {day: contents.sizes(day).keys() for day in {blob.day for blob in named}}
-        try:
-            copy_blobs((blob for blob in named if blob.address not in present[blob.day]), saved, contents)
-            contents.disown()  # the restored store has another id
-        finally:
-            contents.close()
-
+def restore_backup(backup: Path, url: str, *, clock: Clock) -> RestoreResult:
+    """Put a backup and its blobs in the store's place, on hold. Raises StoreHeldError, StoreError."""
+    saved = BlobFolder(blob_folder(backup))
     if not is_server_url(url):
-        carry_blobs(make_blob_contents(url, blobs))  # before the store names them
-        return restore_file(backup, store_path(url), clock=clock)
+        contents = BlobFolder(blob_folder(store_path(url)))
+        carry_missing_blobs(list_referenced_blobs(backup), [saved], contents)  # before the store names them
+        result = restore_file(backup, store_path(url), clock=clock)
+        if isinstance(result.previous_store, Path):
+            _keep_blobs(contents, BlobFolder(blob_folder(result.previous_store)))
+        return result
     address = parse_address(url)
     from mainspring.store.postgres.backup import restore as restore_schema
     from mainspring.store.postgres.blob_table import BlobTable
 
-    return restore_schema(
-        backup,
-        address,
-        clock=clock,
-        carry_blobs=lambda new: carry_blobs(BlobTable(new) if blobs is None else BlobFolder(blobs)),
-    )
+    def carry_blobs(new_address: "Address", named: Sequence[Blob]) -> None:
+        old, new = BlobTable(address), BlobTable(new_address)
+        try:
+            carry_missing_blobs(named, [saved, old], new)  # effects after the backup have their blobs in the old schema
+        finally:
+            old.close()
+            new.close()
+
+    return restore_schema(backup, address, clock=clock, carry_blobs=carry_blobs)
 
 
-def check_store(url: str, blobs: Path | None = None) -> list[IntegrityFinding]:
-    """Read the whole store and return its damage; `blobs` = the configured folder of its blobs. Raises StoreError."""
+def carry_missing_blobs(named: Sequence[Blob], sources: Sequence[BlobContents], target: BlobContents) -> None:
+    """Copy blobs that the target lacks, from the first source that has them. Those that are nowhere are logged."""
+    sizes = {day: target.sizes(day) for day in {blob.day for blob in named}}
+    missing = [blob for blob in named if sizes[blob.day].get(blob.address) != blob.size]
+    for source in sources:
+        if missing:
+            with suppress(CodecUnavailableError):  # there is no old schema
+                missing = copy_blobs(missing, source, target)
+    if missing:
+        _LOG.warning("%d blobs of large values are nowhere. List them: mainspring db check", len(missing))
+
+
+def _keep_blobs(contents: BlobFolder, previous: BlobFolder) -> None:
+    """Give the store that was replaced its own names of the blobs: the restored one deletes those that it does not know."""
+    for day in contents.days():
+        copy_blobs([Blob(day, address, size) for address, size in contents.sizes(day).items()], contents, previous)
+
+
+def check_store(url: str) -> list[IntegrityFinding]:
+    """Read the whole store and return its damage. Raises StoreError."""
     if not is_server_url(url):
         findings = check_file(store_path(url))
     else:
@@ -81,16 +116,16 @@ def check_store(url: str, blobs: Path | None = None) -> list[IntegrityFinding]:
 
         findings = check_schema(address)
     try:
-        return findings + _check_blobs(url, blobs)
+        return findings + _check_blobs(url)
     except StoreError:
         if not findings:
             raise
         return findings  # they tell why the references cannot be read
 
 
-def _check_blobs(url: str, folder: Path | None) -> list[IntegrityFinding]:
+def _check_blobs(url: str) -> list[IntegrityFinding]:
     """Return the blobs that a column refers to and that are absent, or have another size."""
-    contents = make_blob_contents(url, folder)
+    contents = make_blob_contents(url)
     try:
         sizes: dict[int, dict[str, int]] = {}
         absent = []

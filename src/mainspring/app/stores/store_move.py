@@ -1,7 +1,6 @@
 """Move of the project's store to another place, and its undo: the place that knows both kinds of endpoints."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from mainspring.app.stores.blob_place import copy_blobs, make_blob_contents
 from mainspring.app.stores.store_factory import lock_anchor, parse_address
@@ -32,12 +31,8 @@ def make_endpoint(url: str, clock: Clock) -> MoveEndpoint:
     return PostgresEndpoint(address, clock)
 
 
-def move_store(
-    url: str, to: str, *, act: OperationContext, clock: Clock, report: ReportProgress, blobs: Path | None = None
-) -> MoveResult:
+def move_store(url: str, to: str, *, act: OperationContext, clock: Clock, report: ReportProgress) -> MoveResult:
     """Move a store, or continue a move; see maintenance.store_move.move. Until then no supervisor of this machine starts on either store.
-
-    `blobs` = the configured folder for the blobs of both.
 
     Raises:
         AlreadyExistsError: a supervisor uses one of them.
@@ -53,7 +48,9 @@ def move_store(
         )
 
     def carry_blobs(named: Sequence[Blob]) -> None:
-        copy_blobs(named, make_blob_contents(url, blobs), make_blob_contents(to, blobs))
+        absent = copy_blobs(named, make_blob_contents(url), make_blob_contents(to))
+        if absent:
+            report(f"{len(absent):,} blobs of large values are absent. List them: mainspring db check")
 
     new_id = f"{clock.random_bits(128):032x}"
     with (

@@ -4,12 +4,10 @@ A day is closed when it and the day after it are over, so a program has a day at
 names it. Only blobs of closed days are deleted, and only after the commit that makes the store refuse new references to them.
 """
 
-import shlex
 from datetime import timedelta
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.duration import to_milliseconds
-from mainspring.domain.errors import StoreError
 from mainspring.domain.values.blob import Blob, BlobContents, day_at
 from mainspring.store.commands.blobs import SweepBlobs
 from mainspring.store.process_store import ProcessStore
@@ -40,15 +38,9 @@ class BlobSweep:
         """Forget blobs without reference, then delete all bytes of closed days that the store does not know; return how many blobs.
 
         Raises:
-            StoreError: the place belongs to another store, or the store fails.
+            StoreError: the store fails.
             CodecUnavailableError: the place cannot be used now.
         """
-        if not self._contents.claim(first_value(store.reader.read("read_meta", ("store",)), str) or ""):
-            raise StoreError(
-                f"another store has its blobs here, so none are deleted\nin {self._contents.place}",
-                hint="Give each project a folder of its own: `store.blobs.folder`. If the other store is no more: "
-                f"rm {shlex.quote(self._contents.place + '/owner')}",
-            )
         open_from = day_at(now) - 1
         command = SweepBlobs(open_from, now - self._grace_ms)
         for _ in range(_MAX_SWEEPS_AT_ONCE):

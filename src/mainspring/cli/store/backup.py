@@ -35,10 +35,7 @@ def backup(invocation: Invocation, folder: Path | None, keep: int | None) -> Non
     target = folder or settings.to
     if target is None and invocation.settings.store.is_remote:
         raise click.UsageError("name a FOLDER, or set store.backup.to: a store on a server has no folder beside it")
-    blobs = invocation.settings.store.blobs.folder
-    done = back_up(
-        url, target or invocation.path.parent / "backups", clock=invocation.machine_clock, keep=keep, blobs=blobs
-    )
+    done = back_up(url, target or invocation.path.parent / "backups", clock=invocation.machine_clock, keep=keep)
 
     def print_text() -> None:
         invocation.output.line(str(done.path))

@@ -42,7 +42,7 @@ def check(invocation: Invocation) -> int:
 
     with suppress(StoreDamagedError):  # the check reports that
         _ = invocation.reader  # there is a store of this schema version
-    findings = check_store(invocation.settings.store.url, invocation.settings.store.blobs.folder)
+    findings = check_store(invocation.settings.store.url)
 
     def print_text() -> None:
         output = invocation.output

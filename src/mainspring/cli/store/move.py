@@ -50,7 +50,6 @@ def _move_store(invocation: Invocation, to: str) -> None:
         act=invocation.act,
         clock=invocation.machine_clock,
         report=invocation.output.hint,
-        blobs=settings.store.blobs.folder,
     )
 
     def print_text() -> None:

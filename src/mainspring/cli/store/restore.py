@@ -103,7 +103,7 @@ def _restore(invocation: Invocation, file: Path) -> None:
     if file.is_dir():  # the FOLDER of `db backup`
         file = newest_in(file, backup_stem(url))
     invocation.confirm(f"Replace the store {invocation.location} by {file}")
-    done = restore_backup(file, url, clock=invocation.machine_clock, blobs=invocation.settings.store.blobs.folder)
+    done = restore_backup(file, url, clock=invocation.machine_clock)
     record_restore(invocation.store, str(file), act=invocation.act)
 
     def print_text() -> None:

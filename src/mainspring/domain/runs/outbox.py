@@ -16,6 +16,8 @@ MAX_ENTRIES = 1_000
 """The most entries of one step."""
 MAX_ENTRY_BYTES = 16 * 1024 * 1024
 """The most bytes of JSON in all of them."""
+MAX_EVENT_BYTES = 1024 * 1024
+"""The most bytes of JSON in one event: the store reads events to compare them with what runs wait for."""
 EVENT_RETENTION_MS = 7 * 86_400_000
 """How long an event is stored for later waits, unless stated otherwise."""
 

@@ -71,14 +71,6 @@ class BlobContents(Protocol):
         """Return the bytes of a blob, None if there is none. Raises CodecUnavailableError: the place does not answer."""
         ...
 
-    def claim(self, store: str) -> bool:
-        """Return whether the place belongs to the store with this id. A place without an owner belongs to the first that claims it."""
-        ...
-
-    def disown(self) -> None:
-        """Let the next store that claims the place own it: after a restore, the store has another id."""
-        ...
-
     def days(self) -> list[int]:
         """Return the days that have blobs, in order."""
         ...

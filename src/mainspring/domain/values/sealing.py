@@ -115,7 +115,8 @@ class Sealing:
             SealedError: the codec failed, or the place for blobs; nothing may be stored then.
         """
         sealed = Sealing.seal_inline(self, data)
-        if self.large is None or len(sealed) <= self.large.threshold:
+        # The bytes of a request may begin like a reference. They are no JSON, so that none of our values does.
+        if self.large is None or (len(sealed) <= self.large.threshold and sealed[:2] != _REFERENCE_PREFIX):
             return sealed
         return self.large.put(sealed, Sealing.seal_inline(self, hashlib.sha256(data).hexdigest().encode()))
 

@@ -12,6 +12,7 @@ from mainspring.domain.errors import ArgumentError, ValueRefusedError
 from mainspring.domain.runs.outbox import (
     MAX_ENTRIES,
     MAX_ENTRY_BYTES,
+    MAX_EVENT_BYTES,
     OutboxEntry,
     PublishedEvent,
     QueuedMessage,
@@ -39,7 +40,7 @@ def publish(name: str, data: Any = None, *, key: str | None = None) -> str:
     """
     step = current_step("publish()")
     check_event_name(name, key)
-    body = encode(data, value_name=f"event {name}", limit=step.payload_max)
+    body = encode(data, value_name=f"event {name}", limit=min(step.payload_max, MAX_EVENT_BYTES))
     return _record_outgoing(step, lambda known_as: PublishedEvent(known_as, name, body, key))
 
 

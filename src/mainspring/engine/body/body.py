@@ -13,7 +13,7 @@ import heapq
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from mainspring.domain.errors import BodyError
+from mainspring.domain.errors import BodyError, SealedError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.flags.flag import QUESTION_PREFIX
 from mainspring.domain.runs.change_versions import NONE_KNOWN, ChangeVersions
@@ -434,7 +434,11 @@ class Body:
             and (saved := self._saved.pop(request.ident, None)) is not None
             and saved.rank > self.inherited_rank  # a fork may have another input
         ):
-            self.drift = self.drift or detect_drift(request, saved, self.read_input)
+            try:
+                drift = detect_drift(request, saved, self.read_input)
+            except SealedError as error:  # the blob of its input cannot be read: the code of the user must not see that
+                drift = build_unread_drift(saved, error)
+            self.drift = self.drift or drift
 
     def find_saved(self, ident: str) -> Outcome | None:
         """Return the saved outcome of an identity that was not requested yet."""

@@ -140,7 +140,7 @@ def _choose_concurrency_key(definition: Definition, arguments: dict[str, Any], a
 
 def _seal_tags(definition: Definition, added: dict[str, str], sealing: Sealing) -> bytes | None:
     tags = {**definition.option("tags"), **added}
-    return sealing.seal(msgspec.json.encode(tags)) if tags else None
+    return sealing.seal_inline(msgspec.json.encode(tags)) if tags else None
 
 
 def _seal_title(definition: Definition, arguments: Any, at: int, options: StartOptions, sealing: Sealing) -> str | None:

@@ -327,7 +327,7 @@ class Driver(LoadedRun):
             progress = msgspec.json.encode(list(notes.progress)) if notes.progress is not None else None
             detail = msgspec.json.encode({"hints": sorted(notes.hints)}) if notes.hints else None
             seal = self.host.seal
-            tags = seal(msgspec.json.encode(notes.tags)) if notes.tags else None
+            tags = self.host.seal_inline(msgspec.json.encode(notes.tags)) if notes.tags else None
             command = AnnotateRun(self.run.id, self.claim, tags, progress, seal(notes.published), detail)
             notes.changed = notes.has_new_state = False
             self.host.store.submit(command, self._notes_sent)

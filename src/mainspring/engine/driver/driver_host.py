@@ -71,6 +71,10 @@ class DriverHost(Protocol):
         """Seal the bytes of a value as a field of a command; while the codec does not answer, the command waits."""
         ...
 
+    def seal_inline(self, data: bytes | None) -> bytes | None:
+        """Seal the bytes of a value that stays in its column, whatever its size; while the codec does not answer, the command waits."""
+        ...
+
     def seal_now(self, data: bytes | None) -> bytes | None:
         """Seal the bytes of a value that are not a whole field of a command. Raises CodecUnavailableError."""
         ...

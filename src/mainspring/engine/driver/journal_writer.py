@@ -173,5 +173,7 @@ def encode_records(
         elif isinstance(record, Measurement):
             numbers[record.name] = record.value
         else:
-            events.append(PublishEvent(record.id, record.name, host.seal(record.data) or b"", keep_until, record.key))
+            events.append(
+                PublishEvent(record.id, record.name, host.seal_inline(record.data) or b"", keep_until, record.key)
+            )
     return tuple(events), tuple(messages), _ENCODE(numbers).decode() if numbers else None

@@ -56,6 +56,10 @@ class RunServices:
             return data
         return self.sealing.seal(data)
 
+    def seal_inline(self, data: bytes | None) -> bytes | None:
+        """Seal the bytes of a value that stays in its column."""
+        return None if data is None else self.sealing.seal_inline(data)
+
     def seal_now(self, data: bytes | None) -> bytes | None:
         """Seal the bytes of a value now; see DriverHost. Raises SealedError."""
         return None if data is None else self.sealing.seal_now(data)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from mainspring.domain.clock import Clock
 from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.ids import derive_id
-from mainspring.domain.runs.outbox import EVENT_RETENTION_MS, check_event_name
+from mainspring.domain.runs.outbox import EVENT_RETENTION_MS, MAX_EVENT_BYTES, check_event_name
 from mainspring.domain.values.codec import encode
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.service.actor import OperationContext
@@ -46,7 +46,8 @@ def publish(
     check_event_name(name, key)
     event = derive_id("e", 0, act.command)
     keep_until = clock.now() + to_milliseconds(keep_for)
-    sealed = sealing.seal(encode(data, value_name=f"event {name}", limit=sealing.limit))
+    # Inline: the store compares it with what runs wait for, while it holds the lock for writing.
+    sealed = sealing.seal_inline(encode(data, value_name=f"event {name}", limit=min(sealing.limit, MAX_EVENT_BYTES)))
     command = PublishEvent(event, name, sealed, keep_until, key, checked=True)
     woken = perform(store, act, "publish", f"event:{name}", command, {"event": event, "key": key})
     return PublishResult(event, woken.number)

@@ -14,6 +14,7 @@ from psycopg import sql
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import StoreError
+from mainspring.domain.values.blob import Blob
 from mainspring.store import failpoints
 from mainspring.store.maintenance.move_marker import MoveTarget
 from mainspring.store.maintenance.store_move import copy_and_compare, refuse_nul
@@ -30,7 +31,11 @@ _MAX_PREFIX = 40
 """Letters of a schema's name before a suffix: the server truncates names after 63."""
 
 
-def _ignore_address(_: Address) -> None:
+CarryToSchema = Callable[[Address, list[Blob]], object]
+"""Copies blobs to the schema at the address."""
+
+
+def _carry_nothing(_: Address, __: list[Blob]) -> None:
     """Carry no blobs."""
 
 
@@ -57,7 +62,7 @@ def back_up(
 
 
 def restore(
-    backup: Path, address: Address, *, clock: Clock, carry_blobs: Callable[[Address], object] = _ignore_address
+    backup: Path, address: Address, *, clock: Clock, carry_blobs: CarryToSchema = _carry_nothing
 ) -> RestoreResult:
     """Replace the store by a backup and put it on hold. The old schema is kept under another name.
 
@@ -81,7 +86,7 @@ def restore(
         new.drop_unfinished()
         new.receive(MoveTarget("restore", str(backup)))
         copy_and_compare(source, new, _ignore_progress)
-    carry_blobs(new_address)
+    carry_blobs(new_address, new.list_blobs())
     failpoints.hit("restore.filled")
     archive_schema = f"{address.schema[:_MAX_PREFIX]}_before_{clock.now()}"
     was_there = _swap_schemas(old, new, new_address.schema, address.schema, archive_schema)

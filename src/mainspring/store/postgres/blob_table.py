@@ -39,13 +39,6 @@ class BlobTable:
         """Return the bytes of a blob, None if there is none. Raises CodecUnavailableError: the server does not answer."""
         return first_value(self._execute("read_blob", (blob.day, blob.address), "cannot be read"), bytes)
 
-    def claim(self, store: str) -> bool:
-        """Return True: no other store can use the table."""
-        return True
-
-    def disown(self) -> None:
-        """Do nothing: no other store can use the table."""
-
     def days(self) -> list[int]:
         """Return the days that have blobs, in order. Raises CodecUnavailableError: the server does not answer."""
         return first_values(self._execute("list_blob_days", (), "cannot be listed"), int)

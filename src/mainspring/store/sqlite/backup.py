@@ -82,7 +82,7 @@ def write_backup(
     part = folder / f".{final.name}.part"
     try:
         make_side_folder(folder)
-        with _remove_on_failure(part):
+        with _remove_on_failure(part, blob_folder(final)):
             rows = fill(part)
             if (found := verify(part)) != rows:
                 raise StoreBrokenError(
@@ -227,13 +227,14 @@ def _rotate(folder: Path, stem: str, keep: int | None) -> tuple[Path, ...]:
 
 
 @contextmanager
-def _remove_on_failure(path: Path) -> Iterator[None]:
+def _remove_on_failure(path: Path, blobs: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
         for leftover in (path, path.with_name(f"{path.name}-journal"), path.with_name(f"{path.name}-wal")):
             with contextlib.suppress(OSError):
                 leftover.unlink(missing_ok=True)
+        shutil.rmtree(blobs, ignore_errors=True)
         raise
 
 

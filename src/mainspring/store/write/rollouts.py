@@ -191,6 +191,7 @@ def _bring_into_force(tx: Transaction, version: AutomationVersion) -> None:
     )
     schedules.announce_schedules(tx, announcement)
     deliveries.announce_triggers(tx, announcement)
+    tx.change("rejoin_concurrency_lines")  # its limit may be another one
 
 
 def _recompute_slot(row: ScheduleRow, now: int) -> ScheduleRow:

@@ -77,6 +77,16 @@ def test_large_value_is_sealed_into_a_blob_and_opened(codec):
     assert not is_reference_to(b'"small"', b'"small"')
 
 
+def test_bytes_that_begin_as_a_reference_are_put():
+    """A sender of requests cannot name a blob."""
+    sealing = make_sealing()
+    forged = BlobReference(Blob(1, "0" * 64, 1), b"").encode()
+    for data in (forged, b"\x00@zzz evil"):
+        stored = sealing.seal(data)
+        assert stored != data
+        assert sealing.open(stored) == data
+
+
 def test_blob_of_other_bytes_is_refused():
     """A disk that fails gives no other value."""
     sealing = make_sealing()

@@ -99,15 +99,15 @@ def _plan_change(
     unchanged = {"spec_at": tx.now, "low_water_at": before.low_water_at, "next_slot_at": due_at}
     if msgspec.structs.replace(new, earlier=old.earlier, from_at=old.from_at) == old:
         return {**unchanged, "spec": before.spec}
+    next_slot_at = new.next_after(tx.now)
+    if next_slot_at is None:
+        return Refused("wrong_schedule", f"schedule {before.name!r} never comes: {new.describe()}")
     if due_at is not None and due_at <= tx.now:
         new = new.replacing(old, due_at, tx.now)
         if new.depth > _MOST_UNSERVED:
             text = f"schedule {before.name!r} was changed {_MOST_UNSERVED} times since a scheduler served its slot"
             return Refused("unserved_changes", text)
         return {**unchanged, "spec": _encode(new)}
-    next_slot_at = new.next_after(tx.now)
-    if next_slot_at is None:
-        return Refused("wrong_schedule", f"schedule {before.name!r} never comes: {new.describe()}")
     return {**unchanged, "spec": _encode(new), "low_water_at": tx.now, "next_slot_at": next_slot_at}
 
 

@@ -13,7 +13,7 @@ from mainspring.domain.errors import ConflictError, MainspringError
 from mainspring.domain.redaction.secret_detection import SECRET_FIELD_NAME
 from mainspring.domain.triggers.trigger import ArgumentMismatchError
 from mainspring.domain.values.json_schema import find_mismatch
-from mainspring.domain.values.sealing import split_sealed
+from mainspring.domain.values.sealing import find_reference, split_sealed
 from mainspring.insight.text.formatting import format_count
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.service.runs.run_start import read_startable_definition
@@ -194,6 +194,10 @@ def read_earlier_input(
             view,
             description=f"Its input is sealed by codec {sealed.codec!r}, which the web process does not have, so it is "
             "not shown.",
+        )
+    if find_reference(data) is not None:
+        return EarlierInput(
+            view, description="Its input is stored by reference and cannot be read now, so it is not shown."
         )
     values = msgspec.json.decode(data)
     return _build_earlier_input(view, values, definition.parameters) if isinstance(values, dict) else EarlierInput(view)
