@@ -45,7 +45,7 @@ def test_all_together_is_bounded(recorded):
     for _ in range(2):
         send("orders/eu", "x" * 6_000_000)
     with pytest.raises(ValueRefusedError, match="the limit is 16,777,216"):
-        publish("paid", "x" * 6_000_000)
+        send("orders/eu", "x" * 6_000_000)
     assert len(recorded) == 2
 
 
