@@ -119,7 +119,9 @@ class SqliteDatabase(GroupingDatabase):
         self.write_lock = _open_write_lock(path)
         try:
             with self.write_lock:
-                self.connection = connect(path)
+                if not recreate:  # again: others may have held the lock, and the file may be gone since
+                    require_store_present(path, note)
+                self.connection = connect(path, create=not path.exists())
                 try:
                     is_new = len(migrate(self.connection)) == len(migrations())
                     self._refuse_moved()

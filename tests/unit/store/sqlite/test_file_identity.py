@@ -6,7 +6,9 @@ import pytest
 from mainspring.domain.clock import SystemClock
 from mainspring.store.base import StoreRemovedError
 from mainspring.store.commands.sessions import RecordHeartbeat
+from mainspring.store.sqlite import database
 from mainspring.store.sqlite.connection import connect
+from mainspring.store.sqlite.fair_write_lock import FairWriteLock
 from mainspring.store.sqlite.file_identity import FileIdentity
 from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.store.sqlite.store import SqliteStore
@@ -94,6 +96,24 @@ def test_ordinary_use_changes_no_file(path):
         store.apply(RecordHeartbeat())
         seen.check()
     store.close()
+
+
+def test_store_that_is_removed_while_a_process_opens_it_is_not_made_again(path, monkeypatch):
+    """A process that starts late may wait for the lock for writing; it must not continue in an empty store of its own."""
+    store = SqliteStore(path, clock=SystemClock())
+    store.open()
+    store.open_session("worker")
+
+    class RemovingLock(FairWriteLock):
+        def __enter__(self):
+            path.unlink(missing_ok=True)
+            super().__enter__()
+
+    with monkeypatch.context() as patch, pytest.raises(StoreRemovedError, match="the store's file is gone"):
+        patch.setattr(database, "FairWriteLock", RemovingLock)
+        SqliteStore(path, clock=SystemClock()).open()
+    assert not path.exists()
+    store.close(drain=False)
 
 
 def test_used_store_is_recreated_only_on_request(path):
