@@ -355,3 +355,21 @@ def test_backfill_makes_slots_before_the_creation(store, clock):
     rows = store.reader.read_text("select healthy, item, partition from runs", ())
     assert rows == [("item", "acme", "schedule:acme")]
     assert len(slots(store)) == 1
+
+
+def test_slot_that_is_refused_cancels_no_run(store, clock):
+    """`overlap="replace"`: the run is cancelled in the commit of the slot that replaces it, and in no other one."""
+    announce(store)
+    create(store, overlap="replace")
+    clock.forward(MINUTE)
+    serve(store)
+    run = store.claim_one()
+    clock.forward(MINUTE)
+    planned = plan(store)
+    delete(store)
+    assert [refused_code(store.do(command)) for command in planned] == ["stale_plan"]
+    assert store.history(run.id).facts == []
+    create(store, overlap="replace")
+    clock.forward(2 * MINUTE)
+    serve(store)
+    assert [fact.kind for fact in store.history(run.id).facts] == ["cancel"]

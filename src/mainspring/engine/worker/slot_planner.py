@@ -5,7 +5,6 @@ Invariants: it loads no user code; each slot is computed once a pass; one schedu
 
 from collections.abc import Container
 from datetime import timedelta
-from typing import Any
 
 import msgspec
 
@@ -32,7 +31,7 @@ class SlotPlan(msgspec.Struct, frozen=True):
     """The commands for one due schedule, or the reason why there are none ("" = it is not served here)."""
 
     schedule: str
-    commands: list[Any] = []
+    commands: list[MakeSlot] = []
     reason: str | None = None
 
 
@@ -104,26 +103,26 @@ class SlotPlanner:
             pauses = [*pauses, *self._reads.schedule_pauses(due.name, due.slot_at)]
         return ScheduleContext(self._reads.unfinished_of_schedule(due.automation, due.name), pauses)
 
-    def _commands(self, due: DueSchedule, context: ScheduleContext, now: int) -> list[Any]:
+    def _commands(self, due: DueSchedule, context: ScheduleContext, now: int) -> list[MakeSlot]:
         definition = _read_definition(due)
         schedule = Schedule.from_data(msgspec.json.decode(due.spec))
         found = find_due_slots(schedule, due.slot_at, now, MAX_SLOTS_PER_PASS)
         runs_from_at = self._first_run_at(due, schedule, found, now, definition.option("misfire"))
         overlap = definition.option("overlap")
         running = [run.run for run in context.unfinished if not run.is_in_line]
-        commands: list[Any] = []
+        commands: list[MakeSlot] = []
         for slot_at, next_at in zip(found.slots, [*found.slots[1:], found.following], strict=True):
             verdict, note = SlotVerdict.RUN, context.describe_lateness(slot_at, now)
+            replaces: tuple[CancelRun, ...] = ()
             if slot_at < runs_from_at:
                 verdict, note = SlotVerdict.MISSED, context.describe_miss(slot_at)
             elif running and overlap == "skip":
                 verdict, note = SlotVerdict.SKIPPED, f"run {running[0]} has not ended"
             elif running and overlap == "replace":
-                commands.extend(
-                    CancelRun(run, f"replaced:{due.name}:{slot_at}", "a newer slot replaces it") for run in running
-                )
+                command = f"replaced:{due.name}:{slot_at}"
+                replaces = tuple(CancelRun(run, command, "a newer slot replaces it") for run in running)
             start = self._start(definition, due, slot_at, context) if verdict is SlotVerdict.RUN else None
-            commands.append(MakeSlot(due.name, slot_at, next_at, verdict.value, start, note, due.version))
+            commands.append(MakeSlot(due.name, slot_at, next_at, verdict.value, start, note, due.version, replaces))
             if start is not None:
                 running = [start.id] if overlap == "replace" else running or [start.id]
         return commands

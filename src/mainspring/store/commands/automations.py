@@ -8,7 +8,7 @@ import msgspec
 from mainspring.domain.runs.run_conditions import ConditionSnapshot
 from mainspring.store.commands.base import Answer_co, BookkeepingCommand, PersonalCommand, StoreCommand
 from mainspring.store.commands.results import CommandDone, LockGranted, NumberAnswer, Refused, StartAnswer
-from mainspring.store.commands.runs import StartRun
+from mainspring.store.commands.runs import CancelRun, StartRun
 from mainspring.store.commands.triggers import TriggerRow
 
 
@@ -95,8 +95,8 @@ class RetireAutomation(StoreCommand[CommandDone | Refused], frozen=True):
 
 
 class MakeSlot(BookkeepingCommand[StartAnswer | CommandDone | Refused], frozen=True):
-    """Serve one due time: the slot's row, its run (if any) and the next due time in one commit. Answer: StartAnswer,
-    CommandDone, Refused taken | stale_plan.
+    """Serve one due time: the slot's row, its run (if any), the cancel of the runs that it replaces and the next due
+    time in one commit. Answer: StartAnswer, CommandDone, Refused taken | stale_plan.
 
     `verdict` = a SlotVerdict. `version` = that of the schedule for which it was planned; None = any.
     """
@@ -108,6 +108,7 @@ class MakeSlot(BookkeepingCommand[StartAnswer | CommandDone | Refused], frozen=T
     start: StartRun | None = None
     note: str | None = None
     version: int | None = None
+    replaces: tuple[CancelRun, ...] = ()
 
 
 class PullBackSchedule(BookkeepingCommand[CommandDone], frozen=True):

@@ -15,6 +15,7 @@ from mainspring.store.commands.automations import (
 )
 from mainspring.store.commands.results import DONE, CommandDone, Refused, StartAnswer
 from mainspring.store.transaction import Transaction
+from mainspring.store.write.runs.recover_stopped_run import cancel_run
 from mainspring.store.write.runs.start import start_run
 
 RUN = SlotVerdict.RUN.value
@@ -94,6 +95,8 @@ def make_slot(tx: Transaction, command: MakeSlot) -> StartAnswer | CommandDone |
         answer = start_run(tx, c.start)
         if isinstance(answer, Refused):
             return answer
+    for cancel in c.replaces:
+        cancel_run(tx, cancel)
     run = answer.run if isinstance(answer, StartAnswer) else None
     tx.change("insert_slot", (c.schedule, c.slot_at, c.verdict, run, c.note, tx.now))
     tx.change("advance_schedule", (c.slot_at, c.next_slot_at, c.schedule))
