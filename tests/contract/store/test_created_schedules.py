@@ -316,7 +316,10 @@ def test_missed_slot_of_a_created_schedule_is_found(store, clock):
     assert findings() == {"late_start", "silence"}
     pause(store)
     assert findings() == set()
+    clock.forward(40 * MINUTE)
     resume(store)
+    assert findings() == set()
+    clock.forward(40 * MINUTE)
     assert findings() == {"late_start", "silence"}
     delete(store)
     assert findings() == set()

@@ -322,11 +322,12 @@ class FactsReader:
         schedule = self._specs.get(row.spec)
         if schedule is None:
             schedule = self._specs[row.spec] = Schedule.from_data(msgspec.json.decode(row.spec))
+        resumed_at = row.resumed_at or 0
         return WatchedSchedule(
             name=row.name,
             schedule=schedule,
-            since_at=max(row.low_water_at, caught_up),
-            written_at=row.spec_at or 0,
+            since_at=max(row.low_water_at, caught_up, resumed_at),
+            written_at=max(row.spec_at or 0, resumed_at),
             next_slot_at=row.next_slot_at,
             unbegun_at=row.unbegun_at,
             unbegun_run=row.unbegun_run,

@@ -31,10 +31,8 @@ _LONGEST_REASON = 160
 class WatchedSchedule(Struct, frozen=True, kw_only=True):
     """A schedule that has not ended.
 
-    `since_at` = nothing before it is expected; `written_at` = when it got its present form: the first slot of an interval is the one
-    that was under way then.
-
-    `unbegun_at`, `unbegun_run` = the oldest slot whose run has not begun.
+    `since_at` = nothing before it is expected. `written_at` = when it got its present form, or ended its last pause: the first slot of an
+    interval is the one that was under way then. `unbegun_at`, `unbegun_run` = the oldest slot whose run has not begun.
     """
 
     name: str

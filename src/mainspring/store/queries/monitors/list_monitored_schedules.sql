@@ -1,6 +1,7 @@
 -- With the oldest slot whose run has not started, whatever the later ones did. Backfilled slots of the past are not late.
 select schedules.name, schedules.automation, schedules.spec, schedules.low_water_at, schedules.spec_at, schedules.next_slot_at,
-    runs.slot_at as unbegun_at, runs.id as unbegun_run, schedules.options
+    runs.slot_at as unbegun_at, runs.id as unbegun_run, schedules.options,
+    (select max(ended_at) from schedule_pauses where schedule_pauses.schedule = schedules.name) as resumed_at
 from schedules
 left join runs on runs.seq = (
     select unbegun.seq from runs as unbegun

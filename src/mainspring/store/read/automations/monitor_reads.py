@@ -42,6 +42,8 @@ class PlannedView(msgspec.Struct, frozen=True):
     unbegun_run: str | None
     options: str | None = None
     """Of a created schedule its options as JSON."""
+    resumed_at: int | None = None
+    """The end of its last pause."""
 
 
 class EndView(msgspec.Struct, frozen=True):
