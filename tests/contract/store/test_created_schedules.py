@@ -12,6 +12,7 @@ from mainspring.service.actor import Actor, operation_context
 from mainspring.service.backfill import backfill, list_past_slots
 from mainspring.service.slot_check import unaccounted
 from mainspring.store.commands.automations import (
+    AnnounceDefinitions,
     AutomationRow,
     PauseAutomation,
     ResumeAutomation,
@@ -235,6 +236,10 @@ def test_declared_schedule_does_not_replace_a_created_one(store, clock):
     ]
     assert [finding.subject.automation for finding in findings if finding is not None] == ["acme"]
     assert find(store).automation == "report"
+    unloaded = AutomationRow("acme", "task", 1, "code-2", None)
+    store.do(AnnounceDefinitions("code-2", (unloaded,), ()))
+    (view,) = automations(store.reader, "acme")
+    assert "mainspring schedules delete acme" in view.problem, "a worker that lacks the file must not hide it"
     delete(store)
     store.announce("acme", schedules=(row,), fingerprint="code-2")
     (view,) = automations(store.reader, "acme")
