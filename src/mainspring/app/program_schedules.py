@@ -93,12 +93,17 @@ schedules: Final = ProgramSchedules()
 
 
 def _step_command(verb: str, name: str) -> str | None:
-    """Return the command id of an operation in a step, the same in all its attempts; None outside of steps."""
+    """Return the command id of an operation in a step; None outside of steps.
+
+    It is the same in all attempts, so that the operation counts once. Only one that was refused is tried by the next attempt.
+    """
     step = current_step(f"schedules.{verb}()") if IN_BODY.get() else CURRENT_STEP.get()
     if step is None:
         return None
     heartbeat()  # refused if the attempt is over: its thread may still run
-    return f"step.{hash_parts(step.name_use(f'schedules.{verb} {name}').encode())}"
+    command = f"step.{hash_parts(step.name_use(f'schedules.{verb} {name}').encode())}"
+    is_refused = step.attempt > 1 and _operations().is_refused_sync(command, verb, name)
+    return f"{command}.{step.attempt}" if is_refused else command
 
 
 def _operations() -> "ScheduleOperations":

@@ -91,6 +91,12 @@ class CreatedScheduleModel(RuleBasedStateMachine):
         assert isinstance(delete(self.process), ScheduleChanged)
         self.options, self.forms, self.is_paused = None, [], False
 
+    @precondition(lambda self: self.options is not None and self.known)
+    @rule(options=OPTIONS)
+    def create_again(self, options):
+        self.delete()
+        self.create(options)
+
     @precondition(lambda self: self.options is not None)
     @rule()
     def pause_or_resume(self):
@@ -154,13 +160,13 @@ class CreatedScheduleModel(RuleBasedStateMachine):
             self.process.close()
 
 
-def test_operations_neither_lose_nor_double_a_slot(new_database, request):
+def test_operations_neither_lose_nor_double_a_slot(new_database):
     """A schedule that is deleted and created again makes no slot before its creation; a change of its times takes effect at its commit."""
     seen: set[str] = set()
     run_state_machine_as_test(
         lambda: CreatedScheduleModel(new_database, seen),
         settings=settings(
-            max_examples=30 if "sqlite" in request.node.name else 12,
+            max_examples=30,
             stateful_step_count=25,
             deadline=None,
             derandomize=True,

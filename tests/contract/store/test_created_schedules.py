@@ -5,8 +5,10 @@ import json
 import msgspec
 
 from mainspring.alerting.inputs.facts import FactsReader
+from mainspring.domain.definitions.schedule_options import read_schedule_options
 from mainspring.domain.monitors.system import definition_lost
 from mainspring.domain.monitors.timing import late_start, silence
+from mainspring.domain.time.calendar import Calendar
 from mainspring.domain.time.schedule import Schedule
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.backfill import backfill, list_past_slots
@@ -363,6 +365,41 @@ def test_backfill_makes_slots_before_the_creation(store, clock):
     rows = store.reader.read_text("select healthy, item, partition from runs", ())
     assert rows == [("item", "acme", "schedule:acme")]
     assert len(slots(store)) == 1
+
+
+def test_change_that_did_not_read_the_calendar_is_refused(store, clock):
+    """Two changes at once: the second one has the dates of another calendar than the options name by then."""
+    announce(store)
+    create(store, cron=["0 3 * * *"])
+    banks = Calendar(name="banks")
+    store.do(ChangeSchedule("acme", {"calendar": "banks"}, banks, None, "UTC"))
+    done = store.do(ChangeSchedule("acme", {"overlap": "skip"}, None, None, "UTC"))
+    assert isinstance(done, ScheduleChanged), done
+    refused = store.do(ChangeSchedule("acme", {"calendar": "other"}, None, None, "UTC"))
+    assert refused_code(refused) == "version_conflict"
+    schedule = Schedule.from_data(json.loads(find(store).spec))
+    assert (schedule.calendar.name, find(store).options["calendar"]) == ("banks", "banks")
+
+
+def test_change_to_a_time_that_never_comes_is_refused(store, clock):
+    """Also while a slot is due."""
+    announce(store)
+    create(store)
+    pause(store)
+    clock.forward(5 * MINUTE)
+    refused = change(store, **read_schedule_options({"at": "2001-01-01T00:00"}, "acme"))
+    assert refused_code(refused) == "wrong_schedule"
+    assert "never comes" in refused.text
+
+
+def test_schedule_of_a_retired_automation_is_found_and_can_be_deleted(store, clock):
+    """It is listed, so that each operation must know it."""
+    announce(store)
+    create(store)
+    store.do(RetireAutomation("report"))
+    assert find_automation_of_schedule(store.reader, "acme") == "report"
+    delete(store)
+    assert find_automation_of_schedule(store.reader, "acme") is None
 
 
 def test_slot_that_is_refused_cancels_no_run(store, clock):

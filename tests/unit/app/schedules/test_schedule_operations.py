@@ -54,11 +54,20 @@ class Jobs:
                     raise ms.Transient("again")
                 return info.version or 0
 
+            @ms.task(retry=ms.Retry(attempts=3, initial="1ms", max="1ms"), isolate="thread")
+            def catch_up(customer: str) -> int:
+                """Read the version again after a refusal."""
+                expected = (ms.schedules.get(customer).version or 0) - (ms.attempt() == 1)
+                try:
+                    return ms.schedules.change(customer, every="2h", expected=expected).version or 0
+                except ConflictError as error:
+                    raise ms.Transient("someone else was faster") from error
+
             @ms.workflow
             async def in_body(run: ms.Run) -> None:
                 ms.schedules.create("acme", "report", every="1h")
 
-        self.report, self.enrol, self.in_body = report, enrol, in_body
+        self.report, self.enrol, self.catch_up, self.in_body = report, enrol, catch_up, in_body
 
 
 @pytest.fixture
@@ -214,6 +223,19 @@ def test_creation_in_a_step_counts_once_for_all_attempts(app: ms.App, jobs: Jobs
     assert asyncio.run(work()) == 1
     rows = [row for row in audit_rows(app.open_store().reader) if row.subject == "schedule:acme"]
     assert [(row.verb, row.reason) for row in rows] == [("create", "enrol")]
+
+
+def test_refusal_in_a_step_does_not_count_for_the_next_attempt(app: ms.App, jobs: Jobs, program: None) -> None:
+    """It reads the schedule again, and its operation is a new one."""
+    announced(app)
+    ms.schedules.create("acme", "report", every="1h")
+
+    async def work() -> int:
+        async with app.running(schedules=False):
+            return await (await app.start(jobs.catch_up, "acme")).result()
+
+    assert asyncio.run(work()) == 2
+    assert ms.schedules.get("acme").when == "every 2h"
 
 
 def test_body_of_a_workflow_may_not_call_it(app: ms.App, jobs: Jobs, program: None) -> None:

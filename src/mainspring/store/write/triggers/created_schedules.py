@@ -74,9 +74,11 @@ def change_schedule(tx: Transaction, command: ChangeSchedule) -> ScheduleChanged
     old = decode_schedule(before.spec)
     try:
         options = merge_options(before.options, c.options, c.zone)
-        calendar = c.calendar if c.calendar is not None else old.calendar
-        is_named = calendar is not None and calendar.name == options.get("calendar")
-        schedule = make_schedule(c.name, options, calendar if is_named else None)
+        calendars = {calendar.name: calendar for calendar in (old.calendar, c.calendar) if calendar is not None}
+        named = options.get("calendar")
+        if named is not None and named not in calendars:  # another change, which the sender did not read, named it
+            return Refused("version_conflict", f"schedule {c.name!r} has got calendar {named!r} since it was read")
+        schedule = make_schedule(c.name, options, None if named is None else calendars[named])
     except MainspringError as error:
         return Refused("wrong_schedule", error.message)
     values = _plan_change(tx, before, old, schedule)

@@ -18,7 +18,7 @@ from mainspring.insight.automations.schedule_list import (
 from mainspring.service import schedule
 from mainspring.service.schedule import SchedulingContext
 from mainspring.store.commands.results import ScheduleChanged
-from mainspring.store.read.schedules import find_automation_of_schedule
+from mainspring.store.read.schedules import find_automation_of_schedule, find_created_schedule
 from mainspring.web.api.bodies import CommitOrderQuery, ListQuery, Number, OperationRequest, Word, slice_rows
 from mainspring.web.api.call import AnyApiCall, ApiCall
 from mainspring.web.api.response_types import Page
@@ -104,7 +104,15 @@ def list_changes(call: ApiCall[CommitOrderQuery, None]) -> Page[ScheduleHistoryE
     page = read_schedule_history(reader, name, limit=query.limit, cursor=query.cursor)
     if not page.entries and query.cursor is None:
         _find_automation(call)
-    return Page(page.entries, None if page.cursor is None else str(page.cursor))
+    entries, cursor = page.entries, page.cursor
+    if (
+        not call.visitor.is_for_all
+    ):  # an earlier schedule of this name may have been of an automation that the visitor does not see
+        known = find_created_schedule(reader, name)
+        since_at = 0 if known is None else known.created_at
+        entries = [entry for entry in page.entries if entry.at >= since_at]
+        cursor = page.cursor if len(entries) == len(page.entries) else None
+    return Page(entries, None if cursor is None else str(cursor))
 
 
 def create_schedule(call: ApiCall[None, CreateScheduleRequest]) -> ScheduleOperationResponse:

@@ -2,9 +2,11 @@
 
 import pytest
 
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow
 from mainspring.store.read.status.status import audit_rows
-from tests.api_world import own
+from tests.api_world import announce, own
 
 ACME = {"automation": "pay", "every": "15m", "input": {"amount": 5}}
 
@@ -122,6 +124,10 @@ async def test_roles_are_those_of_pausing_an_automation(world):
     """Viewers read only, and a visitor for some automations sees and steers only their schedules."""
     declare(world)
     assert (await world.ask("POST", "/schedules/acme/create", who="vic", json=ACME)).status_code == 403
+    announce(world.store, Definition(kind=DefinitionKind.TASK, name="report"))
+    await world.post("/schedules/acme/create", who="olga", automation="report", every="1h", reason="not for payer")
+    await world.post("/schedules/acme/delete", who="olga")
+    world.clock.forward(1_000)
     await world.post("/schedules/acme/create", who="payer", **ACME)
     for verb, body in (("change", {"every": "1h"}), ("pause", {}), ("resume", {}), ("delete", {})):
         refused = await world.ask("POST", f"/schedules/acme/{verb}", who="vic", json=body)
@@ -133,7 +139,9 @@ async def test_roles_are_those_of_pausing_an_automation(world):
     assert (await world.ask("POST", "/schedules/mine/create", who="payer", json=other)).status_code == 404
     assert [line["name"] for line in (await world.get("/schedules", who="payer"))["items"]] == ["acme"]
     assert (await world.ask("GET", "/schedules/backup", who="payer")).status_code == 404
-    assert (await world.get("/schedules/acme/history", who="payer"))["items"][0]["verb"] == "create"
+    seen = (await world.get("/schedules/acme/history", who="payer"))["items"]
+    assert [(entry["verb"], entry["actor"]) for entry in seen] == [("create", "api:payer")]
+    assert len((await world.get("/schedules/acme/history", who="olga"))["items"]) == 3
 
 
 @pytest.mark.asyncio
