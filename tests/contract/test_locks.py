@@ -11,6 +11,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.states import RunState
+from mainspring.engine.attempts.step_context import CURRENT_STEP, AttemptClosed
 from mainspring.engine.definitions.registry import Registry
 from mainspring.store.commands.automations import AcquireLock, BreakLock
 from mainspring.store.commands.results import LockGranted
@@ -117,6 +118,37 @@ async def test_lock_of_a_thread_that_a_time_out_cannot_stop_is_held_until_it_end
         go.set()
         await engine.until(run, RunState.FAILED)
         await engine.when(lambda: held(engine), lambda found: not found)
+
+
+async def test_code_that_a_time_out_cannot_stop_gets_nothing_more_and_keeps_what_it_holds(tmp_path: Path) -> None:
+    """A lock of a backend: another request of such code is refused, and releases nothing that the code is still inside of."""
+    go, refused, released = threading.Event(), threading.Event(), []
+    seen: list[list[str]] = []
+
+    def inside() -> None:
+        step = CURRENT_STEP.get()
+        assert step is not None
+        channel = step.channel
+        channel.at_end(lambda: released.append("first"))
+        assert go.wait(60)
+        try:
+            channel.at_end(lambda: released.append("second"))
+        except AttemptClosed:
+            refused.set()
+        seen.append([*released])
+
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run) -> None:
+            await run.options(isolate="thread", heartbeat="200ms", retry=1).step(inside)
+
+    async with World(tmp_path).engine(registry) as engine:
+        run = await engine.start(work)
+        await engine.when(lambda: engine.working.worker.attempts.has_only_unstoppable, bool)
+        go.set()
+        await engine.until(run, RunState.FAILED)
+    assert (refused.is_set(), seen, released) == (True, [[]], ["first"])
 
 
 async def test_wait_has_an_end(tmp_path: Path, isolate: str) -> None:

@@ -402,7 +402,13 @@ class LiveAttempt:
         return self.closed
 
     def at_end(self, release: Callable[[], None]) -> Callable[[], object]:
-        """Call `release` at the end of this attempt; from any thread."""
+        """Call `release` at the end of this attempt; from any thread.
+
+        Raises:
+            AttemptClosed: a time-out ended the attempt, and its code still runs.
+        """
+        if self.is_unstoppable:  # what it holds already is released when its code has ended
+            raise_attempt_closed(self.spec.name)
         self._at_end[release] = None
         if self.closed:
             self._release_all()
