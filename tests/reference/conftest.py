@@ -40,6 +40,13 @@ def app(tmp_path: Path, registry: Registry) -> Iterator[ms.App]:
 
 
 @pytest.fixture
+def measured(app: ms.App) -> Iterator[None]:
+    """The number that the example measures is in the store at its end."""
+    yield
+    assert app.open_store().reader.read_text("select numbers from measurements") == [('{"rows":31.0}',)]
+
+
+@pytest.fixture
 def project(app: ms.App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     """The project of the program, whose store is that of `app`."""
     monkeypatch.setenv("MAINSPRING_STORE_URL", str(tmp_path / "state.db"))

@@ -75,6 +75,7 @@ async def test_log(app):
 
 
 @documents("measure")
+@pytest.mark.usefixtures("measured")
 def test_measure(app):
     """Measure a number that two versions can be compared by."""
 

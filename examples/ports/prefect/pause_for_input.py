@@ -1,4 +1,4 @@
-"""Prefect's "pause for input": a flow stops for a typed form of a person, then resumes. Its process may end meanwhile.
+"""Prefect's "pause for input": a flow stops for a typed form of a person, then resumes. Its process may end in between.
 
 Try it:
 

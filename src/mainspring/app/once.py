@@ -91,7 +91,7 @@ def once(
     `check` = a function that asks the target whether it has the effect. It is called with the arguments of `fn` if the outcome of an
     earlier call is unknown. It returns the result, True for an effect without a result, or None if the target does not have the effect.
     `keyed=True` = the target drops duplicates by `ms.idempotency_key()`. An effect of unknown outcome is repeated under the same key.
-    With neither `check` nor `keyed`, a person decides; with both, the target is asked.
+    With neither `check` nor `keyed`, a person decides; with both, `check` decides.
     `identity` = what the effect is about, as JSON (default: the arguments of `fn`). The same key with another identity is an error; with
     `within` the call is skipped, unless `conflict="error"`.
     `wait` = the longest wait for another holder.

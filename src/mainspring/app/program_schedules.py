@@ -102,11 +102,24 @@ def _step_command(verb: str, name: str) -> str | None:
         return None
     heartbeat()  # refused if the attempt is over: its thread may still run
     command = f"step.{hash_parts(step.name_use(f'schedules.{verb} {name}').encode())}"
-    is_refused = step.attempt > 1 and _operations().is_refused_sync(command, verb, name)
-    return f"{command}.{step.attempt}" if is_refused else command
+    return f"{command}.{step.attempt}" if step.attempt > 1 and _is_refused(command, verb, name) else command
+
+
+def _is_refused(command: str, verb: str, name: str) -> bool:
+    """Return whether the operation with this command id was refused before."""
+    from mainspring.app.blocking import run_blocking  # noqa: PLC0415 - `import mainspring` needs none of it
+    from mainspring.store.commands.results import Refused  # noqa: PLC0415
+    from mainspring.store.read.operation_reads import OperationReads  # noqa: PLC0415
+
+    context = run_blocking(_app().scheduling_context(), f"schedules.{verb}()")
+    return isinstance(OperationReads(context.reader).answer_of(command, verb, f"schedule:{name}"), Refused)
 
 
 def _operations() -> "ScheduleOperations":
+    return _app().schedules
+
+
+def _app() -> "App":
     from mainspring.app.application import App  # noqa: PLC0415 - `import mainspring` needs none of it
     from mainspring.app.project import Project  # noqa: PLC0415
     from mainspring.engine.definitions.registry import Registry  # noqa: PLC0415
@@ -116,7 +129,7 @@ def _operations() -> "ScheduleOperations":
         if app is None:
             app = _apps[os.getpid()] = App.of(Project.current(), Registry())
             atexit.register(_close, os.getpid())
-    return app.schedules
+    return app
 
 
 def _close(pid: int) -> None:

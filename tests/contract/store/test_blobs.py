@@ -21,8 +21,7 @@ def reference(clock, number=1, day=None):
 
 def blobs(store):
     """All known blobs, as (number, without reference since)."""
-    found = rows(store, "select blob, unreferenced_at from blobs")
-    return sorted((number_of(key), at) for key, at in found)
+    return sorted((number_of(key), at) for key, at in rows(store, "select blob, unreferenced_at from blobs"))
 
 
 def rows(store, text):

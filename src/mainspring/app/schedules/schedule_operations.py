@@ -18,8 +18,7 @@ from mainspring.service import schedule
 from mainspring.service.actor import Actor, OperationContext, operation_context
 from mainspring.service.schedule import SchedulingContext
 from mainspring.store.base import StoreReader
-from mainspring.store.commands.results import Refused, ScheduleChanged
-from mainspring.store.read.operation_reads import OperationReads
+from mainspring.store.commands.results import ScheduleChanged
 from mainspring.store.read.schedules import find_automation_of_schedule
 
 P = ParamSpec("P")
@@ -164,11 +163,6 @@ class ScheduleOperations:
     def get_sync(self, name: str) -> ScheduleInfo:
         """Return a schedule as `get` does, and block until it is read."""
         return run_blocking(self.get(name), "app.schedules.get")
-
-    def is_refused_sync(self, command: str, verb: str, name: str) -> bool:
-        """Return whether the operation with this command id was refused before."""
-        context = run_blocking(self._owner.scheduling_context(), "app.schedules")
-        return isinstance(OperationReads(context.reader).answer_of(command, verb, f"schedule:{name}"), Refused)
 
     # -- parts ---------------------------------------------------------------------------------------------------------
 

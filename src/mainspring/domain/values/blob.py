@@ -102,6 +102,17 @@ class LargeValues:
         self.contents.put(blob, sealed)
         return BlobReference(blob, digest).encode()
 
+    def renew(self, stored: bytes) -> bytes:
+        """Return a stored value for a commit of now: a reference of an earlier day is put again, because that day may be closed by then.
+
+        Raises:
+            BlobMissingError, CodecUnavailableError: as `get` and `put`.
+        """
+        reference = parse_reference(stored)
+        if reference is None or reference.blob.day == day_at(self._now()):
+            return stored
+        return self.put(self.get(reference), reference.digest)
+
     def get(self, reference: BlobReference) -> bytes:
         """Return the sealed value of a reference.
 

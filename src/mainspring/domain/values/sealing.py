@@ -55,6 +55,14 @@ def codec_of(data: bytes) -> str:
     return JsonCodec.id if sealed is None else sealed.codec
 
 
+def stored_size(data: bytes | None) -> int:
+    """Return the stored bytes of a value, those of its blob included."""
+    if data is None:
+        return 0
+    reference = find_reference(data)
+    return len(data) if reference is None else reference.blob.size
+
+
 def read_payload_limit(size: int | str) -> int:
     """Return the largest size of a value in bytes, as a person writes it.
 

@@ -34,12 +34,14 @@ _PROBE = b"null"
 class UnsealedValue:
     """A value that waits for the codec, in the place of its sealed form. No database accepts it."""
 
-    __slots__ = ("data", "is_inline", "is_text")
+    __slots__ = ("data", "is_inline", "is_text", "sealed")
 
     def __init__(self, data: bytes, *, is_text: bool = False, is_inline: bool = False) -> None:
         self.data = data
         self.is_text = is_text
         self.is_inline = is_inline
+        self.sealed: bytes | None = None
+        """Its sealed form, if another value of its command still waits: a large one is put once."""
 
 
 class DeferringSealing(Sealing):
@@ -251,7 +253,11 @@ def _seal_waiting(value: Any, sealing: Sealing) -> Any:
     if isinstance(value, UnsealedValue):
         if value.is_text:
             return sealing.seal_text(value.data.decode("utf-8", "surrogatepass"))
-        return sealing.seal_inline(value.data) if value.is_inline else sealing.seal(value.data)
+        if value.sealed is None:
+            value.sealed = sealing.seal_inline(value.data) if value.is_inline else sealing.seal(value.data)
+        value = value.sealed
+    if isinstance(value, bytes):
+        return value if sealing.large is None else sealing.large.renew(value)
     if isinstance(value, Failure) and isinstance(value.sealed, UnsealedValue):
         return _seal_failure(value, sealing)
     if isinstance(value, msgspec.Struct):

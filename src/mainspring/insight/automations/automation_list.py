@@ -133,8 +133,8 @@ def describe_starts(
     """
     if definition is None:
         return []
-    found = [*(schedule.describe() for schedule in definition.schedules), *describe_created(created)]
-    return [*found, *(describe_visible_source(trigger.source, may_view) for trigger in definition.triggers.values())]
+    starts = [*(schedule.describe() for schedule in definition.schedules), *describe_created(created)]
+    return [*starts, *(describe_visible_source(trigger.source, may_view) for trigger in definition.triggers.values())]
 
 
 def describe_visible_source(source: TriggerSource, may_view: Callable[[str], bool]) -> str:

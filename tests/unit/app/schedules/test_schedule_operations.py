@@ -135,10 +135,10 @@ def test_schedule_is_changed_paused_resumed_and_deleted(app: ms.App, jobs: Jobs)
         changed = await app.schedules.change("acme", every="2h", jitter=None, expected=1)
         return [made, changed, await app.schedules.pause("acme", "audit"), await app.schedules.get("acme")]
 
-    made, changed, paused, found = asyncio.run(first())
+    made, changed, paused, known = asyncio.run(first())
     assert (made.when, changed.when) == ("every day at 03:00 (Europe/Berlin); jitter 5m", "every 2h")
     assert (paused.state, paused.next_at, paused.version) == ("paused", None, 3)
-    assert found == paused
+    assert known == paused
     assert app.schedules.resume_sync("acme", expected=3).state == "active"
     assert app.schedules.change_sync("acme", overlap="queue").when == "every 2h; overlap queue"
     assert app.schedules.pause_sync("acme").version == 6

@@ -42,13 +42,13 @@ HOURLY = defined(cron="0 * * * *")
 
 def test_next_due_times_mark_days_whose_clocks_change():
     """In the automation's own zone."""
-    found = list_next_due_times(list_schedules(DAILY), NOW, 3)
-    assert [slot.local for slot in found] == [
+    times = list_next_due_times(list_schedules(DAILY), NOW, 3)
+    assert [slot.local for slot in times] == [
         "Sat 2026-10-24 03:00:00 CEST",
         "Sun 2026-10-25 03:00:00 CET",
         "Mon 2026-10-26 03:00:00 CET",
     ]
-    assert [slot.change for slot in found] == [ClockChange.NONE, ClockChange.BACK, ClockChange.NONE]
+    assert [slot.change for slot in times] == [ClockChange.NONE, ClockChange.BACK, ClockChange.NONE]
     assert (
         list_next_due_times(list_schedules(DAILY), None, 3) == list_next_due_times(list_schedules(None), NOW, 3) == []
     )
@@ -58,9 +58,9 @@ def test_next_due_times_of_several_schedules_are_one_list():
     """Each under the name that it is announced by, with its jitter."""
     both = defined(cron=["0 3 * * *", "0 4 * * *"], jitter="10m")
     assert [named.name for named in list_schedules(both)] == ["a#1", "a#2"]
-    found = list_next_due_times(list_schedules(both), NOW, 4)
-    assert [slot.schedule for slot in found] == ["a#1", "a#2", "a#1", "a#2"]
-    assert all(0 <= slot.starts_at - slot.slot_at < 10 * MINUTE for slot in found)
+    times = list_next_due_times(list_schedules(both), NOW, 4)
+    assert [slot.schedule for slot in times] == ["a#1", "a#2", "a#1", "a#2"]
+    assert all(0 <= slot.starts_at - slot.slot_at < 10 * MINUTE for slot in times)
 
 
 @pytest.mark.parametrize(

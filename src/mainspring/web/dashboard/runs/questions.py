@@ -74,7 +74,7 @@ def answer(call: ApiCall[Any, Form]) -> None:
 
 
 def _build_question(call: ApiCall[QuestionsPageQuery, Form | None], wait: WaitView) -> QuestionView:
-    run = call.site.opening.run(call.run(wait.run))
+    run = call.run(wait.run)
     decoded = decode_value(wait.question)
     question_data: dict[str, Any] = hide_in_data(decoded) if isinstance(decoded, dict) else {}
     is_sealed = wait.question is not None and split_sealed(wait.question) is not None
@@ -84,7 +84,7 @@ def _build_question(call: ApiCall[QuestionsPageQuery, Form | None], wait: WaitVi
     return QuestionView(
         wait=wait,
         automation=run.automation,
-        title=run.title,
+        title=call.site.opening.text(run.title),
         text="Its text is sealed by a codec that the web process does not have."
         if is_sealed
         else str(question_data.get("text") or wait.name),

@@ -9,6 +9,7 @@ from mainspring.domain.definitions.options import MAX_VERSION
 from mainspring.domain.runs.journal import Outcome
 from mainspring.domain.runs.run_tags import parse_tags
 from mainspring.domain.states import TERMINAL_STATES, RunState
+from mainspring.domain.values.sealing import stored_size
 from mainspring.insight.runs.explanation import Explanation
 from mainspring.insight.runs.steps import MOST, Stage, list_stages, list_step_lines
 from mainspring.insight.runs.stored_explanation import explain_run, hide_holders
@@ -177,7 +178,7 @@ def list_outcomes(call: ApiCall[CommitOrderQuery, None]) -> Page[Outcome]:
         call.query,
         read,
         lambda outcome: outcome.rank,
-        lambda outcome: len(outcome.input or b"") + len(outcome.output or b""),
+        lambda outcome: stored_size(outcome.input) + stored_size(outcome.output),
     )
     return Page([opening.outcome(outcome) for outcome in outcomes], next_cursor)
 
