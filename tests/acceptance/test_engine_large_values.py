@@ -182,6 +182,7 @@ async def test_run_whose_blob_is_absent_halts_and_continues_once_it_is_back(worl
         assert view.failure.code == "blob_missing"
         assert any(blob.address in view.failure.message for blob in blobs)
         assert contents.place in view.failure.message
+        assert "A large value that it needs cannot be read" in engine.explain(run).why[0]
         for blob, data in saved.items():
             contents.put(blob, data)
         await engine.app.retry(run.id)

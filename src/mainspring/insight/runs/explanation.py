@@ -11,6 +11,7 @@ import msgspec
 from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.definitions.options import DefinitionKind as Automation
 from mainspring.domain.effects.errors import EffectInDoubtError
+from mainspring.domain.errors import BlobMissingError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.states import IDLE_STATES, FailureReason, RunState
@@ -460,6 +461,8 @@ def _describe_reason(facts: RunFacts) -> list[str]:
     if reason == FailureReason.ROLLED_BACK and not list_undone(facts.history):
         inherited = ", and a fork never undoes what it inherited" if facts.history.run.fork is not None else ""
         found = [f"Its code rolled back, but no step was undone: none of its own has an undo{inherited}."]
+    if failure is not None and failure.code == BlobMissingError.code:
+        found = ["A large value that it needs cannot be read, so it stopped before its code continued."]
     if failure is not None and failure.code == EffectInDoubtError.code:
         return [*found, "Check at the target. Each decision below settles the effect too."]
     if reason == FailureReason.PERMANENT_ERROR and _was_retried(facts.history):
