@@ -113,16 +113,16 @@ class SlotPlanner:
         commands: list[MakeSlot] = []
         for slot_at, next_at in zip(found.slots, [*found.slots[1:], found.following], strict=True):
             verdict, note = SlotVerdict.RUN, context.describe_lateness(slot_at, now)
-            replaces: tuple[CancelRun, ...] = ()
+            cancels: tuple[CancelRun, ...] = ()
             if slot_at < runs_from_at:
                 verdict, note = SlotVerdict.MISSED, context.describe_miss(slot_at)
             elif running and overlap == "skip":
                 verdict, note = SlotVerdict.SKIPPED, f"run {running[0]} has not ended"
             elif running and overlap == "replace":
                 command = f"replaced:{due.name}:{slot_at}"
-                replaces = tuple(CancelRun(run, command, "a newer slot replaces it") for run in running)
+                cancels = tuple(CancelRun(run, command, "a newer slot replaces it") for run in running)
             start = self._start(definition, due, slot_at, context) if verdict is SlotVerdict.RUN else None
-            commands.append(MakeSlot(due.name, slot_at, next_at, verdict.value, start, note, due.version, replaces))
+            commands.append(MakeSlot(due.name, slot_at, next_at, verdict.value, start, note, due.version, cancels))
             if start is not None:
                 running = [start.id] if overlap == "replace" else running or [start.id]
         return commands

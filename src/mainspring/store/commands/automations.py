@@ -108,7 +108,7 @@ class MakeSlot(BookkeepingCommand[StartAnswer | CommandDone | Refused], frozen=T
     start: StartRun | None = None
     note: str | None = None
     version: int | None = None
-    replaces: tuple[CancelRun, ...] = ()
+    cancels: tuple[CancelRun, ...] = ()
 
 
 class PullBackSchedule(BookkeepingCommand[CommandDone], frozen=True):

@@ -207,7 +207,7 @@ def _touched_runs(part: StoreCommand[object]) -> set[str]:
 def _is_locked_by_handler(commands: list[StoreCommand[object]]) -> bool:
     """Tell whether a group is one command with at most one name, which its handler locks in time and as its first lock."""
     several = (AuditedCommand, CompleteRun, *_ENDING, *_STOPPED, *_ACCEPTING)
-    if len(commands) != 1 or isinstance(commands[0], several) or bool(getattr(commands[0], "replaces", ())):
+    if len(commands) != 1 or isinstance(commands[0], several) or bool(getattr(commands[0], "cancels", ())):
         return False
     if type(commands[0]) in _WITHOUT_LOCKS:
         return True
@@ -235,7 +235,7 @@ def _nested_commands(command: StoreCommand[object]) -> Iterator[StoreCommand[obj
         if inner is not None:
             yield from _nested_commands(inner)
     yield from getattr(command, "events", ())
-    yield from getattr(command, "replaces", ())
+    yield from getattr(command, "cancels", ())
     for alternative in getattr(command, "alternatives", ()):
         if alternative.start is not None:
             yield from _nested_commands(alternative.start)

@@ -95,7 +95,7 @@ def make_slot(tx: Transaction, command: MakeSlot) -> StartAnswer | CommandDone |
         answer = start_run(tx, c.start)
         if isinstance(answer, Refused):
             return answer
-    for cancel in c.replaces:
+    for cancel in c.cancels:
         cancel_run(tx, cancel)
     run = answer.run if isinstance(answer, StartAnswer) else None
     tx.change("insert_slot", (c.schedule, c.slot_at, c.verdict, run, c.note, tx.now))
