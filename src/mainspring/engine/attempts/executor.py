@@ -4,7 +4,8 @@ Role: the only way from the driver to running user code. Invariants: see `live_a
 """
 
 import asyncio
-from typing import Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.errors import DefinitionError
@@ -21,6 +22,9 @@ from mainspring.engine.attempts.processes.process_attempt import ProcessAttempt
 from mainspring.engine.attempts.thread_attempt import ThreadAttempt
 from mainspring.engine.attempts.thread_pool import DaemonThreadPool
 from mainspring.resources.attempt_secrets import AttemptSecrets
+
+if TYPE_CHECKING:
+    from mainspring.engine.attempts.step_middleware import RegisteredMiddleware
 
 _GRACE_PERIOD_S = 5.0
 
@@ -46,7 +50,7 @@ class AttemptExecutor:
     """All running attempts; created and used in the thread of `loop`.
 
     `threads` is the most plain functions in threads at a time; `children` serve those in processes, and are closed with
-    this executor. A coroutine that ignores its cancellation is abandoned after `grace_after` seconds.
+    this executor. A coroutine that ignores its cancellation is abandoned after `grace_after` seconds. `middleware` = that around steps.
     """
 
     def __init__(
@@ -60,9 +64,10 @@ class AttemptExecutor:
         clock: Clock | None = None,
         grace_after: float = _GRACE_PERIOD_S,
         secrets: AttemptSecrets | None = None,
+        middleware: "Sequence[RegisteredMiddleware]" = (),
     ) -> None:
         self._host = AttemptHost(
-            loop, classifier or Classifier(), clock or SystemClock(), on_report, grace_after, secrets
+            loop, classifier or Classifier(), clock or SystemClock(), on_report, grace_after, secrets, middleware
         )
         self._threads = DaemonThreadPool(threads)
         self._children = children

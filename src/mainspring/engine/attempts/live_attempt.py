@@ -12,8 +12,8 @@ import functools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ConfigError
@@ -61,6 +61,9 @@ from mainspring.resources.locks import LockSpec
 from mainspring.store.commands.flags import AnswerFlag
 from mainspring.store.commands.targets import EnterTarget, LeaveTarget
 
+if TYPE_CHECKING:
+    from mainspring.engine.attempts.step_middleware import RegisteredMiddleware
+
 _MAX_PENDING_LINES = 2_000
 _THROTTLE_PAUSE_S, _MAX_THROTTLE_PAUSES = 0.002, 250
 """A thread with more pending lines than `_MAX_PENDING_LINES` pauses this long, up to this many times: the loop may wait for the thread."""
@@ -82,6 +85,7 @@ class AttemptHost:
         "grace_after",
         "live",
         "loop",
+        "middleware",
         "numbers",
         "on_report",
         "secrets",
@@ -96,8 +100,11 @@ class AttemptHost:
         on_report: ReportCallback,
         grace_after: float,
         secrets: AttemptSecrets | None = None,
+        middleware: "Sequence[RegisteredMiddleware]" = (),
     ) -> None:
         self.loop = loop
+        self.middleware = middleware
+        """The middleware around steps."""
         self.secrets = secrets
         self.thread = threading.get_ident()
         self.classifier = classifier

@@ -36,7 +36,10 @@ class LoopAttempt(LiveAttempt):
         CURRENT_STEP.set(step)
         spec = self.spec
         try:
-            value = await spec.fn(*spec.args, **spec.kwargs)
+            if not self.host.middleware and spec.headers is None:
+                value = await spec.fn(*spec.args, **spec.kwargs)
+            else:
+                value = await _call_surrounded(self)
         except GeneratorExit:  # the loop is being closed
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit of one step must not stop the loop
@@ -74,3 +77,9 @@ class LoopAttempt(LiveAttempt):
         super().close()
         if self._task is not None and not self._task.done():
             self._task.cancel()
+
+
+async def _call_surrounded(attempt: LoopAttempt) -> Any:
+    from mainspring.engine.attempts.step_middleware import call_surrounded  # noqa: PLC0415 - few programs have middleware
+
+    return await call_surrounded([known.instance for known in attempt.host.middleware], attempt.spec)

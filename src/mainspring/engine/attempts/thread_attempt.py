@@ -74,7 +74,10 @@ class ThreadAttempt(LiveAttempt):
         CURRENT_STEP.set(self._step)
         spec = self.spec
         try:
-            value = call_to_end(spec.fn, spec.args, spec.kwargs)
+            if not self.host.middleware and spec.headers is None:
+                value = call_to_end(spec.fn, spec.args, spec.kwargs)
+            else:
+                value = _call_surrounded(self)
         except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of a step are its failures
             end = attempt_end.end_with_error(error, self.host.classifier, self.host.clock, self.duration_us)
             if not self.is_stopped:
@@ -109,6 +112,12 @@ class ThreadAttempt(LiveAttempt):
                 self.host.loop.call_soon(self.abandon, reason, context=self.host.context)
             elif phase is _Phase.QUEUED:
                 self.host.loop.call_soon(lambda: self.finish(self.stopped()), context=self.host.context)
+
+
+def _call_surrounded(attempt: ThreadAttempt) -> Any:
+    from mainspring.engine.attempts.step_middleware import call_surrounded_to_end  # noqa: PLC0415 - few programs have middleware
+
+    return call_surrounded_to_end([known.instance for known in attempt.host.middleware], attempt.spec)
 
 
 def call_to_end(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

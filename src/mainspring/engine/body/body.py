@@ -94,6 +94,7 @@ class Body:
         self.undelivered: list[Outcome] = []  # accepted signals and events whose wait was cancelled by then
         self.stop = BodyStop(self)
         self.rolling_back, self.live, self.is_read_only = False, not outcomes, False
+        self._refuse_request: Callable[[], None] | None = None
         self.calls = UnawaitedCalls()
         self.names = StepNames()
         self._requests_done: asyncio.Future[Any] | None = None
@@ -329,9 +330,15 @@ class Body:
             self.is_read_only = False
 
     def refuse_if_read_only(self) -> None:
-        """Raise BodyError while code runs that may only read."""
+        """Raise BodyError while code runs that may only read, or MiddlewareError while that of a middleware runs."""
         if self.is_read_only:
             raise BodyError(READ_ONLY)
+        if self._refuse_request is not None:
+            self._refuse_request()
+
+    def refuse_requests(self, refuse: Callable[[], None] | None) -> None:
+        """Call `refuse`, which may raise, before each request, while code of a middleware runs; None = allow them."""
+        self._refuse_request = self.loop.refuse_task = self.calls.refuse = refuse
 
     # -- for the loop (LoopOwner) --------------------------------------------------------------------------------------
 
@@ -377,6 +384,8 @@ class Body:
 
         A step that the history has under an earlier name (`was`) keeps its identity.
         """
+        if self._refuse_request is not None:
+            self._refuse_request()
         task = task or self.loop.current()
         if task is None:
             if self.loop.closed:

@@ -53,10 +53,11 @@ _NO_ANSWER_TEXT = (
 class ProcessAttempt(LiveAttempt):
     """Exchanges messages with the child that serves this attempt."""
 
-    __slots__ = ("_child", "_children", "_last_words", "_ref", "_stack_request")
+    __slots__ = ("_child", "_children", "_last_words", "_middleware", "_ref", "_stack_request")
 
     def __init__(self, host: AttemptHost, spec: AttemptSpec, on_end: EndCallback, children: ChildPool) -> None:
         self._ref = import_name_of(spec.fn)
+        self._middleware = [known.import_name for known in host.middleware]
         super().__init__(host, spec, on_end)
         self._child: ChildProcess | None = None
         self._last_words = ""
@@ -88,6 +89,8 @@ class ProcessAttempt(LiveAttempt):
                 automation=spec.automation,
                 payload_max=spec.payload_max,
                 is_first=spec.is_first,
+                headers=child_protocol.JSON_NULL if spec.headers is None else msgspec.Raw(spec.headers),
+                middleware=self._middleware,
             )
         )
 
