@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from mainspring.domain.errors import OptionError
-from mainspring.domain.text.escaping import escape, is_plain_line
+from mainspring.domain.text.escaping import escape, is_plain_line, unescape
 from mainspring.domain.text.lazy_pattern import lazy_pattern
 
 MAX_BYTES: Final = 8 * 1024
@@ -92,7 +92,7 @@ def read_message_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers that the run of a received message has; what is no valid header is left out."""
     found: dict[str, str] = {}
     with contextlib.suppress(msgspec.MsgspecError, UnicodeEncodeError):
-        found = _DECODE(headers.get(MESSAGE_HEADER, "{}").encode())
+        found = _DECODE(unescape(headers.get(MESSAGE_HEADER, "{}")).encode())
     if BAGGAGE in headers:
         found.setdefault(BAGGAGE, headers[BAGGAGE])
     return keep_valid(found)

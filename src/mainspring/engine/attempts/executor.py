@@ -4,6 +4,7 @@ Role: the only way from the driver to running user code. Invariants: see `live_a
 """
 
 import asyncio
+import contextvars
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -76,6 +77,11 @@ class AttemptExecutor:
     def child_queue(self) -> ChildQueue | None:
         """The attempts that wait for a child process; None if none does."""
         return None if self._children is None else self._children.queue
+
+    @property
+    def step_context(self) -> contextvars.Context:
+        """The context variables that the code of each attempt sees in this process; each attempt gets a copy."""
+        return self._host.step_context
 
     @property
     def live_count(self) -> int:

@@ -89,6 +89,7 @@ class AttemptHost:
         "numbers",
         "on_report",
         "secrets",
+        "step_context",
         "thread",
     )
 
@@ -114,7 +115,9 @@ class AttemptHost:
         self.numbers = RequestNumbers()
         self.live: set[LiveAttempt] = set()
         self.abandoned: set[LiveAttempt] = set()
-        # Copied once, so that steps see the context variables of the program but never those of the body.
+        # Empty: no step sees the context variables of the code that started its run or its worker, nor those of the body. In a child
+        # process and on another machine it could not see them either.
+        self.step_context = contextvars.Context()
         self.context = contextvars.copy_context()
         self.context.run(IN_BODY.set, False)
         self.context.run(CURRENT_STEP.set, None)

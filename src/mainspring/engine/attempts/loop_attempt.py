@@ -24,7 +24,7 @@ class LoopAttempt(LiveAttempt):
     def __init__(self, host: AttemptHost, spec: AttemptSpec, on_end: EndCallback) -> None:
         super().__init__(host, spec, on_end)
         self._end: AttemptEnd | None = None
-        task = host.loop.create_task(self._drive(), context=host.context.copy())
+        task = host.loop.create_task(self._drive(), context=host.step_context.copy())
         # The end is reported from a callback: on_end drives bodies, and a task may not be entered inside a task.
         task.add_done_callback(self._done, context=host.context)
         self._task: asyncio.Task[Any] | None = task

@@ -61,7 +61,7 @@ class ThreadAttempt(LiveAttempt):
         try:
             if self.spec.timeout is not None or self.spec.heartbeat is not None:
                 self.call_in_loop(self.start_limits)
-            end = self.host.context.copy().run(self._call)
+            end = self.host.step_context.copy().run(self._call)
         except AttemptClosed:  # only from call_in_loop: the loop is closed
             return False
         with self._lock:
