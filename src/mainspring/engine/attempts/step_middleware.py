@@ -149,7 +149,7 @@ def _make_layer(
     make_proceed: Callable[[Proceed, str], ProceedOnce],
 ) -> Proceed:
     async def call_layer() -> Any:
-        proceed = make_proceed(inner, f"middleware {type(instance).__qualname__}.{method}")
+        proceed = make_proceed(inner, f"middleware {type(instance).__name__}.{method}")
         try:
             result = await getattr(instance, method)(invocation, proceed)
         except BaseException:
