@@ -41,7 +41,7 @@ from mainspring.domain.errors import (
 )
 from mainspring.domain.failures.retry import Retry
 from mainspring.domain.runs.update import REPLY_TIMEOUT_S, Update
-from mainspring.engine.attempts.trace_baggage import add_current_baggage
+from mainspring.resources.trace_baggage import add_current_baggage
 
 REQUEST_TIMEOUT_S = 90.0
 """The longest time for one request: an operation on many runs is answered within a minute."""

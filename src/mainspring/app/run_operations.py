@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mainspring.app.blocking import run_blocking
 from mainspring.domain.values.sealing import Sealing
-from mainspring.engine.attempts.trace_baggage import add_current_baggage
+from mainspring.resources.trace_baggage import add_current_baggage
 from mainspring.service.actor import OperationContext
 from mainspring.service.run_engine import RunEngine
 from mainspring.service.runs.run_fork import ForkOptions

@@ -13,9 +13,9 @@ from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.runs.update import REPLY_TIMEOUT_S, Update, check_timeout
 from mainspring.domain.values.function_signature import Signature
-from mainspring.engine.attempts.trace_baggage import add_current_baggage
 from mainspring.engine.attempts.transaction import Tx
 from mainspring.engine.definitions.automation import Automation, Script, Task, Workflow
+from mainspring.resources.trace_baggage import add_current_baggage
 
 if TYPE_CHECKING:
     from mainspring.app.application import App

@@ -19,7 +19,7 @@ from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.current_task import swap_current_task
 from mainspring.engine.attempts.isolation import import_name_of, is_async, load_callable
 from mainspring.engine.attempts.thread_attempt import call_to_end
-from mainspring.engine.attempts.trace_baggage import attach_baggage
+from mainspring.resources.trace_baggage import attach_baggage
 
 Proceed = Callable[[], Awaitable[Any]]
 
