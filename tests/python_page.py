@@ -88,8 +88,14 @@ SECTIONS = (
         "A task, a step and an action may call these. `once`, `lock`, `secret` and `flag` also work in plain programs.",
         (
             *("attempt", "idempotency_key", "checkpoint", "last_checkpoint", "progress", "heartbeat", "log", "measure"),
+            "headers",
             *("publish", "send", "once", "Effect", "lock", "NamedLock", "flag", "flag_async", "secret", "Secret", "Tx"),
         ),
+    ),
+    Section(
+        "Middleware",
+        "Code around runs and steps; see [middleware](../how-to/middleware.md).",
+        ("middleware", "RunInvocation", "StepInvocation"),
     ),
     Section(
         "Programs",
@@ -145,7 +151,7 @@ RETURNED: dict[str, Any] = {
 """Classes that are no public names: a public call returns their objects."""
 NOT_CONSTRUCTED = {
     *("Run", "Handle", "Tx", "StartedRun", "RunInfo", "StepInfo", "ItemFailed", "StepFailed", "RunFailed", "RunEnded"),
-    "ScheduleInfo",
+    *("ScheduleInfo", "RunInvocation", "StepInvocation"),
     *("UpdateFailed", "UpdateRejected", "QueryFailed", "Throttled", "File", "MainspringError", *RETURNED),
 }
 """Classes whose objects Mainspring makes."""

@@ -92,7 +92,7 @@ class Swallows:
 CALLS: list[str] = []
 
 
-def tells_its_context(*words: str, tag: str = "") -> Any:
+def report_context(*words: str, tag: str = "") -> Any:
     """Return what the code of a step sees."""
     trace = TRACE.get()
     return [TENANT.get(), dict(ms.headers()), *(trace or []), list(words), tag, ms.attempt()]

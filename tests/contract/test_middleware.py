@@ -47,7 +47,7 @@ def test_step_sees_its_headers_and_what_middleware_has_set(isolate):
     end = run_step(
         isolate,
         [steps.Outer, steps.Inner],
-        steps.tells_its_context,
+        steps.report_context,
         "a",
         tag="t",
         attempt=2,
@@ -56,19 +56,19 @@ def test_step_sees_its_headers_and_what_middleware_has_set(isolate):
     assert end.ok, end
     tenant, headers, *trace, words, tag, attempt = end.value["result"]
     assert (tenant, headers, words, tag, attempt) == ("acme", {"tenant": "acme"}, ["a"], "t", 2)
-    assert trace == ["outer  tells_its_context 2 key-1 ('a',) {'tag': 't'}", "inner"]
+    assert trace == ["outer  report_context 2 key-1 ('a',) {'tag': 't'}", "inner"]
     assert end.value["trace"] == [*trace, "left"]
 
 
 def test_headers_are_read_without_middleware(isolate):
     """A step of a run without headers has none."""
-    assert run_step(isolate, [], steps.tells_its_context, headers={"a": "b"}).value[1] == {"a": "b"}
-    assert run_step(isolate, [], steps.tells_its_context).value[:2] == ["none", {}]
+    assert run_step(isolate, [], steps.report_context, headers={"a": "b"}).value[1] == {"a": "b"}
+    assert run_step(isolate, [], steps.report_context).value[:2] == ["none", {}]
 
 
 def test_middleware_may_await(isolate):
     """It may also await its own input and output around a plain function, which still sees no loop."""
-    end = run_step(isolate, [steps.Awaits], steps.tells_its_context, "a")
+    end = run_step(isolate, [steps.Awaits], steps.report_context, "a")
     assert end.ok, end
     assert end.value[2] == ["a"]
 
@@ -145,5 +145,5 @@ def test_local_class_cannot_be_used_by_a_child_process():
             return await proceed()
 
     with pytest.raises(ms.MainspringError, match="Local cannot run in a child process") as raised:
-        run_step("process", [Local], steps.tells_its_context)
+        run_step("process", [Local], steps.report_context)
     assert "top level" in raised.value.hint

@@ -1,4 +1,4 @@
-"""OpenTelemetry's baggage: taken from the program that starts a run, and attached around each attempt of a step.
+"""OpenTelemetry's baggage of a trace: taken from the program that starts a run, and attached around each attempt of a step.
 
 Role: the header `baggage` (W3C) carries it. The API of OpenTelemetry is an optional library, and is imported only where it is in use: by
 a program that has imported it, and by a step whose run has the header.

@@ -64,9 +64,9 @@ async def test_headers_of_a_start_reach_the_run_and_its_children(open_engine):
         headers = {"Tenant": "acme"}
         view = await caller.end_of((await caller.start("pass_headers_on", options=StartOptions(headers=headers))).run)
         assert value(view.result) == [{"tenant": "acme"}, {"tenant": "acme"}]
-        assert value((await caller.end_of((await caller.start("tell_headers")).run)).result) == {}
+        assert value((await caller.end_of((await caller.start("read_headers")).run)).result) == {}
         with pytest.raises(OptionError, match="not a valid name"):
-            await caller.start("tell_headers", options=StartOptions(headers={"a b": "c"}))
+            await caller.start("read_headers", options=StartOptions(headers={"a b": "c"}))
 
 
 async def test_headers_of_a_fork_are_those_of_its_source(open_engine):
