@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from mainspring.domain.failures.saved_error import UpdateFailed as UpdateFailed
     from mainspring.domain.failures.saved_error import UpdateRejected as UpdateRejected
     from mainspring.domain.failures.verdict import Verdict as Verdict
+    from mainspring.domain.runs.stream import StreamRecord as StreamRecord
+    from mainspring.domain.runs.stream import Truncated as Truncated
     from mainspring.domain.runs.update import Update as Update
     from mainspring.domain.states import RunState as RunState
     from mainspring.domain.values.event import Event as Event
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from mainspring.engine.attempts.step_context import log as log
     from mainspring.engine.attempts.step_context import progress as progress
     from mainspring.engine.attempts.step_middleware import StepInvocation as StepInvocation
+    from mainspring.engine.attempts.streams import stream as stream
     from mainspring.engine.attempts.transaction import Tx as Tx
     from mainspring.engine.body.child_runs import StartedRun as StartedRun
     from mainspring.engine.body.fan_out import ItemFailed as ItemFailed
@@ -90,8 +93,10 @@ _PUBLIC: dict[str, str] = {
     "StepFailed": "mainspring.domain.failures.saved_error",
     "StepInfo": "mainspring.app.run_queries",
     "StepInvocation": "mainspring.engine.attempts.step_middleware",
+    "StreamRecord": "mainspring.domain.runs.stream",
     "Throttled": "mainspring.domain.errors",
     "Transient": "mainspring.domain.errors",
+    "Truncated": "mainspring.domain.runs.stream",
     "Tx": "mainspring.engine.attempts.transaction",
     "Update": "mainspring.domain.runs.update",
     "UpdateFailed": "mainspring.domain.failures.saved_error",
@@ -120,6 +125,7 @@ _PUBLIC: dict[str, str] = {
     "secret": "mainspring.app.secret",
     "send": "mainspring.engine.attempts.outbox_api",
     "step": "mainspring.engine.definitions.decorators",
+    "stream": "mainspring.engine.attempts.streams",
     "task": "mainspring.engine.definitions.decorators",
     "verify": "mainspring.integrations",
     "workflow": "mainspring.engine.definitions.decorators",

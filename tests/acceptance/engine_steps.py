@@ -101,3 +101,12 @@ def user_of_step() -> str:
 def headers_of_step() -> dict[str, str]:
     """Return the headers of the run."""
     return dict(ms.headers())
+
+
+def stream_words(words: list[str]) -> int:
+    """Write words to a stream."""
+    out = ms.stream("tokens")
+    for word in words:
+        out.write(word)
+    out.flush()
+    return len(words)

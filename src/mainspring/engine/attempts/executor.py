@@ -12,10 +12,10 @@ from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.errors import DefinitionError
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.processes.child_queue import ChildQueue
+from mainspring.engine.attempts.attempt_host import AttemptHost, EndCallback, ReportCallback, StackCallback
 from mainspring.engine.attempts.attempt_reports import ReportKind, StartReport
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.isolation import LOOP, PROCESS, THREAD
-from mainspring.engine.attempts.live_attempt import AttemptHost, EndCallback, ReportCallback, StackCallback
 from mainspring.engine.attempts.logs.lifecycle_log import is_step_debug_enabled
 from mainspring.engine.attempts.loop_attempt import LoopAttempt
 from mainspring.engine.attempts.processes.child_pool import ChildPool

@@ -7,23 +7,21 @@ but its end is reported, and its locks are released, only when the code has ende
 
 import asyncio
 import contextlib
-import contextvars
 import functools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
-from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.measurement import StepRecord
 from mainspring.domain.secrets.errors import SecretNotAllowedError
 from mainspring.domain.secrets.secret_use import SecretRead, SecretUse
 from mainspring.engine.attempts import attempt_end
 from mainspring.engine.attempts.attempt_end import AttemptEnd
+from mainspring.engine.attempts.attempt_host import AttemptHost, EndCallback, StackCallback
 from mainspring.engine.attempts.attempt_reports import (
     AbandonReport,
     AttemptReport,
@@ -38,15 +36,14 @@ from mainspring.engine.attempts.attempt_reports import (
     ReportKind,
     SecretRefusedReport,
     SecretUsesReport,
+    StreamReport,
     UnlockReport,
 )
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
-from mainspring.engine.attempts.context_flags import IN_BODY
 from mainspring.engine.attempts.heartbeat_timer import HeartbeatTimer
 from mainspring.engine.attempts.logs.lifecycle_log import is_step_debug_enabled
-from mainspring.engine.attempts.pending_answer import PendingAnswer, PendingCheckpoint, RequestNumbers
+from mainspring.engine.attempts.pending_answer import PendingAnswer, PendingCheckpoint
 from mainspring.engine.attempts.step_context import (
-    CURRENT_STEP,
     SAVED_CHECKPOINT,
     AttemptClosed,
     LockRequest,
@@ -54,73 +51,15 @@ from mainspring.engine.attempts.step_context import (
     StepContext,
     raise_attempt_closed,
 )
-from mainspring.resources.attempt_secrets import AttemptSecrets
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement, release_of
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.resources.locks import LockSpec
 from mainspring.store.commands.flags import AnswerFlag
 from mainspring.store.commands.targets import EnterTarget, LeaveTarget
 
-if TYPE_CHECKING:
-    from mainspring.engine.attempts.step_middleware import RegisteredMiddleware
-
 _MAX_PENDING_LINES = 2_000
 _THROTTLE_PAUSE_S, _MAX_THROTTLE_PAUSES = 0.002, 250
 """A thread with more pending lines than `_MAX_PENDING_LINES` pauses this long, up to this many times: the loop may wait for the thread."""
-
-EndCallback = Callable[[AttemptEnd], None]
-ReportCallback = Callable[[AttemptSpec | None, ReportKind, AttemptReport], None]
-StackCallback = Callable[[list[str]], None]
-"""Receives lines, outermost first: frames of a stack, processes, or the reason why none can be read."""
-
-
-class AttemptHost:
-    """The shared state of all attempts of one loop."""
-
-    __slots__ = (
-        "abandoned",
-        "classifier",
-        "clock",
-        "context",
-        "grace_after",
-        "live",
-        "loop",
-        "middleware",
-        "numbers",
-        "on_report",
-        "secrets",
-        "step_context",
-        "thread",
-    )
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        classifier: Classifier,
-        clock: Clock,
-        on_report: ReportCallback,
-        grace_after: float,
-        secrets: AttemptSecrets | None = None,
-        middleware: "Sequence[RegisteredMiddleware]" = (),
-    ) -> None:
-        self.loop = loop
-        self.middleware = middleware
-        """The middleware around steps."""
-        self.secrets = secrets
-        self.thread = threading.get_ident()
-        self.classifier = classifier
-        self.clock = clock
-        self.on_report = on_report
-        self.grace_after = grace_after
-        self.numbers = RequestNumbers()
-        self.live: set[LiveAttempt] = set()
-        self.abandoned: set[LiveAttempt] = set()
-        # Empty: no step sees the context variables of the code that started its run or its worker, nor those of the body. In a child
-        # process and on another machine it could not see them either.
-        self.step_context = contextvars.Context()
-        self.context = contextvars.copy_context()
-        self.context.run(IN_BODY.set, False)
-        self.context.run(CURRENT_STEP.set, None)
 
 
 class LiveAttempt:
@@ -157,8 +96,8 @@ class LiveAttempt:
         self.closed = False
         self.has_lines = False
         """Whether it has written a log line."""
-        self._lines: deque[LogReport] | None = None
-        """Lines from other threads, on their way to the loop."""
+        self._lines: deque[LogReport | StreamReport] | None = None
+        """Lines and records from other threads, on their way to the loop."""
         self._is_wake_scheduled = False
         self.has_claims = False
         """Whether it has requested a lock or an effect: then it may hold one at its end."""
@@ -340,7 +279,7 @@ class LiveAttempt:
             if self._heartbeat is not None:
                 report = self._heartbeat.observe(report)
             self.host.on_report(self.spec, report.kind, report)
-        elif isinstance(report, CheckpointReport | ProcessReport) and report.ack is not None:
+        elif isinstance(report, CheckpointReport | ProcessReport | StreamReport) and report.ack is not None:
             report.ack(AttemptClosed("too late"))  # `close` answers a requested lock
 
     def post(self, report: AttemptReport) -> None:
@@ -349,13 +288,15 @@ class LiveAttempt:
             raise_attempt_closed(self.spec.name)
         if threading.get_ident() == self.host.thread:
             self.send_report(report)
-        elif isinstance(report, LogReport):
+        elif isinstance(report, LogReport | StreamReport):
             self._post_line(report)
         else:
             self.call_in_loop(self.send_report, report)
 
-    def _post_line(self, report: LogReport) -> None:
-        """Pass lines to the loop, many with one call. A step that writes faster than the loop reads is slowed down, within bounds."""
+    def _post_line(self, report: LogReport | StreamReport) -> None:
+        """Pass lines and records to the loop, many with one call. A step that logs faster than the loop reads is slowed down, within
+        bounds.
+        """
         lines = self._lines
         if lines is None:
             lines = self._lines = deque()
@@ -363,7 +304,9 @@ class LiveAttempt:
         if not self._is_wake_scheduled:
             self._is_wake_scheduled = True
             self.call_in_loop(self._send_lines)
-        for _ in range(_MAX_THROTTLE_PAUSES):
+        for _ in range(
+            _MAX_THROTTLE_PAUSES if isinstance(report, LogReport) else 0
+        ):  # records have a limit of their own
             if len(lines) < _MAX_PENDING_LINES or self.closed:
                 return
             time.sleep(_THROTTLE_PAUSE_S)

@@ -12,9 +12,10 @@ from typing import Any
 
 from mainspring.engine.attempts import attempt_end
 from mainspring.engine.attempts.attempt_end import AttemptEnd
+from mainspring.engine.attempts.attempt_host import AttemptHost, EndCallback, StackCallback
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.isolation import is_async
-from mainspring.engine.attempts.live_attempt import AttemptHost, EndCallback, LiveAttempt, StackCallback
+from mainspring.engine.attempts.live_attempt import LiveAttempt
 from mainspring.engine.attempts.logs.log_capture import post_last_lines
 from mainspring.engine.attempts.stacks import read_thread_stack
 from mainspring.engine.attempts.step_context import CURRENT_STEP, AttemptClosed

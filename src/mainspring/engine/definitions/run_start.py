@@ -54,8 +54,7 @@ def build_start_command(
 ) -> StartRun:
     """Return the command that stages run `run` of a definition with the plain JSON `data` as its input.
 
-    `now_at` (ms) replaces `{slot}` if no schedule started it. `trigger` = the readable cause of the start. `headers` = those of the
-    run that it comes from, sealed; those in `options` take precedence.
+    `now_at` (ms) replaces `{slot}` if no schedule started it. `trigger` = the readable cause. `headers` = sealed, or those of `options`.
 
     Raises:
         OptionError: a value of `options` cannot be used, or a template (key, partition, produces) has no value for a name.

@@ -83,7 +83,7 @@ class Worker(RunServices):
             clock.holds_steps = True
         self.loop = loop
         self.settings = settings or WorkerOptions()
-        self.suspend_after_ms = self.settings.suspend_after_ms
+        self.suspend_after_ms, self.stream_limits = self.settings.suspend_after_ms, self.settings.stream_limits
         self.reads, self.off_loop = reads, off_loop or executor_caller(loop)
         self.drivers: dict[str, Driver] = {}
         self._locks = AttemptLocks(store, loop)
@@ -111,8 +111,7 @@ class Worker(RunServices):
         self._histories = HistoryReader(reads, self.off_loop, self._later, self._history_read)
         self._unopened: dict[str, ClaimedRun] = {}
         """Claimed runs that wait for the codec, to be loaded."""
-        self._cleared: set[str] = set()
-        self._usage = ProcessUsage()
+        self._cleared, self._usage = set[str](), ProcessUsage()
         self._rounds, self._child_queue = 0, ""
         self._on_crash_point = on_crash_point
         self.crash_after: tuple[str, str] | None = None

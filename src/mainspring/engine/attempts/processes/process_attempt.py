@@ -17,6 +17,7 @@ from mainspring.domain.runs.log_line import STREAM_LEVELS
 from mainspring.domain.values.saved_call import decode_result
 from mainspring.engine.attempts import attempt_end
 from mainspring.engine.attempts.attempt_end import AttemptEnd
+from mainspring.engine.attempts.attempt_host import AttemptHost, EndCallback, StackCallback
 from mainspring.engine.attempts.attempt_reports import (
     AckCallback,
     CheckpointReport,
@@ -27,11 +28,13 @@ from mainspring.engine.attempts.attempt_reports import (
     LockReport,
     LogReport,
     ProgressReport,
+    StreamFlushReport,
+    StreamReport,
     UnlockReport,
 )
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.isolation import import_name_of
-from mainspring.engine.attempts.live_attempt import AttemptHost, EndCallback, LiveAttempt, StackCallback
+from mainspring.engine.attempts.live_attempt import LiveAttempt
 from mainspring.engine.attempts.processes import child_protocol
 from mainspring.engine.attempts.processes.child_pool import ChildPool
 from mainspring.engine.attempts.processes.child_process import ChildProcess
@@ -53,7 +56,7 @@ _NO_ANSWER_TEXT = (
 class ProcessAttempt(LiveAttempt):
     """Exchanges messages with the child that serves this attempt."""
 
-    __slots__ = ("_child", "_children", "_last_words", "_middleware", "_ref", "_stack_request")
+    __slots__ = ("_acknowledged", "_child", "_children", "_last_words", "_middleware", "_ref", "_stack_request")
 
     def __init__(self, host: AttemptHost, spec: AttemptSpec, on_end: EndCallback, children: ChildPool) -> None:
         self._ref = import_name_of(spec.fn)
@@ -61,6 +64,8 @@ class ProcessAttempt(LiveAttempt):
         super().__init__(host, spec, on_end)
         self._child: ChildProcess | None = None
         self._last_words = ""
+        self._acknowledged = 0
+        """Records of streams that are committed, and of which the child does not know yet."""
         self._stack_request: tuple[int, StackCallback] | None = None
         """The open stack request: its number and its callback."""
         self._children = children
@@ -110,6 +115,10 @@ class ProcessAttempt(LiveAttempt):
                 self.send_report(ProgressReport(done, total))
             case child_protocol.HeartbeatMessage():
                 self.send_report(HeartbeatReport())
+            case child_protocol.StreamMessage(stream, number, data):
+                self.send_report(StreamReport(stream, number, bytes(data), self._acknowledge_record))
+            case child_protocol.StreamFlushMessage():
+                self.send_report(StreamFlushReport())
             case child_protocol.CheckpointMessage(number, data):
                 self.send_report(CheckpointReport(bytes(data), self._checkpoint_ack(number)))
             case child_protocol.RecordMessage(record):
@@ -203,6 +212,21 @@ class ProcessAttempt(LiveAttempt):
                 refused=Failure.of(error, self.host.classifier.classify(error)), duration_us=message.duration_us
             )
         return AttemptEnd(ok=True, output=output, value=value, duration_us=message.duration_us)
+
+    def _acknowledge_record(self, error: BaseException | None) -> None:
+        """Count a record that is committed, or send the error of one that never will be; in the loop's thread."""
+        if error is not None and self._child is not None:
+            code, text = getattr(error, "code", ""), _error_text(error)
+            self._child.send(child_protocol.StreamAnswer(1, text, code))
+            return
+        self._acknowledged += 1
+        if self._acknowledged == 1:
+            self.host.loop.call_soon(self._send_acknowledgement, context=self.host.context)
+
+    def _send_acknowledgement(self) -> None:
+        count, self._acknowledged = self._acknowledged, 0
+        if self._child is not None:
+            self._child.send(child_protocol.StreamAnswer(count))
 
     def _checkpoint_ack(self, number: int) -> AckCallback:
         """Return the callback that answers this checkpoint; from any thread."""
