@@ -32,7 +32,7 @@ from mainspring.integrations.verifiers import VERIFIERS
 from tests.reference.documented import EXAMPLES, Example
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "python.md"
-MODULES = ("automations", "runs", "step_calls", "programs", "clients", "failures", "testing")
+MODULES = ("automations", "runs", "step_calls", "middleware", "programs", "clients", "failures", "testing")
 """The modules of examples, `tests/reference/test_*.py`."""
 HEAD = """# Python
 
