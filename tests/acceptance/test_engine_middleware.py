@@ -424,3 +424,75 @@ async def test_unusable_middleware_is_refused_with_the_fix(make, text):
     with Registry(), pytest.raises(DefinitionError, match=text) as raised:
         make()
     assert "async def around" in raised.value.hint
+
+
+@pytest.mark.parametrize("settings", [AT_ONCE, REPLAYING])
+async def test_handlers_of_updates_and_queries_see_what_middleware_has_set(tmp_path, settings):
+    """They run in a copy of the context of the workflow, and in no other."""
+    with Registry() as registry:
+
+        @ms.middleware
+        class Tenant:
+            async def around_run(self, run: ms.RunInvocation, proceed: Any) -> Any:
+                TENANT.set(run.headers["tenant"])
+                return await proceed()
+
+        @ms.workflow
+        async def order(run: ms.Run) -> str:
+            @run.on_update("tenant")
+            async def update() -> str:
+                await run.step(add, 1)
+                return TENANT.get()
+
+            @run.on_query("tenant")
+            def query() -> str:
+                return TENANT.get()
+
+            return await run.receive("go", str)
+
+    TENANT.set("worker")
+    async with World(tmp_path).engine(registry, settings) as engine:
+        TENANT.set("caller")
+        run = await engine.app.options(headers={"tenant": "acme"}).start(order)
+        assert await run.update("tenant") == "acme"
+        assert await run.query("tenant") == "acme"
+        await engine.app.signal(run.id, "go", "on")
+        assert await run.result(60) == "on"
+
+
+async def test_run_of_a_dead_worker_continues_within_its_middleware(tmp_path):
+    """Another worker reads the headers from the store, and repeats no step that was saved."""
+    calls: list[str] = []
+    world = World(tmp_path)
+
+    async def note(name: str) -> str:
+        calls.append(f"{name} {ms.headers()['tenant']} {TENANT.get()}")
+        return name
+
+    with Registry() as registry:
+
+        @ms.middleware
+        class Tenant:
+            async def around_run(self, run: ms.RunInvocation, proceed: Any) -> Any:
+                return f"{run.headers['tenant']}: {await proceed()}"
+
+            async def around_step(self, step: ms.StepInvocation, proceed: Any) -> Any:
+                TENANT.set(step.headers["tenant"])
+                return await proceed()
+
+        @ms.workflow
+        async def order(run: ms.Run) -> str:
+            first = await run.step(note, "first")
+            await run.receive("go")
+            return first + await run.step(note, "second")
+
+    async with world.engine(registry, AT_ONCE) as engine:
+        run = await engine.app.options(headers={"tenant": "acme"}).start(order)
+        await engine.until(run, RunState.WAITING)
+        dead = engine.working.store.session
+        await engine.die()
+    async with world.engine(registry, REPLAYING) as engine:
+        await world.declare_dead(engine, dead)
+        await engine.app.signal(run.id, "go")
+        assert await engine.app.handle(run.id).result(60) == "acme: firstsecond"
+    assert calls == ["first acme acme", "second acme acme"]

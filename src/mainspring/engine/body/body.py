@@ -80,6 +80,7 @@ class Body:
         self.inherited_rank = 0 if origin is None else origin.last_rank
         first = None if origin is None else origin.find_part(after[1])
         self.now_at = self.base_at = now_at if first is None else first.started_at
+        self.context = contextvars.Context()  # no variable of the code that drives it reaches it
         self.loop = DeterministicLoop(self, run_id)  # type: ignore[abstract]  # the rest is set by `_refuse`
         self.waiting: dict[str, Request] = {}
         self.new: list[Request] = []
@@ -113,9 +114,8 @@ class Body:
 
     def begin(self) -> None:
         """Start the coroutine and deliver the whole history; afterwards `new` holds the requests to start."""
-        context = contextvars.copy_context()
-        context.run(IN_BODY.set, True)
-        self.task = context.run(self.loop.create_task, self._main(self), context=context)
+        self.context.run(IN_BODY.set, True)
+        self.task = self.context.run(self.loop.create_task, self._main(self), context=self.context)
         self._drive()
         position = 0
         while self.drift is None and not self.task.done():
@@ -318,12 +318,10 @@ class Body:
             BodyError: it calls `run.*`, or something that would wake a task; it raises something that is no `Exception`.
             Exception: what it raises.
         """
-        context = contextvars.copy_context()
-        context.run(IN_BODY.set, True)
         self.is_read_only = True
         try:
             with self.calls.refused(), self.loop.frozen():
-                return context.run(function, *arguments)
+                return self.context.copy().run(function, *arguments)
         except Exception:
             raise
         except BaseException as error:
