@@ -144,6 +144,17 @@ async def test_messages_of_the_outbox_carry_the_headers(tmp_path):
         assert json.loads(headers) == {"mainspring-headers": '{"tenant":"acme"}'}
 
 
+async def test_script_gets_the_headers_in_a_variable(tmp_path):
+    """As JSON; a script of a run without headers has no such variable."""
+    with Registry() as registry:
+        show = ms.script("show", ["sh", "-c", 'echo "${MAINSPRING_HEADERS-none}"'])
+
+    async with World(tmp_path).engine(registry, AT_ONCE) as engine:
+        record = await (await engine.app.options(headers={"tenant": "acme"}).start(show)).result(60)
+        assert record["tail"].strip() == '{"tenant":"acme"}'
+        assert (await (await engine.start(show)).result(60))["tail"].strip() == "none"
+
+
 async def test_headers_are_sealed_and_fixed(tmp_path):
     """No plain text of them is in the store; a second start under the key finds the run as it is."""
     with Registry() as registry:

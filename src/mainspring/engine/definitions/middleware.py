@@ -26,7 +26,7 @@ def middleware(kind: T) -> T:
     Each process makes one instance, without arguments.
 
     Raises:
-        DefinitionError: not a class, without one of the methods, or a method is not `async def`.
+        DefinitionError: not a class, without one of the methods, a method is not `async def`, or it needs arguments.
     """
     frame = sys._getframe(1)  # noqa: SLF001 - the cheap way to the caller's place
     return declare_middleware(kind, current_registry(), f"{_real_file(frame.f_code.co_filename)}:{frame.f_lineno}")
@@ -35,7 +35,14 @@ def middleware(kind: T) -> T:
 def declare_middleware(kind: T, registry: Registry, where: str) -> T:
     """Add a middleware class to a registry, and return it. Raises as `middleware`."""
     _check(kind, where)
-    registry.add_middleware(RegisteredMiddleware(kind, instance_of(kind), where))
+    try:
+        instance = instance_of(kind)
+    except TypeError as error:
+        raise DefinitionError(
+            f"middleware {kind.__qualname__!r} cannot be made without arguments: {error}\nat {where}",
+            hint="Read its settings in __init__, from the environment or a file: each child process makes it again.",
+        ) from error
+    registry.add_middleware(RegisteredMiddleware(kind, instance, where))
     return kind
 
 

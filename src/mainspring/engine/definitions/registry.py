@@ -238,14 +238,14 @@ class Registry:
             return
         try:
             with distinguish_interrupts() as is_interrupt, trap_os_exit(), collect_setting_errors() as refused:
-                module = load_module(target.text, before_executing=lambda file: _declarations_by_file.pop(file, None))
+                module = load_module(target.text, before_executing=_forget_declarations)
         except BaseException as error:
             if is_interrupt(error):
                 raise
             # After any error of users' code the other targets still load.
             self.automations, self.candidates = before
             self.run_middleware[:], self.step_middleware[:] = middleware
-            _declarations_by_file.pop(target.text, None)
+            _forget_declarations(target.text)
             self.problems.append(describe_import_error(target, error))
             return
         self.loaded.append(target.text)
@@ -345,6 +345,12 @@ _current: ContextVar[Registry | None] = ContextVar("mainspring_registry", defaul
 _process_registry = Registry()
 # The declarations of each file, for registries that are created after the import of the file.
 _declarations_by_file: dict[str, list[Automation]] = {}
+
+
+def _forget_declarations(file: str) -> None:
+    """Forget the declarations of a file, which is executed again or has failed."""
+    _declarations_by_file.pop(file, None)
+    _middleware_by_file.pop(file, None)
 
 
 def current_registry() -> Registry:
