@@ -5,11 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from mainspring.app.blocking import run_blocking
-from mainspring.domain.runs.stream import StreamRecord, StreamRecordKind
-from mainspring.domain.values.codec import decode, encode
+from mainspring.domain.runs.stream import StreamRecord, convert_record
 
 if TYPE_CHECKING:
     from mainspring.app.application import App
@@ -58,14 +55,5 @@ async def follow_stream(cursor: StreamCursor) -> AsyncIterator[StreamRecord[Any]
 
 def follow_stream_sync(cursor: StreamCursor) -> Iterator[StreamRecord[Any]]:
     """Yield the records of a stream, and block this thread."""
-    while (records := run_blocking(cursor.read(), "handle.stream")) is not None:
+    while (records := run_blocking(cursor.read(), "handle.stream", "async for record in {}(...)")) is not None:
         yield from records
-
-
-def convert_record(record: StreamRecord[Any], kind: Any, name: str) -> StreamRecord[Any]:
-    """Return a record with its value as `kind`; a mark stays as it is. Raises ValueRefusedError."""
-    if kind is Any or record.kind is StreamRecordKind.RETRIED:
-        return record
-    where = f"record {record.seq} of stream {name!r}"
-    value = decode(encode(record.value, value_name=where), annotation=kind, value_name=where)
-    return msgspec.structs.replace(record, value=value)

@@ -147,8 +147,7 @@ class StoreEngine:
 
     def list_streams(self, run: str) -> list[StreamView]:
         """Return the streams of the run that continues this one."""
-        reader = self._store.reader
-        return list_streams(reader, newest_of(reader, run))
+        return list_streams(self._store.reader, self.describe(run).id)
 
     def read_stream(self, run: str, stream: str, since: int = 0, *, limit: int = 1_000) -> StreamPage:
         """Return records of a stream; see `streams.read_stream`."""

@@ -105,6 +105,16 @@ def test_records_that_are_stored_are_not_stored_again(store):
     assert values(store, run.id) == [(1, "a"), (2, "b"), (3, "c")]
 
 
+def test_repeated_group_of_two_attempts_stores_nothing_twice(store):
+    """Its answer was lost, and the last attempt is on record by then."""
+    run = store.begin()
+    group = [write(run, "a"), supersede(run, 2), write(run, "A", attempt=2), supersede(run, 3)]
+    store.do(*group)
+    before = page(store, run.id).records
+    store.again(*group)
+    assert page(store, run.id).records == before
+
+
 def test_next_attempt_marks_the_records_of_the_one_before(store):
     """A reader drops what is made again; records of others stay."""
     run = store.begin()
@@ -165,7 +175,7 @@ def test_two_workers_write_to_one_stream(store, second):
 
 
 def test_oldest_records_of_a_long_stream_are_deleted(store):
-    """By number and by bytes; a reader that is behind gets the first stored number, and can go on from there."""
+    """By number and by bytes; a reader that is behind gets the first stored number, and can continue from there."""
     run = store.begin()
     for number in range(1, 21):
         store.do(write(run, number, n=number, limits=StreamLimits(records=5)))
@@ -224,9 +234,11 @@ def test_positions_are_reported_when_there_is_more(store):
     store.do(write(run, "a", "b"))
     store.do(finish(ended))
     places = {since: describe_position(run.id, "tokens", since) for since in (0, 1, 2)}
-    others = [describe_position(run.id, 'no "stream"', 0), describe_position(ended.id, "tokens", 0)]
-    found = store.reader.read("list_ended_among", (msgspec.json.encode([*places.values(), *others]).decode(),))
-    assert {value for (value,) in found} == {places[0], places[1], others[1]}
+    places_elsewhere = [describe_position(run.id, 'no "stream"', 0), describe_position(ended.id, "tokens", 0)]
+    found = store.reader.read(
+        "list_ended_among", (msgspec.json.encode([*places.values(), *places_elsewhere]).decode(),)
+    )
+    assert {value for (value,) in found} == {places[0], places[1], places_elsewhere[1]}
 
 
 def test_records_go_with_their_run(store, clock):

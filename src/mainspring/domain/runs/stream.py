@@ -13,6 +13,7 @@ import msgspec
 from mainspring.domain.errors import ArgumentError, MainspringError
 from mainspring.domain.runs.log_chunk import pack_lines, unpack_data
 from mainspring.domain.text.escaping import escape
+from mainspring.domain.values.codec import decode, encode
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -28,7 +29,7 @@ MAX_NAME: Final = 200
 
 
 class StreamRecordKind(StrEnum):
-    """What a record of a stream is: a value, or the mark that older records are made again."""
+    """The kind of a record: a value, or the mark that older records are made again."""
 
     VALUE = "value"
     RETRIED = "retried"
@@ -93,7 +94,7 @@ class Truncated(MainspringError):
     def __init__(self, run: str, stream: str, since: int, at: int) -> None:
         super().__init__(
             f"stream {stream!r} of run {run}: records {since + 1} to {at - 1} were deleted, the first stored one is {at}",
-            hint=f"Read on with since={at - 1}. `streams.max_records` and `streams.max_bytes` set how much is stored.",
+            hint=f"Read on with since={at - 1}. `store.stream_records` and `store.stream_bytes` set how much is stored.",
         )
         self.at = at
 
@@ -120,6 +121,15 @@ def pack_records(records: Sequence[bytes]) -> bytes:
 def unpack_records(data: bytes) -> list[bytes]:
     """Return the encoded records again. Raises ValueError: the data is damaged."""
     return [line for line in unpack_data(data).split(b"\n") if line]
+
+
+def convert_record(record: StreamRecord[Any], kind: Any, name: str) -> StreamRecord[Any]:
+    """Return a record with its value as `kind`; a mark stays as it is. Raises ValueRefusedError."""
+    if kind is Any or record.kind is StreamRecordKind.RETRIED:
+        return record
+    where = f"record {record.seq} of stream {name!r}"
+    value = decode(encode(record.value, value_name=where), annotation=kind, value_name=where)
+    return msgspec.structs.replace(record, value=value)
 
 
 def drop_superseded(records: Iterable[StreamRecord[Any]]) -> list[StreamRecord[Any]]:

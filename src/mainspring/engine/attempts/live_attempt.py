@@ -294,9 +294,7 @@ class LiveAttempt:
             self.call_in_loop(self.send_report, report)
 
     def _post_line(self, report: LogReport | StreamReport) -> None:
-        """Pass lines and records to the loop, many with one call. A step that logs faster than the loop reads is slowed down, within
-        bounds.
-        """
+        """Pass lines and records to the loop, many with one call. A step that logs too fast for the loop is slowed down, within bounds."""
         lines = self._lines
         if lines is None:
             lines = self._lines = deque()

@@ -222,7 +222,7 @@ class StepContext:
         self.measured: dict[str, float] = {}
         """The numbers of this attempt by name: the sums so far."""
         self.streams: StreamWindow | None = None
-        """What this attempt has written to streams; None = nothing."""
+        """The records that this attempt has sent to streams; None = none."""
         self.stopper: Callable[[], None] | None = None
         """Set by code that can be stopped although its thread cannot; called from any thread."""
         self.processes: Callable[[], list[str]] | None = None

@@ -90,7 +90,7 @@ class StreamWindow:
             raise self._error
 
 
-class StepStream:
+class StreamWriter:
     """A stream of the run, for the code of a step. Its records are numbered in the order of their commits.
 
     Records are sent in groups, at most 50 ms after they were written, and before the outcome of the step. An attempt that is repeated
@@ -120,7 +120,7 @@ class StepStream:
         return _wait_here(self._window.flush())
 
 
-def stream(name: str) -> StepStream:
+def stream(name: str) -> StreamWriter:
     """Return a stream of the run, to which this step can write records before it ends.
 
     Others follow it with `handle.stream(name)`, the API or `mainspring runs stream`. In the body of a workflow, use `run.stream(name)`.
@@ -134,7 +134,7 @@ def stream(name: str) -> StepStream:
     with _LOCK:  # several threads of one step may write at the same time
         if step.streams is None:
             step.streams = StreamWindow(step)
-        return StepStream(step.streams, name)
+        return StreamWriter(step.streams, name)
 
 
 _LOCK = threading.Lock()

@@ -65,7 +65,7 @@ class ProcessAttempt(LiveAttempt):
         self._child: ChildProcess | None = None
         self._last_words = ""
         self._acknowledged = 0
-        """Records of streams that are committed, and of which the child does not know yet."""
+        """The number of committed records that the child does not know yet."""
         self._stack_request: tuple[int, StackCallback] | None = None
         """The open stack request: its number and its callback."""
         self._children = children

@@ -32,7 +32,7 @@ from mainspring.store.schema.runs.runs import (
 from mainspring.store.transaction import Transaction
 from mainspring.store.write import subscriptions
 from mainspring.store.write.incidents import members
-from mainspring.store.write.runs import events, inbox, partitions, queue_capacity, rollback, run_keys, streams
+from mainspring.store.write.runs import events, inbox, partitions, queue_capacity, rollback, run_keys
 from mainspring.store.write.runs.journal import encode_failure, save_outcome
 from mainspring.store.write.runs.ownership import answer_lost_claim, is_run_owner, read_receiving_run
 from mainspring.store.write.runs.start import start_run
@@ -173,7 +173,9 @@ def _start_successor(tx: Transaction, run: str, then: StartRun, ended: EndedRun)
         run_keys.hand_over_key(tx, then.automation, then.run_key, run, then.id, RunState(answer.state))
     tx.change("inherit_run_links", {"successor": then.id, "run": run})
     tx.change("copy_run_retry", {"successor": then.id, "run": run})
-    streams.carry_streams(tx, run, then.id)
+    from mainspring.store.write.runs.streams import carry_streams  # noqa: PLC0415 - few runs continue another one
+
+    carry_streams(tx, run, then.id)
     # Facts that were sent and not yet consumed are for the successor; its waits find events.
     events.free_inbox_events(tx, run)
     tx.change("move_rejected_facts_to_successor", {"successor": then.id, "run": run})

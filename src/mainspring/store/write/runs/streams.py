@@ -15,6 +15,8 @@ def write_stream(tx: Transaction, command: WriteStream) -> CommandDone | Refused
     tx.hold("run", c.target)
     if not is_run_owner(tx, part.source, c.claim):
         return answer_lost_claim(tx, part.source, c.claim)
+    if _is_stored(tx, c, c.stream, StreamRecordKind.VALUE, part.n):
+        return DONE
     writer = tx.first("find_stream_writer", (c.target, part.ident, c.stream))
     own = (part.source, part.generation, part.attempt)
     if writer is None:
@@ -42,7 +44,8 @@ def supersede_records(tx: Transaction, command: SupersedeRecords) -> CommandDone
     own = (c.source, c.generation, c.attempt)
     for stream, *last, next_n in tx.all("list_streams_of_writer", (c.target, c.ident)):
         from_n = counts.get(stream, 0) + 1
-        if tuple(last) != own and next_n > from_n:
+        is_older = tuple(last) != own and next_n > from_n
+        if is_older and not _is_stored(tx, c, stream, StreamRecordKind.RETRIED, from_n):
             _mark_superseded(tx, c, stream, from_n)
             tx.change("save_stream_writer", (c.target, c.ident, stream, *own, from_n))
     return DONE
@@ -52,6 +55,15 @@ def carry_streams(tx: Transaction, run: str, successor: str) -> None:
     """Let the streams of a run that continues another one begin with the next numbers of the streams of that run."""
     values = {"run": run, "successor": successor, "kind": StreamRecordKind.CARRIED, "now": tx.now, "body": b""}
     tx.change("carry_streams", values)
+
+
+def _is_stored(
+    tx: Transaction, command: WriteStream | SupersedeRecords, stream: str, kind: StreamRecordKind, n: int
+) -> bool:
+    """Tell whether an earlier sending of this group, whose answer was lost, has stored the chunk."""
+    by = command.part if isinstance(command, WriteStream) else command
+    identity = (command.target, stream, kind, by.source, by.ident, by.generation, by.attempt, n)
+    return tx.again and tx.first("find_stream_chunk", identity) is not None
 
 
 def _may_begin(tx: Transaction, run: str, stream: str) -> bool:
@@ -83,5 +95,5 @@ def _append_chunk(
     tx.change("insert_stream_chunk", {**place, **by, **values})
     if limits is not None and (seq > limits.records or upto > limits.bytes):
         tail = seq + int(str(values["records"])) - limits.records
-        first = tx.value("find_first_kept_chunk", (run, stream, tail, upto - limits.bytes), int)
+        first = tx.value("find_first_stored_chunk", (run, stream, tail, upto - limits.bytes), int)
         tx.change("delete_stream_chunks", (run, stream, seq if first is None else first))
