@@ -244,8 +244,8 @@ def test_headers_of_the_command_line_reach_the_run(cli, folder):
     )
     result = cli("run", "-m", "headers.py", "show", "--header", "Tenant=acme", "--header", "q=a=b")
     assert json.loads(result.out) == {"tenant": "acme", "q": "a=b"}, result
-    shown = cli("runs", "show", "@last").out
-    assert '"tenant": "acme"' in shown or '"tenant":"acme"' in shown
+    printed = cli("runs", "show", "@last").out
+    assert '"tenant": "acme"' in printed or '"tenant":"acme"' in printed
     cli("run", "-m", "headers.py", "show", "--header", "x-token=hush")
     assert "hush" not in cli("runs", "show", "@last").out.partition("result")[0]
     result = cli("run", "-m", "headers.py", "show", "--header", "tenant")

@@ -76,7 +76,7 @@ def test_file_with_unusable_middleware_does_not_load(tmp_path):
     assert "neither around_run nor around_step" in registry.problems[0].what
 
 
-def test_class_is_declared_once_and_its_subclass_beside_it():
+def test_class_is_declared_once_and_its_subclass_too():
     """The same class again changes nothing; each process makes one instance of a class."""
     made: list[object] = []
 
