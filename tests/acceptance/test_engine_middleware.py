@@ -146,6 +146,7 @@ CALLS = {
     "restart": lambda run: run.restart(),
     "rollback": lambda run: run.rollback("no"),
     "query": lambda run: run.on_query("q"),
+    "stream": lambda run: run.stream("s").write(1),
 }
 
 
