@@ -80,6 +80,13 @@ class Forgets:
         await proceed()
 
 
+class DoesNotAwait:
+    """Returns the call itself."""
+
+    async def around_step(self, step: ms.StepInvocation, proceed: Any) -> Any:
+        return proceed()
+
+
 class Swallows:
     """Swallows every end of the step."""
 

@@ -90,7 +90,12 @@ def test_middleware_sees_and_changes_errors(isolate):
 
 
 @pytest.mark.parametrize(
-    ("kind", "text"), [("Repeats", "called proceed() twice"), ("Forgets", "returned None instead")]
+    ("kind", "text"),
+    [
+        ("Repeats", "called proceed() twice"),
+        ("Forgets", "returned None instead"),
+        ("DoesNotAwait", "returned a coroutine instead"),
+    ],
 )
 def test_middleware_that_repeats_or_loses_the_call_fails_the_attempt(isolate, kind, text):
     """The function is called once in an attempt; the error names the middleware and the fix."""
@@ -100,7 +105,7 @@ def test_middleware_that_repeats_or_loses_the_call_fails_the_attempt(isolate, ki
     assert f"middleware {kind}.around_step {text}" in end.failure.message
     assert end.failure.code == "middleware"
     assert "proceed()" in end.failure.hint or "retry=" in end.failure.hint
-    assert isolate == "process" or len(steps.CALLS) == 1
+    assert isolate == "process" or len(steps.CALLS) == (kind != "DoesNotAwait")
 
 
 def test_no_middleware_swallows_the_end_of_an_attempt(isolate):

@@ -310,6 +310,11 @@ async def test_headers_of_a_start_and_of_an_event_are_sent(world):
     client = client_of(world)
     started = await client.options(headers={"Tenant": "acme"}).start("pay", amount=3)
     assert world.site.reads.run_history(started.id).run.headers == b'{"tenant":"acme"}'
+    secret = await client.options(headers={"x-token": "hush", "tenant": "acme"}).start("pay", amount=4)
+    for path in (f"runs/{secret.id}", f"runs/{secret.id}/story"):
+        text = (await client._http.get(f"http://here/api/v1/{path}")).text
+        assert "hush" not in text
+        assert '"tenant":"acme"' in text
     plain = await client.start("pay", amount=3)
     assert world.site.reads.run_history(plain.id).run.headers is None
     with pytest.raises(OptionError, match="not a valid name"):

@@ -7,7 +7,7 @@ Invariants: the function of a step is called at most once in an attempt; a middl
 import asyncio
 from asyncio import events
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from types import MappingProxyType
+from types import CoroutineType, MappingProxyType
 from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -116,9 +116,14 @@ class ProceedOnce:
         raise self.error
 
     def check(self, result: Any) -> Any:
-        """Return the result of the middleware. Raises MiddlewareError: it repeated the call, or has lost the result."""
+        """Return the result of the middleware. Raises MiddlewareError: it repeated the call, did not await it, or has lost the result."""
         if self.error is not None:
             raise self.error
+        if isinstance(result, CoroutineType):
+            result.close()
+            raise MiddlewareError(
+                f"{self._owner} returned a coroutine instead of the result", hint="Write: return await proceed()"
+            )
         if result is None and self._result is not None:
             raise MiddlewareError(
                 f"{self._owner} returned None instead of the result",
