@@ -87,7 +87,7 @@ def _refused(body: Body) -> Iterator[Callable[[], None]]:
 
     def refuse() -> None:
         if body.loop.current() is body.task:
-            raise MiddlewareError(_REFUSED, hint=_HINT)
+            body.refusals.count(body, MiddlewareError(_REFUSED, hint=_HINT))
 
     body.refuse_requests(refuse)
     try:
