@@ -269,10 +269,10 @@ async def test_streams_show_their_last_values_that_count(world):
     run = claimed(world)
     world.store.apply(write(run, "old", stream="words"))
     world.store.apply(write(run, "<b>new</b>", {"n": 1}, stream="words", attempt=2))
-    shown = section(await world.get(f"/r/{run.id}"), "<h2>Streams</h2>")
-    assert "&lt;b&gt;new&lt;/b&gt;" in shown
-    assert "{&#34;n&#34;:1}" in shown
-    assert "old" not in shown
+    section_text = section(await world.get(f"/r/{run.id}"), "<h2>Streams</h2>")
+    assert "&lt;b&gt;new&lt;/b&gt;" in section_text
+    assert "{&#34;n&#34;:1}" in section_text
+    assert "old" not in section_text
     exported = await world.get(f"/r/{run.id}?as=json&of=streams")
     assert json.loads(exported)[0]["name"] == "words"
 
