@@ -104,6 +104,21 @@ def origin_of(outcome: Outcome) -> tuple[int, str | int | None]:
     return outcome.at, None
 
 
+class QuestionPlan(msgspec.Struct, frozen=True):
+    """Who is to answer a question, and when they are reminded. Spans are counted from the opening of the question.
+
+    `assignee` = the name of a person or team; from `escalate_ms` on it is `escalate_to`.
+    """
+
+    assignee: str | None = None
+    remind_ms: int | None = None
+    escalate_ms: int | None = None
+    escalate_to: str | None = None
+
+
+NO_PLAN = QuestionPlan()
+
+
 class AttemptRecord(msgspec.Struct, frozen=True):
     """One row of `attempts`: facts about a step that are not in the journal."""
 

@@ -253,10 +253,17 @@ def step(reader: StoreReader, run: str, ident: str) -> StepView:
     )
 
 
-def questions(reader: StoreReader, limit: int = 100, automations: Sequence[str] | None = None) -> list[WaitView]:
-    """Return open questions to people, oldest first: of all runs or of some automations'."""
+def questions(
+    reader: StoreReader,
+    limit: int = 100,
+    automations: Sequence[str] | None = None,
+    *,
+    assignee: str | None = None,
+    now: int = 0,
+) -> list[WaitView]:
+    """Return open questions to people, oldest first: of all runs or of some automations', those of an assignee at the instant `now`."""
     names = None if automations is None else msgspec.json.encode(automations).decode()
-    return WAIT_VIEW.read_all(reader.read("list_questions", (names, limit)))
+    return WAIT_VIEW.read_all(reader.read("list_questions", (names, limit, assignee, now)))
 
 
 def query_view(reader: StoreReader, query: str) -> QueryView:
