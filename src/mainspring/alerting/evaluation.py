@@ -28,6 +28,7 @@ from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.reminders import DueReminder, list_reminders
 from mainspring.domain.notifications.rendering import fit_line
 from mainspring.domain.notifications.routing import NotificationRouting
+from mainspring.domain.runs.question import choose_name, list_form_fields
 from mainspring.store.base import StoreReader
 from mainspring.store.commands.incidents import (
     Digest,
@@ -55,6 +56,7 @@ class _Question(msgspec.Struct, frozen=True):
 
     text: str = ""
     choices: list[Any] | None = None
+    form: dict[str, Any] | None = None
 
 
 def add_question(finding: Finding, reader: StoreReader, redact: Redact) -> Finding:
@@ -64,13 +66,16 @@ def add_question(finding: Finding, reader: StoreReader, redact: Redact) -> Findi
     """
     if finding.subject.kind is not IncidentKind.HUMAN_WAIT:
         return finding
-    run, opened_at = str(finding.facts.get("run")), finding.facts.get("opened_at")
+    run, opened_at, ident = str(finding.facts.get("run")), finding.facts.get("opened_at"), finding.facts.get("question")
     waits = [wait for wait in waits_of(reader, run) if wait.kind == "ask" and not wait.filled]
-    first = next((wait for wait in waits if wait.opened_at == opened_at), None)
+    first = next(
+        (wait for wait in waits if (wait.opened_at == opened_at if ident is None else wait.ident == ident)), None
+    )
     if first is None:
         return finding
     question = _decode_question(first.question)
-    name = f" --question {shlex.quote(first.ident)}" if len(waits) > 1 else ""
+    named = choose_name(first.ident, first.name, (wait.name for wait in waits))
+    name = f" --question {shlex.quote(named)}" if len(waits) > 1 else ""
     hint = f"mainspring runs answer {run} {_suggest_answer(question, redact)}{name}"
     description = _describe_question(question, redact)
     facts = {"what": description, **finding.facts} if description else finding.facts
@@ -86,6 +91,10 @@ def _decode_question(question: bytes | None) -> _Question:
 
 def _suggest_answer(question: _Question, redact: Redact) -> str:
     """Return the first choice as an argument. The other ones are in the text of the question."""
+    if question.form is not None:
+        return (
+            " ".join(f"--form {shlex.quote(field)}=VALUE" for field in list_form_fields(question.form)) or "--form '{}'"
+        )
     choice = str((question.choices or [""])[0])
     is_usable = 0 < len(choice) <= _LONGEST_CHOICE and redact(choice) == choice and choice.isprintable()
     return shlex.quote(choice) if is_usable and not choice.startswith("-") else "TEXT"
@@ -93,8 +102,9 @@ def _suggest_answer(question: _Question, redact: Redact) -> str:
 
 def _describe_question(decoded: _Question, redact: Redact) -> str:
     # Redact first, then cut: half of a secret would not be recognized.
-    choices = [fit_line(redact(str(choice)), _LONGEST_CHOICE) for choice in (decoded.choices or [])[:_MOST_CHOICES]]
-    more = ", ..." if len(decoded.choices or []) > _MOST_CHOICES else ""
+    offered = list((decoded.form or {}).get("properties", ())) or decoded.choices or []
+    choices = [fit_line(redact(str(choice)), _LONGEST_CHOICE) for choice in offered[:_MOST_CHOICES]]
+    more = ", ..." if len(offered) > _MOST_CHOICES else ""
     listed = f" [{', '.join(choices)}{more}]" if choices else ""
     return f"It asks: {fit_line(redact(decoded.text), _LONGEST_TEXT)}{listed}" if decoded.text else ""
 
@@ -317,6 +327,7 @@ def _read_attributes(item: Finding | Incident, known: dict[str, WatchedAutomatio
         owner=options.get("owner"),
         team=options.get("team"),
         tags=options.get("tags") or {},
+        assignee=item.facts.get("assignee") if item.subject.kind is IncidentKind.HUMAN_WAIT else None,
     )
 
 

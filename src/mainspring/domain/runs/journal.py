@@ -115,6 +115,11 @@ class QuestionPlan(msgspec.Struct, frozen=True):
     escalate_ms: int | None = None
     escalate_to: str | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is planned: the question is one of all of its automation."""
+        return self.assignee is None and self.remind_ms is None and self.escalate_ms is None
+
 
 NO_PLAN = QuestionPlan()
 

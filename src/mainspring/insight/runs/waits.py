@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.runs.journal import Fact, FactKind
-from mainspring.domain.runs.question import FORM, UNNAMED
+from mainspring.domain.runs.question import FORM, choose_name, list_form_fields
 from mainspring.domain.time.clock_step import RunClockSteps
 from mainspring.insight.runs.suggested_commands import ANSWER, RETRY, SIGNAL, UPDATE, SuggestedCommand
 from mainspring.insight.text.formatting import escape_line, format_distance, shell_word
@@ -38,8 +38,9 @@ def has_many_questions(waits: Iterable[WaitView]) -> bool:
 
 def name_question(wait: WaitView, waits: Iterable[WaitView]) -> str:
     """Return by what an answer names a question: its name if no other open one of its run has it, else its identity."""
-    same = [other for other in waits if other.run == wait.run and other.name == wait.name and not other.filled]
-    return wait.name if len(same) <= 1 and wait.name != UNNAMED else wait.ident
+    return choose_name(
+        wait.ident, wait.name, (other.name for other in waits if other.run == wait.run and not other.filled)
+    )
 
 
 def read_form(wait: WaitView) -> dict[str, Any] | None:
@@ -105,12 +106,6 @@ def read_question(wait: WaitView) -> dict[str, Any]:
     if not isinstance(found, dict):
         return {}
     return found | {"text": hide_in_data(found["text"])} if "text" in found else found
-
-
-def list_form_fields(schema: dict[str, Any]) -> list[str]:
-    """Return the names of the fields that a form needs, else of its first ones."""
-    needed = [name for name in schema.get("properties", {}) if name in schema.get("required", ())]
-    return (needed or list(schema.get("properties", {})))[:_OFFERED]
 
 
 def list_choices(wait: WaitView) -> list[str]:

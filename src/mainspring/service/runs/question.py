@@ -36,7 +36,7 @@ def answer(
     store: Store,
     reads: ServiceReads,
     run: str,
-    choice: Any,
+    choice: object,
     *,
     act: OperationContext,
     question: str | None = None,
@@ -78,7 +78,7 @@ def answer(
     perform(store, act, "answer", f"run:{run}", command, {"question": wait.ident, **recorded, "note": sealed_note})
 
 
-def _read_choice(wait: WaitView, question_data: dict[str, Any], choice: Any) -> str:
+def _read_choice(wait: WaitView, question_data: dict[str, Any], choice: object) -> str:
     """Return a choice that the question offers."""
     if not isinstance(choice, str):
         raise ArgumentError(
@@ -93,7 +93,7 @@ def _read_choice(wait: WaitView, question_data: dict[str, Any], choice: Any) -> 
     return choice
 
 
-def _read_form(run: str, wait: WaitView, schema: dict[str, Any], given: Any, limit: int) -> tuple[bytes, list[str]]:
+def _read_form(run: str, wait: WaitView, schema: dict[str, Any], given: object, limit: int) -> tuple[bytes, list[str]]:
     """Return the filled-in form as JSON, and the names of its fields."""
     suggested = f"mainspring runs answer {run} --question {wait.ident} --form NAME=VALUE"
     if isinstance(given, str):
