@@ -16,7 +16,7 @@ from mainspring.alerting.inputs.failure_groups import FailureGroups, Redact
 from mainspring.alerting.inputs.monitor_inputs import find_early_signs, read_monitor_inputs
 from mainspring.domain.clock import MAX_CLOCK_LEAD_MS, Clock
 from mainspring.domain.ids import make_id
-from mainspring.domain.incidents.incident import Finding, Incident, IncidentKind, Subject
+from mainspring.domain.incidents.incident import ANSWER_FACT, Finding, Incident, IncidentKind, Subject
 from mainspring.domain.incidents.incident_correlation import correlate
 from mainspring.domain.incidents.incident_filter import IncidentAttributes
 from mainspring.domain.monitors.inputs import DueSecret, MonitorInputs, WatchedAutomation
@@ -41,6 +41,7 @@ from mainspring.store.commands.incidents import (
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read import incidents
 from mainspring.store.read.runs.run_views import waits_of
+from mainspring.store.views import WaitView
 
 _DIGEST_WITHIN_MS, _DIGEST_AHEAD_MS = 12 * 3_600_000, 60_000
 """A digest that became due while no watcher ran is sent up to this much later."""
@@ -48,6 +49,8 @@ _AT_ONCE = 200
 """Most findings in one commit."""
 AddCauses = Callable[[Sequence[Finding], StoreReader, int], Sequence[Finding]]
 
+MOST_BUTTONS, LONGEST_BUTTON = 5, 75
+"""Of a message: of a question with more choices, or longer ones, it has none."""
 _LONGEST_TEXT, _LONGEST_CHOICE, _MOST_CHOICES = 300, 40, 10
 
 
@@ -79,7 +82,22 @@ def add_question(finding: Finding, reader: StoreReader, redact: Redact) -> Findi
     hint = f"mainspring runs answer {run} {_suggest_answer(question, redact)}{name}"
     description = _describe_question(question, redact)
     facts = {"what": description, **finding.facts} if description else finding.facts
+    facts = {**facts, ANSWER_FACT: _describe_answers(first, question, redact)}
     return msgspec.structs.replace(finding, facts=facts, hint=hint)
+
+
+def _describe_answers(wait: WaitView, question: _Question, redact: Redact) -> dict[str, Any]:
+    """Return how a message can offer the answers: all choices if each is short and shows no secret, else none."""
+    choices = [choice for choice in question.choices or [] if isinstance(choice, str)]
+    is_usable = len(choices) == len(question.choices or []) <= MOST_BUTTONS and all(
+        0 < len(choice) <= LONGEST_BUTTON and redact(choice) == choice and choice.isprintable() for choice in choices
+    )
+    return {
+        "ident": wait.ident,
+        "opened_at": wait.opened_at,
+        "choices": choices if is_usable and question.form is None else [],
+        "has_form": question.form is not None,
+    }
 
 
 def _decode_question(question: bytes | None) -> _Question:

@@ -227,6 +227,11 @@ def journal(reader: StoreReader, run: str, *, limit: int = 50, cursor: int | Non
     return OUTCOME.read_all(reader.read("list_journal", (run, cursor, limit)))
 
 
+def answers(reader: StoreReader, run: str, limit: int) -> list[Outcome]:
+    """Return the newest answers of people that a run has taken in, newest first."""
+    return OUTCOME.read_all(reader.read("list_answers", (run, limit)))
+
+
 def ended_calls(reader: StoreReader, run: str, limit: int) -> list[tuple[str, str, str, int]]:
     """Return name, kind, state and microseconds of the newest ended steps and children that count."""
     return [

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.access.permissions import Role
-from mainspring.domain.errors import ArgumentError, ValueRefusedError
+from mainspring.domain.errors import ArgumentError
 from mainspring.domain.values.form_schema import find_form_mismatch
 from mainspring.insight.runs.waits import list_open_questions, read_form
 from mainspring.insight.text.formatting import format_count
@@ -47,8 +47,7 @@ def answer(call: ApiCall[Any, Form]) -> str:
         typed = read_typed_form(schema, form)
         if typed.faults:
             number = format_count(len(typed.faults), "field is", "fields are")
-            place, reason = next(iter(typed.faults.items()))
-            raise ValueRefusedError(f"the answer ({number} not valid)", place, reason, hint="See the marked fields.")
+            raise ArgumentError(f"{number} not valid: nothing was answered", hint="See the marked fields.")
         body = msgspec.structs.replace(body, form=typed.value)
     submit_answer(call, body, run=wait.run)
     return f"/r/{path_segment(wait.run)}"
