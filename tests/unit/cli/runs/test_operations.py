@@ -10,6 +10,7 @@ from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHold
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS
 from mainspring.domain.notifications.routing import NotificationRouting
+from mainspring.domain.runs.journal import QuestionPlan
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.store.commands.effects import BeginEffect, SettleEffect
 from mainspring.store.commands.inbox import OpenWait
@@ -263,6 +264,21 @@ def test_answer_without_a_name_lists_the_open_ones(cli, stage):
     )
     offers = [can["command"] for can in cli("explain", run, "--json").json["can"] if can["act"] == "answer"]
     assert f"mainspring runs answer {run} --question refund --form amount=VALUE" in offers
+
+
+def test_questions_are_listed_with_their_assignees(cli, stage):
+    """All of them, or those of one person or team, each with a command that answers it."""
+    assert "No question is open" in cli("runs", "questions").err
+    run = stage.begin()
+    plan = QuestionPlan("finance", None, 3_600_000, "cfo")
+    stage.do(OpenWait(run.id, run.claim, "ask:refund#1", "ask", "refund", question=FORM, plan=plan))
+    other = ask_question(stage)
+    assert [row["run"] for row in cli("runs", "questions", "--json").json] == [run.id, other]
+    (row,) = cli("runs", "questions", "--assignee", "finance", "--json").json
+    assert (row["name"], row["assignee"], row["fields"]) == ("refund", "finance", ["amount", "why", "to"])
+    assert row["command"] == f"mainspring runs answer {run.id} --form amount=VALUE"
+    assert "No open question is for cfo." in cli("runs", "questions", "--assignee", "cfo").err
+    assert "finance" in cli("runs", "questions").out
 
 
 def test_explain_prints_an_answer_that_works_for_each_open_question(cli, stage):
