@@ -209,7 +209,7 @@ async def test_several_questions_are_answered_by_name(tmp_path, settings):
         assert await run.result(60) == ["no", "b"]
 
 
-async def test_two_questions_of_one_name_are_told_apart_by_identity(tmp_path, settings):
+async def test_two_questions_of_one_name_are_answered_by_identity(tmp_path, settings):
     """The error lists their identities, which are accepted too."""
     with Registry() as registry:
 

@@ -1,4 +1,4 @@
-"""Slack actions: the presses of buttons that Slack reports, and the replies that only their person sees."""
+"""Slack actions: the clicks of buttons that Slack reports, and the replies that only their person sees."""
 
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -15,8 +15,8 @@ REPLY_URL: Final = "https://hooks.slack.com/"
 """The start of the addresses for replies: nothing is sent elsewhere, whatever a request names."""
 
 
-class SlackPress(msgspec.Struct, frozen=True):
-    """A press. `value` = that of the button, "" for one that only opens a page; `by` = name and id of the person.
+class SlackClick(msgspec.Struct, frozen=True):
+    """A click. `value` = that of the button, "" for one that only opens a page; `by` = name and id of the person.
 
     `reply_url` = the address for replies.
     """
@@ -44,8 +44,8 @@ class _Payload(msgspec.Struct):
     response_url: str = ""
 
 
-def read_press(body: bytes) -> SlackPress | None:
-    """Return the press that a request reports; None = it reports something else, or cannot be read."""
+def read_click(body: bytes) -> SlackClick | None:
+    """Return the click that a request reports; None = it reports something else, or cannot be read."""
     try:
         texts = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=10).get("payload", [])
         payload = msgspec.json.decode(texts[-1] if texts else "null", type=_Payload | None)
@@ -57,12 +57,12 @@ def read_press(body: bytes) -> SlackPress | None:
     if not action.action_id.startswith(f"{ANSWER_ACTION}:"):
         return None
     name = payload.user.username or payload.user.name
-    return SlackPress(action.value, f"{name} {payload.user.id}".strip(), payload.response_url)
+    return SlackClick(action.value, f"{name} {payload.user.id}".strip(), payload.response_url)
 
 
-async def reply(http: HttpClient, press: SlackPress, text: str, *, reply_url: str = REPLY_URL) -> None:
-    """Send a text to the person who pressed. Raises ChannelFault."""
-    if not press.reply_url.startswith(reply_url):
+async def reply(http: HttpClient, click: SlackClick, text: str, *, reply_url: str = REPLY_URL) -> None:
+    """Send a text to the person who clicked. Raises ChannelFault."""
+    if not click.reply_url.startswith(reply_url):
         return
     body: dict[str, Any] = {"response_type": "ephemeral", "replace_original": False, "text": text}
-    await http.post(press.reply_url, msgspec.json.encode(body), {"content-type": "application/json; charset=utf-8"})
+    await http.post(click.reply_url, msgspec.json.encode(body), {"content-type": "application/json; charset=utf-8"})

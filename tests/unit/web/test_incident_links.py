@@ -175,21 +175,23 @@ async def test_link_dies_with_its_key(site):
     assert (site.run_state, site.state) == (RunState.FAILED, "open")
 
 
-class Asked(Failed):
+class OpenQuestionSite(Failed):
     """A store where a question waits too long, and what people were notified of it."""
 
     def __init__(self, path):
         super().__init__(path)
-        self.asking = self.stage.begin(SYNC)
+        self.waiting_run = self.stage.begin(SYNC)
         question = {"text": "Go?", "choices": ["yes", "no"], "detailed": True}
         self.stage.do(
-            OpenWait(self.asking.id, self.asking.claim, "q1", "ask", "ask", question=msgspec.json.encode(question))
+            OpenWait(
+                self.waiting_run.id, self.waiting_run.claim, "q1", "ask", "ask", question=msgspec.json.encode(question)
+            )
         )
-        (wait,) = run_history(self.store.reader, self.asking.id).waits
+        (wait,) = run_history(self.store.reader, self.waiting_run.id).waits
         answer = {"ident": "q1", "opened_at": wait.opened_at, "choices": ["yes", "no"], "has_form": False}
         finding = Finding(
             subject=Subject("sync", IncidentKind.HUMAN_WAIT), severity=Severity.NOTIFY, text="a question", since_at=1,
-            facts={"run": self.asking.id, "answer": answer},
+            facts={"run": self.waiting_run.id, "answer": answer},
         )  # fmt: skip
         self.stage.do(
             RecordEvaluation(started_at=self.clock.now(), found=(EvaluatedFinding(id="i_02", finding=finding),))
@@ -200,48 +202,59 @@ class Asked(Failed):
 
     @property
     def answers(self):
-        return [msgspec.json.decode(fact.payload) for fact in run_history(self.store.reader, self.asking.id).facts]
+        return [msgspec.json.decode(fact.payload) for fact in run_history(self.store.reader, self.waiting_run.id).facts]
 
 
 @pytest.fixture
-def asked(tmp_path):
-    made = Asked(tmp_path / "s.db")
+def question_site(tmp_path):
+    made = OpenQuestionSite(tmp_path / "s.db")
     yield made
     made.store.close()
 
 
-async def test_question_is_answered_by_a_button_behind_the_link(asked):
+async def test_question_is_answered_by_a_button_behind_the_link(question_site):
     """Once, with the name that the person gives; opening the page answers nothing, and afterwards it has no such button."""
-    text = (await asked.ask("GET")).text
+    text = (await question_site.ask("GET")).text
     assert 'value="answer:yes"' in text
-    assert asked.answers == []
-    seen = await asked.seen()
+    assert question_site.answers == []
+    seen = await question_site.seen()
     for _ in range(2):
-        assert "answered yes" in (await asked.submit("answer:yes", seen=seen)).text
-    assert asked.answers == [{"answer": "yes", "by": "link:ana", "note": None}]
-    assert "question is not open any more" in (await asked.submit("answer:no", seen=seen)).text
-    assert "answer:yes" not in (await asked.ask("GET")).text
+        assert "answered yes" in (await question_site.submit("answer:yes", seen=seen)).text
+    assert question_site.answers == [{"answer": "yes", "by": "link:ana", "note": None}]
+    assert "question is not open any more" in (await question_site.submit("answer:no", seen=seen)).text
+    assert "answer:yes" not in (await question_site.ask("GET")).text
 
 
-async def test_answer_that_is_not_offered_changes_nothing(asked):
+async def test_answer_that_is_not_offered_changes_nothing(question_site):
     """Nor does one from another site."""
-    seen = await asked.seen()
-    assert "answered" not in (await asked.submit("answer:maybe", seen=seen)).text
-    assert (await asked.submit("answer:yes", seen=seen, headers={"sec-fetch-site": "cross-site"})).status_code == 403
-    assert asked.answers == []
+    seen = await question_site.seen()
+    assert "answered" not in (await question_site.submit("answer:maybe", seen=seen)).text
+    assert (
+        await question_site.submit("answer:yes", seen=seen, headers={"sec-fetch-site": "cross-site"})
+    ).status_code == 403
+    assert question_site.answers == []
 
 
-async def test_buttons_need_a_public_address_and_both_secrets(asked):
+async def test_buttons_need_a_public_address_and_both_secrets(question_site):
     """Without the secret of Slack no message has a button that no one would answer; a form has its page all the same."""
     both = {"MAINSPRING_SECRET_LINK_KEY": KEY, "MAINSPRING_SECRET_SLACK_SIGNING_SECRET": "s"}
-    offered = offer_answers(asked.settings, SecretStore.of(None, both), asked.clock, asked.incident)
+    offered = offer_answers(
+        question_site.settings, SecretStore.of(None, both), question_site.clock, question_site.incident
+    )
     assert [button.text for button in offered.buttons] == ["yes", "no"]
-    now_s = asked.clock.now() // 1000
+    now_s = question_site.clock.now() // 1000
     assert all(verify_answer_button(button.value, [KEY], now_s) for button in offered.buttons)
-    assert offer_answers(asked.settings, secrets(KEY), asked.clock, asked.incident).buttons == ()
-    assert offer_answers(Settings(), SecretStore.of(None, both), asked.clock, asked.incident).buttons == ()
-    answer = asked.incident.facts["answer"] | {"has_form": True, "choices": []}
-    form = replace(asked.incident, facts=asked.incident.facts | {"answer": answer})
-    page = f"https://ops.example.com/ms/waiting/{asked.asking.id}/q1"
-    assert offer_answers(asked.settings, secrets(KEY), asked.clock, form).form == page
-    assert offer_answers(asked.settings, SecretStore.of(None, both), asked.clock, form).buttons[0].url == page
+    assert (
+        offer_answers(question_site.settings, secrets(KEY), question_site.clock, question_site.incident).buttons == ()
+    )
+    assert (
+        offer_answers(Settings(), SecretStore.of(None, both), question_site.clock, question_site.incident).buttons == ()
+    )
+    answer = question_site.incident.facts["answer"] | {"has_form": True, "choices": []}
+    form = replace(question_site.incident, facts=question_site.incident.facts | {"answer": answer})
+    page = f"https://ops.example.com/ms/waiting/{question_site.waiting_run.id}/q1"
+    assert offer_answers(question_site.settings, secrets(KEY), question_site.clock, form).form == page
+    assert (
+        offer_answers(question_site.settings, SecretStore.of(None, both), question_site.clock, form).buttons[0].url
+        == page
+    )

@@ -97,5 +97,5 @@ def answer(
     given = choice if choice is not None else read_json_value(form[0], "--form") if is_json else FormWords(form)
     engine = invocation.engine(find_sealing(invocation, run))
     engine.answer(run, given, act=invocation.act, question=question, note=note)
-    shown = {"form": list(form)} if choice is None else {"choice": choice}
-    invocation.output.document({"run": run, **shown}, f"{run} was answered{'' if choice is None else f': {choice}'}")
+    given_as = {"form": list(form)} if choice is None else {"choice": choice}
+    invocation.output.document({"run": run, **given_as}, f"{run} was answered{'' if choice is None else f': {choice}'}")

@@ -105,7 +105,7 @@ def origin_of(outcome: Outcome) -> tuple[int, str | int | None]:
 
 
 class QuestionPlan(msgspec.Struct, frozen=True):
-    """Who is to answer a question, and when they are reminded. Spans are counted from the opening of the question.
+    """The assignee of a question, and the times of its reminders. Spans are counted from the opening of the question.
 
     `assignee` = the name of a person or team; from `escalate_ms` on it is `escalate_to`.
     """

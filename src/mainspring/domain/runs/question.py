@@ -28,7 +28,7 @@ _MOST_FIELDS = 10
 
 
 class QuestionText(NamedTuple):
-    """What people see of a question besides its answers: `text` None = that of its form, `who` = for whom, `otherwise` = at its timeout."""
+    """The text of a question with its context: `text` None = that of its form, `who` = for whom, `otherwise` = at its timeout."""
 
     text: str | None
     who: str | None

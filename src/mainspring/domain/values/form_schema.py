@@ -160,15 +160,15 @@ def _read_docs(model: Any, schema: dict[str, Any]) -> dict[str, str]:
         schema.pop("description", None)
         return {}
     docs: dict[str, str] = {}
-    others: list[str] = []
+    about_form: list[str] = []
     for line in doc.splitlines():
         found = re.fullmatch(r"\s*`{0,2}(\w+)`{0,2}\s*(?:\([^)]*\))?\s*:\s*(\S.*)", line)
         if found and found[1] in schema["properties"]:
             docs[found[1]] = found[2].strip()
         elif line.strip() not in ("Args:", "Attributes:", "Fields:"):
-            others.append(line)
+            about_form.append(line)
     if doc:
-        schema["description"] = "\n".join(others).strip()
+        schema["description"] = "\n".join(about_form).strip()
     return docs
 
 

@@ -120,7 +120,7 @@ class _SchemaChecker:
                 return None
             mismatches.append(mismatch)
         stated = [mismatch for choice, mismatch in zip(choices, mismatches, strict=True) if choice != {"type": "null"}]
-        if self._checks_formats and len(stated) == 1:  # an optional value of which the format is another one
+        if self._checks_formats and len(stated) == 1:  # an optional value whose format is another one
             return stated[0]
         deeper = [mismatch for mismatch in mismatches if mismatch.path != path or " is missing" in mismatch.why]
         if len(deeper) == 1:

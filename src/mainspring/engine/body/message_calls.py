@@ -284,9 +284,11 @@ class MessageCaller(StepCaller):
         )
         until_at = self._until(within)
         call = AskCall(made.encoded, until_at, made.plan)
-        base, shown = (UNNAMED, UNNAMED) if name is None else (f"{UNNAMED}:{name}", name)
+        base, wait_name = (UNNAMED, UNNAMED) if name is None else (f"{UNNAMED}:{name}", name)
         try:
-            return made.choose(await self._wait(OutcomeKind.ANSWER, base, call, made.read, until_at, key, shown=shown))
+            return made.choose(
+                await self._wait(OutcomeKind.ANSWER, base, call, made.read, until_at, key, wait_name=wait_name)
+            )
         except TimeoutError:
             if otherwise is NO_DEFAULT:
                 raise TimeoutError(f"no one answered {made.text!r} in time") from None
@@ -312,7 +314,7 @@ class MessageCaller(StepCaller):
         until_at: int | None,
         key: str | None = None,
         *,
-        shown: str | None = None,
+        wait_name: str | None = None,
     ) -> Any:
         body = self._body
         body.refuse_if_stopped()
@@ -328,13 +330,13 @@ class MessageCaller(StepCaller):
             if not future.done():
                 future.set_exception(TimeoutError(f"{name} did not arrive in time"))
 
-        request = Request(kind, ident, name if shown is None else shown, call, read, take)
+        request = Request(kind, ident, name if wait_name is None else wait_name, call, read, take)
         body.register(request)
         timer = None if until_at is None else body.set_timer(f"{ident}{WAIT_TIMER_SUFFIX}", until_at, expire)
         try:
             value = await future
             if kind is OutcomeKind.ANSWER:
-                self._answers[ident if shown in (None, UNNAMED) else shown] = read_given_answer(request.outcome)
+                self._answers[ident if wait_name in (None, UNNAMED) else wait_name] = read_given_answer(request.outcome)
             if isinstance(value, AwaitedEvent):
                 happened_at, _ = origin_of(request.outcome)
                 return AwaitedEvent(value.name, value.data, _instant(happened_at))

@@ -1,4 +1,4 @@
-"""`/slack/actions`: Slack reports here who pressed a button of a message, and the answer of the button is given once.
+"""`/slack/actions`: Slack reports here who clicked a button of a message, and the answer of the button is given once.
 
 Slack signs each request, with its time; a request that is older than five minutes is rejected. The button itself is signed by the secret
 `link-key`, so that only buttons of Mainspring answer. See docs/adr/0054-questions-to-people.md.
@@ -20,7 +20,7 @@ from mainspring.domain.errors import ConfigError, MainspringError, NotFoundError
 from mainspring.integrations.base.http import HttpClient
 from mainspring.integrations.base.notifier import ChannelFault
 from mainspring.integrations.slack import VERIFIER, slack
-from mainspring.integrations.slack_actions import REPLY_URL, SLACK_SIGNING_SECRET_NAME, SlackPress, read_press, reply
+from mainspring.integrations.slack_actions import REPLY_URL, SLACK_SIGNING_SECRET_NAME, SlackClick, read_click, reply
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.secret_store import SecretStore
 from mainspring.service.actor import Actor, operation_context
@@ -61,11 +61,11 @@ class SlackActions:
             return PlainTextResponse("too large, or too slow\n", 413)
         if not await asyncio.to_thread(self._is_signed, body, {**request.headers}):
             return PlainTextResponse("the signature is not valid\n", 401)
-        press = read_press(body)
-        if press is not None and press.value:
-            text = await asyncio.to_thread(self._answer, press)
+        click = read_click(body)
+        if click is not None and click.value:
+            text = await asyncio.to_thread(self._answer, click)
             if len(self._replies) < _MAX_REPLIES:
-                task = asyncio.get_running_loop().create_task(self._reply(press, text))
+                task = asyncio.get_running_loop().create_task(self._reply(click, text))
                 self._replies.add(task)
                 task.add_done_callback(self._replies.discard)
         return Response(status_code=200)
@@ -85,19 +85,19 @@ class SlackActions:
             _LOG.warning("a request to %s was rejected: %s", PATH, rejected.text)
         return rejected is None
 
-    def _answer(self, press: SlackPress) -> str:
+    def _answer(self, click: SlackClick) -> str:
         """Give the answer; return the sentence for the person."""
         try:
             keys = self._secrets.lines(LINK_SECRET_NAME)
         except ConfigError:
             return _EXPIRED
-        button = verify_answer_button(press.value, keys, self._clock.now() // 1000)
+        button = verify_answer_button(click.value, keys, self._clock.now() // 1000)
         if button is None:
             return _EXPIRED
-        # The same press reported twice has one command: it is answered once.
-        digest = hashlib.sha256(f"{press.value}\x1f{press.by}".encode()).hexdigest()[:32]
+        # The same click reported twice has one command: it is answered once.
+        digest = hashlib.sha256(f"{click.value}\x1f{click.by}".encode()).hexdigest()[:32]
         act = operation_context(
-            Actor.slack(press.by), self._clock, reason="by a button in Slack", command=f"slack.{digest}"
+            Actor.slack(click.by), self._clock, reason="by a button in Slack", command=f"slack.{digest}"
         )
         try:
             self._require_same_question(button)
@@ -113,10 +113,10 @@ class SlackActions:
         if any(wait.ident == button.ident and wait.opened_at != button.opened_at for wait in waits):
             raise NotFoundError("the question of this button is over, and the run has asked again")
 
-    async def _reply(self, press: SlackPress, text: str) -> None:
+    async def _reply(self, click: SlackClick, text: str) -> None:
         try:
             async with self._sending:
-                await reply(self._http, press, text, reply_url=self._reply_url)
+                await reply(self._http, click, text, reply_url=self._reply_url)
         except ChannelFault as fault:  # the answer is given all the same
             _LOG.warning("a reply to Slack was not accepted: %s", fault.text)
 

@@ -1,4 +1,4 @@
-"""Presses in Slack: verified, answered once, and reported to their person; everything else changes nothing."""
+"""Clicks in Slack: verified, answered once, and reported to their person; everything else changes nothing."""
 
 import hashlib
 import hmac
@@ -61,7 +61,7 @@ class Site:
         button = AnswerButton(self.run.id, "q1", wait.opened_at, choice, now // 1000 + 3600)
         return msgspec.structs.replace(button, **changes).token(key)
 
-    async def press(self, value, user="U1", **changes):
+    async def click(self, value, user="U1", **changes):
         payload = {
             "type": "block_actions",
             "user": {"id": user, "username": "ana"},
@@ -91,11 +91,11 @@ async def site(tmp_path):
         made.store.close()
 
 
-async def test_press_answers_once(site):
+async def test_click_answers_once(site):
     """Reported twice, as Slack does when it hears nothing, it is one answer of the person that Slack names."""
     token = site.token()
     for _ in range(2):
-        assert (await site.press(token)).status_code == 200
+        assert (await site.click(token)).status_code == 200
     await site.actions.close()
     assert site.answers == [{"answer": "yes", "by": "slack:ana U1", "note": None}]
     assert site.replies.texts == [f"Answered yes to run {site.run.id}."] * 2
@@ -103,10 +103,10 @@ async def test_press_answers_once(site):
     assert row.actor == "slack:ana U1"
 
 
-async def test_later_press_of_another_button_says_that_it_is_over(site):
+async def test_later_click_on_another_button_is_too_late(site):
     """The first answer counts."""
-    await site.press(site.token("no"))
-    await site.press(site.token("yes"), user="U2")
+    await site.click(site.token("no"))
+    await site.click(site.token("yes"), user="U2")
     await site.actions.close()
     assert [answer["answer"] for answer in site.answers] == ["no"]
     assert any("has no open question" in text for text in site.replies.texts)
@@ -117,7 +117,7 @@ async def test_later_press_of_another_button_says_that_it_is_over(site):
 )
 async def test_button_that_is_not_valid_answers_nothing(site, changes):
     """Signed by another key, too old, about another question, or about an earlier one of the same identity."""
-    assert (await site.press(site.token(**changes))).status_code == 200
+    assert (await site.click(site.token(**changes))).status_code == 200
     assert site.answers == []
 
 
@@ -136,12 +136,12 @@ async def test_request_that_slack_did_not_sign_is_rejected(site):
 async def test_report_of_something_else_changes_nothing(site, payload):
     """It is accepted, so that Slack does not repeat it."""
     assert (await site.send(urlencode({"payload": payload}).encode())).status_code == 200
-    assert (await site.press(site.token(), actions=[{"action_id": "other", "value": "x"}])).status_code == 200
+    assert (await site.click(site.token(), actions=[{"action_id": "other", "value": "x"}])).status_code == 200
     assert site.answers == []
 
 
 async def test_reply_goes_to_slack_only(site):
     """Not to an address of a request that names another host."""
-    await site.press(site.token(), response_url="https://example.com/reply")
+    await site.click(site.token(), response_url="https://example.com/reply")
     await site.actions.close()
     assert (len(site.answers), site.replies.texts) == (1, [])

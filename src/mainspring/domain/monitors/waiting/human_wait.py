@@ -26,12 +26,12 @@ def evaluate(facts: MonitorInputs, tuning: HumanWaitTuning, now_at: int) -> Iter
         planned = [question for question in automation.questions if not question.plan.is_empty][:MOST_PLANNED]
         for question in planned:
             yield _evaluate_planned(automation, question, tuning, now_at)
-        others = [question for question in automation.questions if question not in planned]
-        if others:
-            yield _evaluate_others(automation, others, tuning, now_at)
+        unplanned = [question for question in automation.questions if question not in planned]
+        if unplanned:
+            yield _evaluate_unplanned(automation, unplanned, tuning, now_at)
 
 
-def _evaluate_others(
+def _evaluate_unplanned(
     automation: WatchedAutomation, questions: list[UnansweredQuestion], tuning: HumanWaitTuning, now_at: int
 ) -> Evaluation:
     first = min(questions, key=lambda question: _late_at(question, tuning))

@@ -228,7 +228,7 @@ def journal(reader: StoreReader, run: str, *, limit: int = 50, cursor: int | Non
 
 
 def answers(reader: StoreReader, run: str, limit: int) -> list[Outcome]:
-    """Return the newest answers of people that a run has taken in, newest first."""
+    """Return the newest answers of people that a run has accepted, newest first."""
     return OUTCOME.read_all(reader.read("list_answers", (run, limit)))
 
 

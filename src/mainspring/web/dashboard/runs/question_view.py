@@ -1,4 +1,4 @@
-"""A question as a page shows it: its text, answers, assignee and evidence, and the command that answers it."""
+"""The view of a question on a page: its text, answers, assignee and evidence, and the command that answers it."""
 
 from collections.abc import Iterable
 from shlex import quote

@@ -28,7 +28,7 @@ class AnswerRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_answers(call: ApiCall[Any, Any], run: RunView) -> list[AnswerRow]:
-    """Return the newest answers that the run has taken in, the oldest first."""
+    """Return the newest answers that the run has accepted, the oldest first."""
     opening = call.site.opening
     rows = []
     for outcome in map(opening.outcome, answers(call.site.reader, run.id, _MOST)):
@@ -37,12 +37,12 @@ def list_answers(call: ApiCall[Any, Any], run: RunView) -> list[AnswerRow]:
             by, note = given.by, given.note
         except msgspec.DecodeError:  # sealed by a codec that the web process does not have
             by = note = None
-        shown = build_value("answer", outcome.output)
+        view = build_value("answer", outcome.output)
         rows.append(
             AnswerRow(
                 question=label_step(outcome.ident, outcome.name),
                 ident=outcome.ident,
-                answer="" if shown is None else (shown.text or shown.note)[:_LONGEST],
+                answer="" if view is None else (view.text or view.note)[:_LONGEST],
                 by=by,
                 note=None if note is None else str(hide_in_data(note)),
                 at=outcome.at,
