@@ -1,6 +1,6 @@
 """Answer to a question that a run asked people."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -15,7 +15,7 @@ from mainspring.domain.errors import (
 )
 from mainspring.domain.notifications.rendering import fit_line
 from mainspring.domain.runs.journal import FactKind
-from mainspring.domain.runs.question import DETAILED, FORM, FormWords, encode_answer
+from mainspring.domain.runs.question import FORM, FormWords, encode_answer
 from mainspring.domain.values.codec import encode
 from mainspring.domain.values.form_schema import find_form_mismatch, read_form_words
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
@@ -30,6 +30,15 @@ from mainspring.store.views import WaitView
 _ASK = "ask"
 _LISTED = 5
 _LONGEST_NOTE: Final = 2_000
+
+
+class _StoredQuestion(msgspec.Struct, frozen=True):
+    """The parts of a question that decide on its answers."""
+
+    text: str = ""
+    choices: list[Any] | None = None
+    form: dict[str, Any] | None = None
+    detailed: bool = False
 
 
 def answer(
@@ -61,16 +70,15 @@ def answer(
         return
     newest = reads.newest_of(run)
     wait = find_open_question(newest, reads.run_history(newest).waits, question, sealing)
-    question_data: dict[str, Any] = msgspec.json.decode(sealing.open(wait.question or b"{}"))
-    schema = question_data.get(FORM)
+    stored = msgspec.json.decode(sealing.open(wait.question or b"{}"), type=_StoredQuestion)
     recorded: dict[str, object]
-    if schema is None:
-        value, recorded = _read_choice(wait, question_data, choice), {"choice": sealing.seal_text(str(choice))}
+    if stored.form is None:
+        value, recorded = _read_choice(wait, stored, choice), {"choice": sealing.seal_text(str(choice))}
         encoded = encode(value, value_name="answer", limit=sealing.limit)
     else:
-        encoded, names = _read_form(newest, wait, schema, choice, sealing.limit)
+        encoded, names = _read_form(newest, wait, stored.form, choice, sealing.limit)
         recorded = {"form": names}
-    if question_data.get(DETAILED):
+    if stored.detailed:
         encoded = encode_answer(encoded, str(act.actor), note)
     payload = sealing.seal(encoded)
     command = DeliverFact(newest, FactKind.ANSWER, wait.name, source=act.command, ident=wait.ident, payload=payload)
@@ -78,27 +86,31 @@ def answer(
     perform(store, act, "answer", f"run:{run}", command, {"question": wait.ident, **recorded, "note": sealed_note})
 
 
-def _read_choice(wait: WaitView, question_data: dict[str, Any], choice: object) -> str:
+def _read_choice(wait: WaitView, stored: _StoredQuestion, choice: object) -> str:
     """Return a choice that the question offers."""
     if not isinstance(choice, str):
         raise ArgumentError(
             f"question {wait.ident} has no form, so its answer has no fields",
             hint="Answer with a choice: mainspring runs answer RUN CHOICE",
         )
-    choices = question_data.get("choices")
+    choices = [str(offered) for offered in stored.choices or ()]
     if choices and choice not in choices:
-        error = UnknownNameError(f"choice for {question_data.get('text', wait.ident)!r}:", choice, choices)
-        error.hint = f"Choices: {', '.join(map(repr, map(str, choices)))}"
+        error = UnknownNameError(f"choice for {stored.text or wait.ident!r}:", choice, choices)
+        error.hint = f"Choices: {', '.join(map(repr, choices))}"
         raise error
     return choice
 
 
-def _read_form(run: str, wait: WaitView, schema: dict[str, Any], given: object, limit: int) -> tuple[bytes, list[str]]:
+def _read_form(
+    run: str, wait: WaitView, schema: Mapping[str, object], given: object, limit: int
+) -> tuple[bytes, list[str]]:
     """Return the filled-in form as JSON, and the names of its fields."""
+    properties = schema.get("properties")
+    fields = list(properties) if isinstance(properties, dict) else []
     suggested = f"mainspring runs answer {run} --question {wait.ident} --form NAME=VALUE"
     if isinstance(given, str):
-        fields = ", ".join(schema["properties"]) or "none"
-        raise ArgumentError(f"question {wait.ident} is a form; its fields: {fields}", hint=f"Fill it in: {suggested}")
+        listed = ", ".join(fields) or "none"
+        raise ArgumentError(f"question {wait.ident} is a form; its fields: {listed}", hint=f"Fill it in: {suggested}")
     value = read_form_words(schema, given.words) if isinstance(given, FormWords) else given
     encoded = encode(value, value_name=f"answer {wait.ident}", limit=limit)
     value = msgspec.json.decode(encoded)
