@@ -104,6 +104,8 @@ def find_form_mismatch(schema: Mapping[str, Any], value: Any) -> SchemaMismatch 
 
 
 def _read_word(part: Mapping[str, Any], schema: Mapping[str, Any], text: str) -> Any:
+    if text == "null" and {"type": "null"} in part.get("anyOf", ()):
+        return None
     part = resolve_part(part, schema)
     kinds = {_kind_of(choice) for choice in part.get("enum", ())} or {str(part.get("type"))}
     if "string" in kinds and not (part.get("anyOf") and text[:1] in ("{", "[")):
@@ -139,8 +141,9 @@ def _describe(model: Any, schema: dict[str, Any], parts: dict[str, Any], above: 
         _set_first(part, "title", [stated.get(key) for key in _TITLES])
         _set_first(part, "description", [*(stated.get(key) for key in _DESCRIPTIONS), docs.get(name)])
         for member in _list_members(annotation):
-            if member in _FORMATS:
-                part.setdefault("format", _FORMATS[member])
+            for text in part.get("anyOf", [part]) if member in _FORMATS else ():
+                if text.get("type") == "string":
+                    text.setdefault("format", _FORMATS[member])
             inner = parts.get(getattr(member, "__name__", ""))
             if isinstance(inner, dict) and isinstance(inner.get("properties"), dict):
                 _describe(member, inner, parts, above | {model})
