@@ -28,7 +28,7 @@ from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.reminders import DueReminder, list_reminders
 from mainspring.domain.notifications.rendering import fit_line
 from mainspring.domain.notifications.routing import NotificationRouting
-from mainspring.domain.runs.question import choose_name, list_form_fields
+from mainspring.domain.runs.question import UNNAMED, choose_name, list_form_fields
 from mainspring.store.base import StoreReader
 from mainspring.store.commands.incidents import (
     Digest,
@@ -78,7 +78,7 @@ def add_question(finding: Finding, reader: StoreReader, redact: Redact) -> Findi
         return finding
     question = _decode_question(first.question)
     named = choose_name(first.ident, first.name, (wait.name for wait in waits))
-    name = f" --question {shlex.quote(named)}" if len(waits) > 1 else ""
+    name = f" --question {shlex.quote(named)}" if len(waits) > 1 or first.name != UNNAMED else ""
     hint = f"mainspring runs answer {run} {_suggest_answer(question, redact)}{name}"
     description = _describe_question(question, redact)
     facts = {"what": description, **finding.facts} if description else finding.facts

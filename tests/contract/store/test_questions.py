@@ -63,7 +63,7 @@ def test_question_reminds_and_escalates_until_it_is_answered(site: Site) -> None
     assert incident.severity is Severity.NOTIFY
     assert incident.text.startswith("a question for cfo is unanswered, for 12h")
     assert incident.facts["what"] == "It asks: Refund? [amount]"
-    assert incident.hint == f"mainspring runs answer {run.id} --form amount=VALUE"
+    assert incident.hint == f"mainspring runs answer {run.id} --form amount=VALUE --question refund"
     assert site.notices() == [(OPENED, "money"), (REPEATED, "money"), (ESCALATED, "chiefs"), (REPEATED, "chiefs")]
     site.store.do(DeliverFact(run.id, FactKind.ANSWER, "refund", "c1", "ask:refund#1", b'{"answer":{"amount":1}}'))
     site.evaluate(HOUR)

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.runs.journal import Fact, FactKind
-from mainspring.domain.runs.question import FORM, choose_name, list_form_fields
+from mainspring.domain.runs.question import FORM, UNNAMED, choose_name, list_form_fields
 from mainspring.domain.time.clock_step import RunClockSteps
 from mainspring.insight.runs.suggested_commands import ANSWER, RETRY, SIGNAL, UPDATE, SuggestedCommand
 from mainspring.insight.text.formatting import escape_line, format_distance, shell_word
@@ -72,9 +72,13 @@ def answer_command(wait: WaitView, name: str | None = None) -> str:
 
 
 def name_if_many(wait: WaitView, waits: Iterable[WaitView]) -> str | None:
-    """Return the name of a question among the waits of its run; None if it is the only question of these."""
+    """Return by what a command names a question among these of its run; None if it is the only one and has no name of its own.
+
+    A list may be filtered, so a question with a name is named in any case.
+    """
     listed = list(waits)
-    return name_question(wait, listed) if has_many_questions(listed) else None
+    is_named = wait.name not in (UNNAMED, wait.ident)
+    return name_question(wait, listed) if is_named or has_many_questions(listed) else None
 
 
 def _answer_commands(wait: WaitView) -> list[str]:

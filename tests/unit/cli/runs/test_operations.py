@@ -35,7 +35,7 @@ def failed(stage, **options):
 
 def ask_question(stage):
     run = stage.begin(ORDER, b'{"customer": "a"}')
-    stage.do(OpenWait(run.id, run.claim, "q1", "ask", "Ship it?", question=QUESTION))
+    stage.do(OpenWait(run.id, run.claim, "q1", "ask", "ask", question=QUESTION))
     stage.do(suspend(run))
     return run.id
 
@@ -276,7 +276,7 @@ def test_questions_are_listed_with_their_assignees(cli, stage):
     assert [row["run"] for row in cli("runs", "questions", "--json").json] == [run.id, other]
     (row,) = cli("runs", "questions", "--assignee", "finance", "--json").json
     assert (row["name"], row["assignee"], row["fields"]) == ("refund", "finance", ["amount", "why", "to"])
-    assert row["command"] == f"mainspring runs answer {run.id} --form amount=VALUE"
+    assert row["command"] == f"mainspring runs answer {run.id} --question refund --form amount=VALUE"
     assert "No open question is for cfo." in cli("runs", "questions", "--assignee", "cfo").err
     assert "finance" in cli("runs", "questions").out
 
