@@ -18,11 +18,11 @@ from mainspring.domain.access.permissions import Role, Visitor
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.values.plain_json import to_plain_json
 from mainspring.resources.known_secrets import KNOWN_SECRETS
-from mainspring.service.runs.streams import StreamPage
 from mainspring.version import __version__
 from mainspring.web.api.call import ApiCall, HandlerContext, RequestAuthenticator
 from mainspring.web.api.change_streams import ChangeStreams
 from mainspring.web.api.document import build_document
+from mainspring.web.api.event_page import EventPage
 from mainspring.web.api.problem import CONTENT_TYPE, Problem, build_problem, problem_from_error
 from mainspring.web.api.record_streams import RecordStreams
 from mainspring.web.api.request_parsing import ApiError, parse_body, parse_query, read_command_id, scope_command_id
@@ -123,15 +123,17 @@ class ApiApp:
         return Response(data, 200, _HEADERS, _JSON)
 
     async def _send_events(self, request: Request, route: ApiRoute, call: ApiCall[Any, Any]) -> Response:
-        """Send the records of a stream as they are written, after the last one that the client had. Raises ApiError."""
+        """Send the events of a run as it makes them, after the last one that the client had. Raises ApiError."""
         loop, blocking_read = asyncio.get_running_loop(), route.events
         assert blocking_read is not None
 
-        async def read(call: ApiCall[Any, Any], since: int, run: str | None) -> StreamPage:
+        async def read(call: ApiCall[Any, Any], since: int, run: str | None) -> EventPage:
             return await loop.run_in_executor(self._threads, blocking_read, call, since, run)
 
         last = request.headers.get("last-event-id", "")
-        first = await read(call, int(last) if last.isdecimal() and len(last) < 19 else call.query.since, None)
+        first = await read(
+            call, int(last) if last.isdecimal() and len(last) < 19 else getattr(call.query, "since", 0), None
+        )
         if request.method == "HEAD":
             return Response(headers=_HEADERS, media_type="text/event-stream")
         return self.records.respond(request, call, read, lambda: self._visitor_now(request, route), first)

@@ -1,7 +1,7 @@
-"""Server-sent events with the records of a stream, as the run writes them.
+"""Server-sent events of one run, as it makes them: records of a stream, or lines of its log.
 
 Invariants: a response holds no request place while it waits, and their number has its own limit; every few seconds the right of
-the visitor to the run is checked again; the id of an event is the number of its record, so a client continues where its connection broke.
+the visitor to the run is checked again; the id of an event is its number, so a client continues where its connection broke.
 """
 
 import asyncio
@@ -17,9 +17,8 @@ from mainspring.domain.access.permissions import Role, Visitor
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.values.plain_json import to_plain_json
 from mainspring.resources.known_secrets import KNOWN_SECRETS
-from mainspring.service.runs.streams import StreamPage
-from mainspring.store.read.runs.streams import describe_position
 from mainspring.web.api.call import ApiCall, HandlerContext
+from mainspring.web.api.event_page import EventPage, NumberedEvent
 from mainspring.web.api.problem import build_problem, problem_from_error
 from mainspring.web.api.request_parsing import ApiError
 from mainspring.web.server.request_slots import release_slot
@@ -31,7 +30,7 @@ MOST_OF_ONE: Final = 64
 _BEAT_S = 10.0
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "X-Accel-Buffering": "no"}
 
-ReadPage = Callable[[ApiCall[Any, Any], int, str | None], Awaitable[StreamPage]]
+ReadPage = Callable[[ApiCall[Any, Any], int, str | None], Awaitable[EventPage]]
 CheckVisitor = Callable[[], Awaitable[Visitor]]
 
 
@@ -45,7 +44,7 @@ class RecordStreams:
         self._is_closed = False
 
     def respond(
-        self, request: Request, call: ApiCall[Any, Any], read: ReadPage, check: CheckVisitor, first: StreamPage
+        self, request: Request, call: ApiCall[Any, Any], read: ReadPage, check: CheckVisitor, first: EventPage
     ) -> Response:
         """Return the response that sends the page `first` and what follows. Raises ApiError: too many are open."""
         name = str(call.visitor)
@@ -65,17 +64,19 @@ class RecordStreams:
             wake.set()
 
     async def _events(
-        self, call: ApiCall[Any, Any], read: ReadPage, check: CheckVisitor, page: StreamPage, wake: asyncio.Event
+        self, call: ApiCall[Any, Any], read: ReadPage, check: CheckVisitor, page: EventPage, wake: asyncio.Event
     ) -> AsyncIterator[bytes]:
         yield b"retry: 1000\n\n"
         checked_at = asyncio.get_running_loop().time()
         while not self._is_closed:
-            for record in page.records:
-                yield _encode_event(record, call.visitor)
+            for event in page.events:
+                yield _encode_event(event, call.visitor)
             if page.is_over and page.continued_by is None:
                 yield b"event: end\ndata: {}\n\n"
                 return
-            if not page.records and page.continued_by is None and not await self._wait(page, wake):
+            if page.pause_s:
+                await asyncio.sleep(page.pause_s)
+            elif not page.events and page.continued_by is None and not await self._wait(page, wake):
                 yield b": alive\n\n"
             try:
                 if asyncio.get_running_loop().time() - checked_at >= _BEAT_S:
@@ -89,31 +90,30 @@ class RecordStreams:
                 yield _encode_problem(problem_from_error(error))
                 return
 
-    async def _wait(self, page: StreamPage, wake: asyncio.Event) -> bool:
-        """Wait for the next record or the end of the run; False = the time for a sign of life has come."""
+    async def _wait(self, page: EventPage, wake: asyncio.Event) -> bool:
+        """Wait for the next event or the end of the run; False = the time for a sign of life has come."""
         loop, waiters = asyncio.get_running_loop(), self._site.store.end_waiters
-        place = describe_position(page.run, page.stream, page.next)
 
         def on_more() -> None:
             loop.call_soon_threadsafe(wake.set)
 
-        waiters.add(place, on_more, self._site.reader)
+        waiters.add(page.place, on_more, self._site.reader)
         try:
             await asyncio.wait_for(wake.wait(), _BEAT_S)
         except TimeoutError:
             return False
         finally:
-            waiters.remove(place, on_more)
+            waiters.remove(page.place, on_more)
             if not self._is_closed:
                 wake.clear()
         return True
 
 
-def _encode_event(record: Any, visitor: Visitor) -> bytes:
-    data = to_plain_json(record)
+def _encode_event(event: NumberedEvent, visitor: Visitor) -> bytes:
+    data = to_plain_json(event.data)
     # As in responses: what a run writes may hold a secret, which only operators need to see.
     data = data if visitor.may(Role.OPERATOR) else KNOWN_SECRETS.redactor.hide_known(data)
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (record.seq, record.kind.encode(), msgspec.json.encode(data))
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.id, event.kind.encode(), msgspec.json.encode(data))
 
 
 def _encode_problem(problem: Any) -> bytes:

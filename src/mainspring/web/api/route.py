@@ -6,11 +6,11 @@ from typing import Any, Literal
 import msgspec
 
 from mainspring.domain.access.permissions import Role
-from mainspring.service.runs.streams import StreamPage
 from mainspring.web.api.call import ApiCall
+from mainspring.web.api.event_page import EventPage
 
 BASE = "/api/v1"
-ReadEvents = Callable[[ApiCall[Any, Any], int, str | None], StreamPage]
+ReadEvents = Callable[[ApiCall[Any, Any], int, str | None], EventPage]
 FindPendingRun = Callable[[ApiCall[Any, Any]], str | None]
 
 
@@ -33,7 +33,7 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
     whole: bool = False
     within_s: float = 10.0
     events: ReadEvents | None = None
-    """Reads the next records for a client that accepts server-sent events: after a number, in this run. It blocks."""
+    """Reads the next events for a client that accepts server-sent events: after a number, in this run. It blocks."""
     pending: FindPendingRun | None = None
     """Returns the run whose end a request awaits before it is answered. It blocks, as the handler does."""
 

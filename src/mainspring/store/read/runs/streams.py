@@ -25,6 +25,6 @@ def list_chunks(reader: StoreReader, run: str, stream: str, since: int, limit: i
     return STREAM_CHUNK.read_all(reader.read("list_stream_chunks", (run, stream, since + 1, limit)))
 
 
-def describe_position(run: str, stream: str, since: int) -> str:
-    """Return the id by which `RunEndWaiters` waits for a record after `since`, or for the end of the run."""
+def describe_position(run: str, stream: str | None, since: int) -> str:
+    """Return the id by which `RunEndWaiters` waits for a record after `since` (stream None = a log line), or for the end of the run."""
     return msgspec.json.encode([run, stream, since]).decode()

@@ -9,6 +9,7 @@ from mainspring.service.runs.streams import StreamPage, read_stream
 from mainspring.store.read.runs.streams import StreamView, describe_position, list_streams
 from mainspring.web.api.bodies import Limit
 from mainspring.web.api.call import ApiCall
+from mainspring.web.api.event_page import EventPage, NumberedEvent
 from mainspring.web.api.route import get_route
 
 _Since = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -66,6 +67,19 @@ def read_page(call: ApiCall[StreamQuery, None], since: int, run: str | None = No
     return read_stream(call.site.reader, call.site.opening, view.id, _stream_of(call), since, call.query.limit)
 
 
+def read_events(call: ApiCall[StreamQuery, None], since: int, run: str | None = None) -> EventPage:
+    """Return the records after a number as events."""
+    page = read_page(call, since, run)
+    return EventPage(
+        run=page.run,
+        place=describe_position(page.run, page.stream, page.next),
+        events=[NumberedEvent(record.seq, record.kind, record) for record in page.records],
+        next=page.next,
+        is_over=page.is_over,
+        continued_by=page.continued_by,
+    )
+
+
 def find_awaited_record(call: ApiCall[StreamQuery, None]) -> str | None:
     """Return the place in the stream for whose record a request waits; None = there is one, or the request does not wait."""
     if not call.query.wait:
@@ -89,6 +103,6 @@ ROUTES = (
         StreamRecords,
         query=StreamQuery,
         pending=find_awaited_record,
-        events=read_page,
+        events=read_events,
     ),
 )

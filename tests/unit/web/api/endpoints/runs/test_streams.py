@@ -9,11 +9,13 @@ import pytest
 from mainspring.domain.access.permissions import API, Role, Visitor
 from mainspring.domain.runs.stream import StreamLimits
 from mainspring.resources.known_secrets import KnownSecrets
+from mainspring.store.commands.logs import SaveLogs
 from mainspring.store.commands.runs import StartRun
 from mainspring.web.api import record_streams
 from tests.api_world import PAY
 from tests.contract.store.process import finish
 from tests.contract.store.test_streams import write
+from tests.unit.web.dashboard.run_world import lines
 
 pytestmark = pytest.mark.asyncio
 
@@ -29,7 +31,7 @@ def run(world):
 class Events:
     """The response to a client that accepts events, as its frames."""
 
-    def __init__(self, world, path, who="ann", **headers) -> None:
+    def __init__(self, world, path, who="ann", query="", **headers) -> None:
         self.gone = asyncio.Event()
         self.status = 0
         self._frames: asyncio.Queue[dict[str, str] | None] = asyncio.Queue()
@@ -39,7 +41,7 @@ class Events:
             "method": "GET",
             "path": f"/api/v1{path}",
             "raw_path": f"/api/v1{path}".encode(),
-            "query_string": b"",
+            "query_string": query.encode(),
             "asgi": {"spec_version": "2.3"},
             "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in fields.items()],
         }
@@ -196,3 +198,33 @@ async def test_visitor_has_a_limited_number_of_open_streams(world, run, monkeypa
     assert (await other.next())["id"] == "1"
     await first.close()
     await other.close()
+
+
+async def test_log_lines_follow_the_run(world, run):
+    """As events in the order of their numbers; what is missing has a line of its own."""
+    events = Events(world, f"/runs/{run.id}/logs")
+    await asyncio.to_thread(world.store.apply, SaveLogs(run.id, (lines("s#1", "a", "b"),)))
+    found = [await events.next() for _ in range(2)]
+    assert [(event["id"], event["event"], json.loads(event["data"])["text"]) for event in found] == [
+        ("1", "line", "a"),
+        ("2", "line", "b"),
+    ]
+    missing = msgspec.structs.replace(lines("s#1", "c"), skipped=3)
+    await asyncio.to_thread(world.store.apply, SaveLogs(run.id, (missing,)))
+    found = [await events.next() for _ in range(2)]
+    assert [event["id"] for event in found] == ["5", "6"]
+    assert "3 lines are missing" in found[0]["data"]
+    await asyncio.to_thread(world.store.apply, finish(run))
+    world.clock.forward(3_000)
+    assert (await events.next())["event"] == "end"
+
+
+async def test_log_continues_in_the_middle_of_a_chunk(world, run):
+    """After the last line that the client had; a filter leaves out lines and keeps the numbers."""
+    world.store.apply(SaveLogs(run.id, (lines("s#1", "a", "b", "c"),)))
+    events = Events(world, f"/runs/{run.id}/logs", last_event_id="1")
+    assert [(await events.next())["id"] for _ in range(2)] == ["2", "3"]
+    await events.close()
+    events = Events(world, f"/runs/{run.id}/logs", query="q=c")
+    assert (await events.next())["id"] == "3"
+    await events.close()
