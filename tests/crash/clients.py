@@ -67,12 +67,12 @@ class Client:
         for _ in range(2):
             event.publish(self.store, self.clock, name, data, act=self.act(f"publish-{name}"))
 
-    def answer(self, run: str, choice: str) -> bool:
+    def answer(self, run: str, choice: object, name: str | None = None, note: str | None = None) -> bool:
         """Answer the open question of a run, twice under one command id; False while there is none."""
-        reads = OperationReads(self.store.reader)
+        reads, act = OperationReads(self.store.reader), self.act("answer" if name is None else f"answer-{name}")
         try:
             for _ in range(2):
-                question.answer(self.store, reads, run, choice, act=self.act("answer"))
+                question.answer(self.store, reads, run, choice, act=act, question=name, note=note)
         except NotFoundError:
             return False
         return True

@@ -35,6 +35,12 @@ def answer(experiment: Experiment) -> bool:
     return experiment.client.answer(experiment.run, "yes")
 
 
+def fill_in(experiment: Experiment) -> bool:
+    """Answer both questions as soon as each is open."""
+    is_filled = experiment.client.answer(experiment.run, {"amount": 7}, "approval", note="fine")
+    return experiment.client.answer(experiment.run, "yes", "word") and is_filled
+
+
 def cancel(experiment: Experiment) -> bool:
     """Cancel the run as soon as it needs a person."""
     if experiment.client.view(experiment.run).state is not RunState.NEEDS_ATTENTION:
@@ -350,6 +356,7 @@ SCENARIOS = [
     Scenario("started_runs", result="parcel new", verify=verify_started, minimum=16),
     Scenario("sleep_and_event", result="paid 12", deliver=publish, minimum=18),
     Scenario("ask_and_answer", result="they said yes", deliver=answer, minimum=16),
+    Scenario("fill_in_form", result="yes 7 fine", deliver=fill_in, minimum=16),
     Scenario("undone_run", state=RunState.CANCELLED, deliver=cancel, verify=verify_undone, minimum=18),
     Scenario("rollback", state=RunState.FAILED, verify=verify_rollback, minimum=20),
     Scenario("limited_children", result=[0, 1], verify=verify_limited, minimum=16),

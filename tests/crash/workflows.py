@@ -1,6 +1,7 @@
 """The workflows that are killed at every commit point: one for each way in which a run waits, ends, or touches the world."""
 
 import asyncio
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -405,6 +406,22 @@ async def ask_and_answer(run: ms.Run) -> str:
     await run.step(keyed_in_loop, "before the question")
     answer = await run.ask("Go on?", choices=["yes", "no"], within="1h")
     return await run.step(keyed, f"they said {answer}")
+
+
+@dataclass
+class Approval:
+    """What a person fills in."""
+
+    amount: int
+    comment: str = ""
+
+
+@ms.workflow
+async def fill_in_form(run: ms.Run) -> str:
+    """Two named questions at once, one of them a form; the note is read after both."""
+    form = run.ask("How much?", form=Approval, name="approval", assignee="finance", remind="1h", within="1h")
+    approval, word = await asyncio.gather(form, run.ask("Go on?", name="word", within="1h"))
+    return await run.step(keyed, f"{word} {approval.amount} {run.answers['approval'].note}")
 
 
 @ms.workflow

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 
@@ -192,6 +193,31 @@ async def test_run_ask(app):
             await asyncio.sleep(0.01)
         await app.answer(handle.id, "ship", note="regular customer")
         assert await handle.result() == "ship"
+
+
+@documents("Run.answers")
+@pytest.mark.asyncio
+async def test_run_answers(app):
+    """A form, and what the person wrote with it."""
+
+    @dataclass
+    class Refund:
+        """How the customer gets the money back."""
+
+        cents: int
+        method: Literal["card", "cash"] = "card"
+
+    @ms.workflow
+    async def order(run: ms.Run, number: int) -> str:
+        refund = await run.ask(f"Refund order {number}?", form=Refund, name="refund", assignee="finance", remind="4h")
+        return f"{refund.cents} by {refund.method}: {run.answers['refund'].note}"
+
+    async with app.running():
+        handle = await app.start(order, 7)
+        while await handle.status() is not ms.RunState.WAITING:
+            await asyncio.sleep(0.01)
+        await app.answer(handle.id, {"cents": 500}, "the parcel was late", question="refund")
+        assert await handle.result() == "500 by card: the parcel was late"
 
 
 @documents(

@@ -5,8 +5,9 @@ is an error as well.
 """
 
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal, assert_type
+from typing import Any, Literal, TypedDict, assert_type
 
 import mainspring as ms
 
@@ -18,6 +19,19 @@ class Decision(StrEnum):
 
     APPROVE = "approve"
     REFUND = "refund"
+
+
+@dataclass
+class Form:
+    """What people fill in."""
+
+    amount: int
+
+
+class Choices(TypedDict):
+    """The same as a dictionary."""
+
+    amount: int
 
 
 command = ms.script("backup", "./backup.sh")
@@ -158,6 +172,15 @@ async def waits(run: ms.Run) -> None:
     assert_type(await run.ask("q", choices=Decision), Decision)
     assert_type(await run.ask("q", choices=Decision, otherwise=Decision.REFUND, who="ops", key="k"), Decision)
 
+    assert_type(await run.ask("q", form=Form), Form)
+    assert_type(await run.ask(form=Form, name="order", assignee="sales", remind="4h", escalate=("1d", "boss")), Form)
+    assert_type(await run.ask(form=Form, otherwise=Form(1)), Form)
+    assert_type(await run.ask(form=Form, otherwise=None), Form | None)
+    assert_type(await run.ask(form=Choices), Choices)
+    assert_type(run.answers["order"].note, str | None)
+    await run.ask(form=3)  # type: ignore[call-overload]
+    await run.ask("q", form=Form, choices=DECISIONS)  # type: ignore[call-overload]
+    await run.ask("q", escalate="1d")  # type: ignore[call-overload]
     await run.ask("q", choices=3)  # type: ignore[call-overload]
     await run.ask("q", choices=[1, 2])  # type: ignore[type-var]
     await run.ask("q", otherwise=3)  # type: ignore[call-overload]

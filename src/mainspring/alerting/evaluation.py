@@ -16,7 +16,7 @@ from mainspring.alerting.inputs.failure_groups import FailureGroups, Redact
 from mainspring.alerting.inputs.monitor_inputs import find_early_signs, read_monitor_inputs
 from mainspring.domain.clock import MAX_CLOCK_LEAD_MS, Clock
 from mainspring.domain.ids import make_id
-from mainspring.domain.incidents.incident import Finding, Incident, IncidentKind, Subject
+from mainspring.domain.incidents.incident import ANSWER_FACT, Finding, Incident, IncidentKind, Subject
 from mainspring.domain.incidents.incident_correlation import correlate
 from mainspring.domain.incidents.incident_filter import IncidentAttributes
 from mainspring.domain.monitors.inputs import DueSecret, MonitorInputs, WatchedAutomation
@@ -28,6 +28,7 @@ from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.reminders import DueReminder, list_reminders
 from mainspring.domain.notifications.rendering import fit_line
 from mainspring.domain.notifications.routing import NotificationRouting
+from mainspring.domain.runs.question import UNNAMED, choose_name, list_form_fields
 from mainspring.store.base import StoreReader
 from mainspring.store.commands.incidents import (
     Digest,
@@ -40,6 +41,7 @@ from mainspring.store.commands.incidents import (
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read import incidents
 from mainspring.store.read.runs.run_views import waits_of
+from mainspring.store.views import WaitView
 
 _DIGEST_WITHIN_MS, _DIGEST_AHEAD_MS = 12 * 3_600_000, 60_000
 """A digest that became due while no watcher ran is sent up to this much later."""
@@ -47,6 +49,8 @@ _AT_ONCE = 200
 """Most findings in one commit."""
 AddCauses = Callable[[Sequence[Finding], StoreReader, int], Sequence[Finding]]
 
+MOST_BUTTONS, LONGEST_BUTTON = 5, 75
+"""Of a message: of a question with more choices, or longer ones, it has none."""
 _LONGEST_TEXT, _LONGEST_CHOICE, _MOST_CHOICES = 300, 40, 10
 
 
@@ -55,6 +59,7 @@ class _Question(msgspec.Struct, frozen=True):
 
     text: str = ""
     choices: list[Any] | None = None
+    form: dict[str, Any] | None = None
 
 
 def add_question(finding: Finding, reader: StoreReader, redact: Redact) -> Finding:
@@ -64,17 +69,35 @@ def add_question(finding: Finding, reader: StoreReader, redact: Redact) -> Findi
     """
     if finding.subject.kind is not IncidentKind.HUMAN_WAIT:
         return finding
-    run, opened_at = str(finding.facts.get("run")), finding.facts.get("opened_at")
+    run, opened_at, ident = str(finding.facts.get("run")), finding.facts.get("opened_at"), finding.facts.get("question")
     waits = [wait for wait in waits_of(reader, run) if wait.kind == "ask" and not wait.filled]
-    first = next((wait for wait in waits if wait.opened_at == opened_at), None)
+    first = next(
+        (wait for wait in waits if (wait.opened_at == opened_at if ident is None else wait.ident == ident)), None
+    )
     if first is None:
         return finding
     question = _decode_question(first.question)
-    name = f" --question {shlex.quote(first.ident)}" if len(waits) > 1 else ""
+    named = choose_name(first.ident, first.name, (wait.name for wait in waits))
+    name = f" --question {shlex.quote(named)}" if len(waits) > 1 or first.name != UNNAMED else ""
     hint = f"mainspring runs answer {run} {_suggest_answer(question, redact)}{name}"
     description = _describe_question(question, redact)
     facts = {"what": description, **finding.facts} if description else finding.facts
+    facts = {**facts, ANSWER_FACT: _describe_answers(first, question, redact)}
     return msgspec.structs.replace(finding, facts=facts, hint=hint)
+
+
+def _describe_answers(wait: WaitView, question: _Question, redact: Redact) -> dict[str, Any]:
+    """Return how a message can offer the answers: all choices if each is short and shows no secret, else none."""
+    choices = [choice for choice in question.choices or [] if isinstance(choice, str)]
+    is_usable = len(choices) == len(question.choices or []) <= MOST_BUTTONS and all(
+        0 < len(choice) <= LONGEST_BUTTON and redact(choice) == choice and choice.isprintable() for choice in choices
+    )
+    return {
+        "ident": wait.ident,
+        "opened_at": wait.opened_at,
+        "choices": choices if is_usable and question.form is None else [],
+        "has_form": question.form is not None,
+    }
 
 
 def _decode_question(question: bytes | None) -> _Question:
@@ -86,6 +109,10 @@ def _decode_question(question: bytes | None) -> _Question:
 
 def _suggest_answer(question: _Question, redact: Redact) -> str:
     """Return the first choice as an argument. The other ones are in the text of the question."""
+    if question.form is not None:
+        return (
+            " ".join(f"--form {shlex.quote(field)}=VALUE" for field in list_form_fields(question.form)) or "--form '{}'"
+        )
     choice = str((question.choices or [""])[0])
     is_usable = 0 < len(choice) <= _LONGEST_CHOICE and redact(choice) == choice and choice.isprintable()
     return shlex.quote(choice) if is_usable and not choice.startswith("-") else "TEXT"
@@ -93,8 +120,9 @@ def _suggest_answer(question: _Question, redact: Redact) -> str:
 
 def _describe_question(decoded: _Question, redact: Redact) -> str:
     # Redact first, then cut: half of a secret would not be recognized.
-    choices = [fit_line(redact(str(choice)), _LONGEST_CHOICE) for choice in (decoded.choices or [])[:_MOST_CHOICES]]
-    more = ", ..." if len(decoded.choices or []) > _MOST_CHOICES else ""
+    offered = list((decoded.form or {}).get("properties", ())) or decoded.choices or []
+    choices = [fit_line(redact(str(choice)), _LONGEST_CHOICE) for choice in offered[:_MOST_CHOICES]]
+    more = ", ..." if len(offered) > _MOST_CHOICES else ""
     listed = f" [{', '.join(choices)}{more}]" if choices else ""
     return f"It asks: {fit_line(redact(decoded.text), _LONGEST_TEXT)}{listed}" if decoded.text else ""
 
@@ -317,6 +345,7 @@ def _read_attributes(item: Finding | Incident, known: dict[str, WatchedAutomatio
         owner=options.get("owner"),
         team=options.get("team"),
         tags=options.get("tags") or {},
+        assignee=item.facts.get("assignee") if item.subject.kind is IncidentKind.HUMAN_WAIT else None,
     )
 
 

@@ -10,7 +10,7 @@ from mainspring.domain.incidents.incident import Incident
 from mainspring.domain.integrity.audit_head import AuditHead
 from mainspring.domain.notifications.digest import render_digest
 from mainspring.domain.notifications.early_warnings import EarlyWarning
-from mainspring.domain.notifications.notification import Notification, NotificationField
+from mainspring.domain.notifications.notification import Notification, NotificationButton, NotificationField
 from mainspring.domain.notifications.rendering import (
     FailedItems,
     NotificationContext,
@@ -26,13 +26,23 @@ from mainspring.store.read.incidents import members, run_items
 _READ_AT_MOST = 50
 
 
+class QuestionAnswers(msgspec.Struct, frozen=True):
+    """How the question of an incident can be answered from a message: with a button for each choice, or on the page with its `form`."""
+
+    buttons: tuple[NotificationButton, ...] = ()
+    form: str | None = None
+
+
+NO_ANSWERS = QuestionAnswers()
+
+
 class NoticeRenderer:
     """Render alerts as notices.
 
     `definition_of` = the last good definition by the name of an automation, `runbook_of` = the link into its runbook for an incident.
     `signs` = the early warnings of now, `around` = what all notices share, `link_of` = the link to an incident; None = no link. `items_of`
-    = the items of the failed runs of an incident. `audit_head` = the last entry of the audit log, so that a reader can later detect that
-    entries were cut off.
+    = the items of the failed runs of an incident. `answers_of` = how the question of an incident can be answered. `audit_head` = the
+    last entry of the audit log, so that a reader can later detect that entries were cut off.
     """
 
     def __init__(
@@ -44,6 +54,7 @@ class NoticeRenderer:
         link_of: Callable[[Incident], str | None] = lambda _: None,
         audit_head: Callable[[], AuditHead | None] = lambda: None,
         items_of: Callable[[Incident], FailedItems] = lambda _: FailedItems(),
+        answers_of: Callable[[Incident], QuestionAnswers] = lambda _: NO_ANSWERS,
     ) -> None:
         self._definition_of = definition_of
         self._runbook_of = runbook_of
@@ -52,6 +63,7 @@ class NoticeRenderer:
         self._link_of = link_of
         self._audit_head = audit_head
         self._items_of = items_of
+        self._answers_of = answers_of
 
     def __call__(self, alerts: tuple[DueAlert, ...]) -> Notification:
         """Return the notice of one alert, or the digest of alerts of the lowest severity; each names the head of the audit log."""
@@ -73,7 +85,10 @@ class NoticeRenderer:
 
     def _build_context(self, incident: Incident) -> NotificationContext:
         automation = incident.subject.automation
-        around = msgspec.structs.replace(self._around, link=self._link_of(incident))
+        answers = self._answers_of(incident)
+        around = msgspec.structs.replace(
+            self._around, link=self._link_of(incident), buttons=answers.buttons, form=answers.form
+        )
         if not automation:
             return around
         definition = self._definition_of(automation)

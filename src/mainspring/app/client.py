@@ -253,14 +253,17 @@ class Client(StartsWithOptions["RemoteStarter"]):
         """Continue a failed or halted run from where it failed, or from a step."""
         await self.act(f"runs/{quote_path_part(run_id)}/retry", {"reason": reason, "from_step": from_step})
 
-    async def answer(self, run_id: str, choice: str, note: str | None = None, *, question: str | None = None) -> None:
-        """Answer the open question of a run; `question` = its identity, where several are open.
+    async def answer(
+        self, run_id: str, choice: object, note: str | None = None, *, question: str | None = None
+    ) -> None:
+        """Answer the open question of a run with a choice, or with the fields of its form; see `App.answer`.
 
         Raises:
             NotFoundError: there is no such open question.
             ConflictError: several are open and none is named. The error lists them.
         """
-        await self.act(f"runs/{quote_path_part(run_id)}/answer", {"choice": choice, "note": note, "question": question})
+        given = {"choice": choice} if isinstance(choice, str) else {"form": encode_value(choice, "the answer")}
+        await self.act(f"runs/{quote_path_part(run_id)}/answer", {**given, "note": note, "question": question})
 
     async def start_with_update(
         self, update: Update, automation: str, /, *, timeout: float | None = REPLY_TIMEOUT_S, **arguments: Any

@@ -107,12 +107,18 @@ class RunOperations(ABC):
         """
         await self.do(lambda engine, *, act: engine.retry(run_id, act=act), reason)
 
-    async def answer(self, run_id: str, choice: str, note: str | None = None, *, question: str | None = None) -> None:
-        """Answer the open question of a run; `question` = its identity, where several are open.
+    async def answer(
+        self, run_id: str, choice: object, note: str | None = None, *, question: str | None = None
+    ) -> None:
+        """Answer the open question of a run; `question` = its name or identity, where several are open.
+
+        `choice` = one of its choices, or for a form its fields: a mapping, or a value of the class. `note` is stored with the answer.
 
         Raises:
             NotFoundError: there is no such open question.
             UnknownNameError: the question does not offer this choice.
+            ValueRefusedError: the fields do not fit the form; `path` = the first of them.
+            ArgumentError: the question is a form and this is a choice, or the other way round.
             ConflictError: several are open and none is named. The error lists them.
         """
         await self.do(lambda engine, *, act: engine.answer(run_id, choice, act=act, question=question, note=note))
@@ -179,7 +185,7 @@ class RunOperations(ABC):
         """Continue a run as `retry` does, and block until that is committed. Raises ConflictError in the thread of a loop."""
         run_blocking(self.retry(run_id, reason), "app.retry")
 
-    def answer_sync(self, run_id: str, choice: str, note: str | None = None, *, question: str | None = None) -> None:
+    def answer_sync(self, run_id: str, choice: object, note: str | None = None, *, question: str | None = None) -> None:
         """Answer a question as `answer` does, and block until that is committed. Raises ConflictError in the thread of a loop."""
         run_blocking(self.answer(run_id, choice, note, question=question), "app.answer")
 

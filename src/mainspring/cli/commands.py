@@ -24,6 +24,10 @@ _RUNS: Final = {
     "signal": CommandEntry("mainspring.cli.runs.operations:signal", "send a signal to a run"),
     "query": CommandEntry("mainspring.cli.runs.query:query", "ask a run about its state and print the answer"),
     "update": CommandEntry("mainspring.cli.runs.update:update", "send a request to a run and print its reply"),
+    "questions": CommandEntry(
+        "mainspring.cli.runs.questions:list_questions",
+        "list the open questions of runs, each with the command that answers it",
+    ),
     "answer": CommandEntry("mainspring.cli.runs.operations:answer", "answer the question of a run"),
     "give-result": CommandEntry("mainspring.cli.runs.recovery:give_result", "set the result of a step by hand"),
 }

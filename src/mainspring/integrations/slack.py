@@ -36,6 +36,7 @@ from mainspring.integrations.base.webhook_verifier import (
     encode_header,
     read_text_field,
 )
+from mainspring.integrations.slack_actions import ANSWER_ACTION
 from mainspring.integrations.slack_api import (
     NOT_ALLOWED_CODES,
     SLACK_CHANNEL,
@@ -60,6 +61,8 @@ _MARKS = {
     NotificationEvent.DIGEST: ":newspaper:",
     NotificationEvent.TEST: ":wave:",
 }
+_LONGEST_SECTION, _LONGEST_BUTTON = 2_900, 75
+"""Characters that Slack accepts."""
 _SIGNATURE = "x-slack-signature"
 _TIMESTAMP = "x-slack-request-timestamp"
 
@@ -85,7 +88,8 @@ class SlackLink:
         if found is not None and not await self._update(found, notice):
             found = None
         if found is None:
-            found = await self._post(notice, _format_message(notice))
+            blocks = _build_blocks(notice)
+            found = await self._post(notice, _format_message(notice), **({"blocks": blocks} if blocks else {}))
             is_new = True
         self._incomplete[notice.key] = found
         if notice.fields or notice.links:
@@ -121,7 +125,14 @@ class SlackLink:
         place, _, stamp = ref.partition(":")
         metadata = {"event_type": _EVENT, "event_payload": {"key": notice.key, "notice": notice.id}}
         try:
-            body = {"channel": place, "ts": stamp, "text": _format_message(notice), "metadata": metadata}
+            # Without `blocks` the buttons of a question that is answered would stay.
+            body = {
+                "channel": place,
+                "ts": stamp,
+                "text": _format_message(notice),
+                "metadata": metadata,
+                "blocks": _build_blocks(notice),
+            }
             await self._api.call("chat.update", body)
         except SlackError as error:
             if error.code in _GONE:
@@ -176,6 +187,24 @@ def _format_message(notice: Notification) -> str:
             *_list_links(notice),
         ]
     )
+
+
+def _build_blocks(notice: Notification) -> list[dict[str, Any]]:
+    """Return the message with its buttons; empty = it has none, and its text is enough."""
+    if not notice.buttons:
+        return []
+    text = "\n".join(_cut_lines(_format_message(notice).splitlines(), _LONGEST_SECTION))
+    buttons = [
+        {
+            "type": "button",
+            "action_id": f"{ANSWER_ACTION}:{number}",
+            "text": {"type": "plain_text", "text": button.text[:_LONGEST_BUTTON], "emoji": False},
+            **({"url": button.url} if button.url else {"value": button.value}),
+        }
+        for number, button in enumerate(notice.buttons)
+    ]
+    section = {"type": "section", "text": {"type": "mrkdwn", "text": text}}
+    return [section, {"type": "actions", "elements": buttons}]
 
 
 def _format_details(notice: Notification) -> str:

@@ -55,6 +55,11 @@ class Actor(msgspec.Struct, frozen=True):
         return cls("link", _clean_name(claimed_name) or "someone")
 
     @classmethod
+    def slack(cls, user: str) -> Self:
+        """Return the person who pressed a button in Slack, which proves who it is: name and id there."""
+        return cls("slack", _clean_name(user) or "someone")
+
+    @classmethod
     def app(cls, pid: int, host: str) -> Self:
         """Return a program that uses the library."""
         return cls("app", _clean_name(f"{pid}@{host}"))

@@ -97,12 +97,13 @@ class RunEngine(Protocol):
         ...
 
     def answer(
-        self, run: str, choice: str, *, act: OperationContext, question: str | None = None, note: str | None = None
+        self, run: str, choice: object, *, act: OperationContext, question: str | None = None, note: str | None = None
     ) -> None:
-        """Answer an open question of a run.
+        """Answer an open question of a run; `choice` = a choice, or the fields of its form (JSON object, or `FormWords`).
 
         Raises:
             NotFoundError, UnknownNameError, ConflictError: there is no such question or choice, or several are open.
+            ArgumentError, ValueRefusedError: it is a form and this is none, or the fields do not fit.
         """
         ...
 

@@ -109,7 +109,7 @@ class StoreEngine:
         return query_view(self._store.reader, query)
 
     def answer(
-        self, run: str, choice: str, *, act: OperationContext, question: str | None = None, note: str | None = None
+        self, run: str, choice: object, *, act: OperationContext, question: str | None = None, note: str | None = None
     ) -> None:
         """Answer an open question of a run; see `question.answer`."""
         store, reads, sealing = self._store, self._reads, self._sealing

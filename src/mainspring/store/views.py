@@ -105,7 +105,7 @@ class RunPage(msgspec.Struct, frozen=True):
 
 
 class WaitView(msgspec.Struct, frozen=True):
-    """A wait of a run for something from outside."""
+    """A wait of a run for something from outside. `escalate_ms` after its opening, `assignee` is no longer the one to answer a question."""
 
     run: str
     ident: str
@@ -115,6 +115,15 @@ class WaitView(msgspec.Struct, frozen=True):
     question: bytes | None
     filled: bool
     opened_at: int
+    assignee: str | None = None
+    remind_ms: int | None = None
+    escalate_ms: int | None = None
+    escalate_to: str | None = None
+
+    def assignee_at(self, now: int) -> str | None:
+        """Return who is to answer a question at an instant; None = anyone who may."""
+        is_escalated = self.escalate_ms is not None and now >= self.opened_at + self.escalate_ms
+        return self.escalate_to if is_escalated else self.assignee
 
 
 class RunPause(msgspec.Struct, frozen=True):

@@ -26,6 +26,7 @@ from mainspring.web.auth_setup import AuthSetup
 from mainspring.web.dashboard.pages_asgi import DashboardApp
 from mainspring.web.pages.incident_pages import IncidentPages
 from mainspring.web.pages.page_renderer import describe_error
+from mainspring.web.pages.slack_actions import SlackActions
 from mainspring.web.readiness_poller import ReadinessPoller
 from mainspring.web.routes import ProbeRoutes, is_public
 from mainspring.web.server.connection import ConnectionLimits
@@ -73,9 +74,8 @@ async def serve(process: BackgroundProcess) -> int:
             web.bind if web.public_url is None else web.public_url,
             TOKEN_VARIABLE,
         )
-    store = process.project.settings.store
+    project, store = process.project, process.project.settings.store
     file = None if store.is_remote else store.path
-    project = process.project
     incidents = IncidentPages(project.settings, process.store, project.secrets, process.store.clock)
     auth = AuthSetup(project.settings, process.store, project.secrets, project.clock, is_local_only=is_local)
     if auth.fault is not None:
@@ -90,7 +90,8 @@ async def serve(process: BackgroundProcess) -> int:
     )
     api, ofrep = ApiApp(auth.authenticator, site), OfrepApp(auth.authenticator, site)
     pages_app = DashboardApp(auth.pages, site).mounted()
-    more = [*incidents.routes(), *auth.routes(), api.mounted(), *ofrep.routes(), pages_app]
+    actions = SlackActions(process.store, project.secrets, process.store.clock)
+    more = [*incidents.routes(), *actions.routes(), *auth.routes(), api.mounted(), *ofrep.routes(), pages_app]
     routes = ProbeRoutes(process, poller, token, is_open=is_open, intake=intake, file=file, more=more)
     app = auth.around(routes.app())
     gc.freeze()  # the code stays: a collection over all of it would double the time of a page
@@ -105,6 +106,7 @@ async def serve(process: BackgroundProcess) -> int:
     pages.should_exit = True
     api.close()
     ofrep.close()
+    await actions.close()
     webhooks.end()
     await asyncio.gather(*serving)
     return await _close_process(process, background)

@@ -1,11 +1,20 @@
 """The automations of the engine suite."""
 
 import asyncio
+from dataclasses import dataclass
 
 import mainspring as ms
 from mainspring.engine.definitions.registry import Registry
 
 CALLS: list[str] = []
+
+
+@dataclass
+class Refund:
+    """How the customer gets the money back."""
+
+    amount: int
+    method: str = "card"
 
 
 def note(text: str) -> str:
@@ -80,6 +89,12 @@ def make_registry() -> Registry:
         @ms.workflow
         async def ask(run: ms.Run) -> str:
             return await run.ask("Go?", choices=["go", "stop"])
+
+        @ms.workflow
+        async def fill_in(run: ms.Run) -> list[str | None]:
+            form = run.ask("Refund?", form=Refund, name="refund", assignee="finance")
+            refund, go = await asyncio.gather(form, run.ask("Go?", choices=["go", "stop"], name="go"))
+            return [str(refund.amount), refund.method, go, run.answers["refund"].note]
 
         @ms.workflow
         async def sleep_long(run: ms.Run) -> str:

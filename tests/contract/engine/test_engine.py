@@ -10,6 +10,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.errors import (
+    ArgumentError,
     BusyError,
     ConflictError,
     KeyConflictError,
@@ -209,6 +210,26 @@ async def test_open_question_is_listed_and_answered(open_engine):
         with pytest.raises(NotFoundError):
             await caller.call(caller.engine.answer, run, "stop")
     assert listed == [(run, "Go?")]
+
+
+async def test_form_and_named_questions_are_answered(open_engine):
+    """What does not fit the form is refused with its place, and an answer without a name if several questions are open."""
+    async with open_engine(make_registry()) as caller:
+        run = (await caller.start("fill_in")).run
+        await caller.until(run, lambda view: view.state is RunState.WAITING)
+        waits = {wait.name: wait.assignee for wait in caller.engine.list_questions(["fill_in"])}
+        answer = caller.engine.answer
+        with pytest.raises(ConflictError, match="refund: Refund"):
+            await caller.call(answer, run, "go")
+        with pytest.raises(ValueRefusedError) as refused:
+            await caller.call(answer, run, {"amount": "many"}, question="refund")
+        with pytest.raises(ArgumentError, match="is a form"):
+            await caller.call(answer, run, "go", question="refund")
+        await caller.call(answer, run, {"amount": 7}, question="refund", note="late parcel")
+        await caller.call(answer, run, "go")
+        assert value((await caller.end_of(run)).result) == ["7", "card", "go", "late parcel"]
+    assert waits == {"refund": "finance", "go": None}
+    assert refused.value.path == "$.amount"
 
 
 async def test_update_gets_its_reply_and_its_errors(open_engine):

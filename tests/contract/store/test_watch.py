@@ -488,7 +488,7 @@ def test_failure_without_a_retry_is_marked(site):
 
 def ask_question(site, question):
     run = site.store.begin(automation="a")
-    site.store.do(OpenWait(run.id, run.claim, "q1", "ask", "Go?", question=question))
+    site.store.do(OpenWait(run.id, run.claim, "q1", "ask", "ask", question=question))
     site.evaluate(25 * HOUR)
     return next(
         incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.HUMAN_WAIT

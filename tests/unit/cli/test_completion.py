@@ -65,7 +65,7 @@ def test_steps_and_answers_of_the_run_on_the_line_complete(offered, stage):
     """The run is given before them."""
     run = stage.begin()
     stage.do(outcome(run, 1, "dump"))
-    stage.do(OpenWait(run.id, run.claim, "q1", "ask", "Go?", question=b'{"text": "Go?", "choices": ["yes", "no"]}'))
+    stage.do(OpenWait(run.id, run.claim, "q1", "ask", "ask", question=b'{"text": "Go?", "choices": ["yes", "no"]}'))
     assert offered("runs", "retry", run.id, "--from-step") == ["dump"]
     assert offered("runs", "answer", run.id) == ["yes", "no"]
     assert offered("crash", incomplete="b") == ["backup"]

@@ -1,6 +1,7 @@
 """Random workflows for the body: a tree of asyncio's and the run's own forms, and what interprets it."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import strategies as st
@@ -10,6 +11,13 @@ from mainspring.engine.body.run import Run
 from mainspring.engine.definitions.registry import Registry
 
 Node = tuple[Any, ...]
+
+
+@dataclass
+class Form:
+    """What a person fills in."""
+
+    text: str
 
 
 async def work(text: str) -> str:
@@ -54,6 +62,17 @@ async def _any(run, trace, ms):
         return await run.receive_any(["one", "two"], within=ms / 1000)
     except TimeoutError:
         return "no signal"
+
+
+async def _ask(run, trace, ms, name, has_form):
+    try:
+        if has_form:
+            answer = await run.ask(form=Form, name=name, within=ms / 1000)
+        else:
+            answer = await run.ask("Go on?", name=name, within=ms / 1000)
+    except TimeoutError:
+        return "no answer", dict(run.answers)
+    return answer, dict(run.answers)
 
 
 async def _send(run, trace, name):
@@ -257,6 +276,7 @@ LEAVES = st.one_of(
     st.tuples(st.just("draw"), st.sampled_from(["uuid", "random", "now"])),
     st.tuples(st.just("signal"), MS),
     st.tuples(st.just("any"), MS),
+    st.tuples(st.just("ask"), MS, st.sampled_from(["a", "b", None]), st.booleans()),
     st.tuples(st.just("send"), st.sampled_from("ab")),
     st.tuples(st.just("start"), st.sampled_from("ab")),
 )

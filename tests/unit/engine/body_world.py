@@ -17,7 +17,16 @@ from mainspring.domain.states import OutcomeState
 from mainspring.domain.values.codec import encode
 from mainspring.engine.body.body import Body
 from mainspring.engine.body.programs import run_to_end
-from mainspring.engine.body.request import ReplyCall, Request, SendCall, SignalCall, StartCall, StepCall, TimerCall
+from mainspring.engine.body.request import (
+    AskCall,
+    ReplyCall,
+    Request,
+    SendCall,
+    SignalCall,
+    StartCall,
+    StepCall,
+    TimerCall,
+)
 from mainspring.engine.body.run import Run
 from mainspring.engine.body.run_middleware import RunInvocation, run_through
 
@@ -188,6 +197,8 @@ class World:
             output = call.input
         elif isinstance(call, StartCall):
             output = encode({"id": f"r_{request.ident}", "created": True})
+        elif isinstance(call, AskCall) and b'"form"' in call.question:
+            output = encode({"text": f"{request.ident} done"})
         elif state is OutcomeState.SUCCEEDED and not isinstance(call, TimerCall | SendCall):
             output = encode(f"{request.ident} done")
         if state is OutcomeState.FAILED:
@@ -195,6 +206,8 @@ class World:
         # Another worker's clock may be behind: the body's own time must not go back for that.
         at = self.time if isinstance(call, TimerCall) else self.time + self.dice.choice((0, 0, 0, -7, 5))
         saved = call.input if isinstance(call, StepCall | ReplyCall | SendCall | StartCall) else None
+        if isinstance(call, AskCall):
+            saved = encode([at, "web:ana", f"note {len(life.journal)}"])
         return Outcome(
             len(life.journal) + 1,
             request.ident,

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.notifications.notification import NotificationEvent, NotificationField
+from mainspring.domain.notifications.notification import NotificationButton, NotificationEvent, NotificationField
 from mainspring.integrations.base import http
 from mainspring.integrations.base.notifier import ChannelFault
 from mainspring.integrations.notifiers import read_channel_address
@@ -251,3 +251,21 @@ async def test_metadata_holds_no_more_than_names():
         assert first["metadata"]["event_payload"] == {"key": "mainspring:i_1:1", "notice": "a_1"}
         assert first["unfurl_links"] is False
         await asyncio.gather(link.close())
+
+
+async def test_question_has_a_button_for_each_answer_until_it_is_over():
+    """Their values are sent back by Slack; a form opens its page; the last state has no buttons."""
+    buttons = (NotificationButton("approve", "t1"), NotificationButton("Fill in the form", url="https://x/waiting"))
+    async with serving(SlackPeer()) as peer:
+        link = link_to(peer)
+        ref = await link.send(notice(buttons=buttons), None)
+        section, actions = peer.messages[0]["blocks"]
+        assert section["text"]["text"] == peer.messages[0]["text"]
+        assert [(item.get("value"), item.get("url")) for item in actions["elements"]] == [
+            ("t1", None),
+            (None, "https://x/waiting"),
+        ]
+        assert len({item["action_id"] for item in actions["elements"]}) == 2
+        await link.send(notice(NotificationEvent.RESOLVED, "a_2"), ref)
+        assert peer.messages[0]["blocks"] == []
+        await link.close()

@@ -56,5 +56,12 @@ def test_part_of_an_operation_has_a_derived_command_id():
 
 def test_every_entry_point_is_known():
     """By which the audit log is filtered; those of visitors too."""
-    actors = (Actor.cli("ann", "box"), Actor.web("ana"), Actor.link("ann"), Actor.app(17, "box"), Actor(API, "bot"))
+    actors = (
+        Actor.cli("ann", "box"),
+        Actor.web("ana"),
+        Actor.link("ann"),
+        Actor.slack("ann"),
+        Actor.app(17, "box"),
+        Actor(API, "bot"),
+    )
     assert {actor.entry_point for actor in actors} == set(EntryPoint)

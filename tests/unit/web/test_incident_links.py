@@ -3,13 +3,15 @@
 import contextlib
 import re
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 from starlette.applications import Starlette
 
-from mainspring.app.alerting.channels import sign_incident_link
+from mainspring.app.alerting.channels import offer_answers, sign_incident_link
 from mainspring.config import Settings
 from mainspring.config.web_settings import WebSettings
+from mainspring.domain.access.answer_button import verify_answer_button
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
@@ -19,9 +21,10 @@ from mainspring.domain.states import RunState
 from mainspring.resources.secret_store import SecretStore
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.runs import run
+from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
 from mainspring.store.read import incidents
-from mainspring.store.read.runs.run_views import run_view
+from mainspring.store.read.runs.run_views import run_history, run_view
 from mainspring.web.pages.incident_pages import IncidentPages
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import fail
@@ -170,3 +173,88 @@ async def test_link_dies_with_its_key(site):
     assert [(await site.ask(method)).status_code for method in ("GET", "HEAD")] == [404, 404]
     assert (await site.ask("POST", data={"act": "retry", "seen": seen}, headers=OWN)).status_code == 404
     assert (site.run_state, site.state) == (RunState.FAILED, "open")
+
+
+class OpenQuestionSite(Failed):
+    """A store where a question waits too long, and what people were notified of it."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.waiting_run = self.stage.begin(SYNC)
+        question = {"text": "Go?", "choices": ["yes", "no"], "detailed": True}
+        self.stage.do(
+            OpenWait(
+                self.waiting_run.id, self.waiting_run.claim, "q1", "ask", "ask", question=msgspec.json.encode(question)
+            )
+        )
+        (wait,) = run_history(self.store.reader, self.waiting_run.id).waits
+        answer = {"ident": "q1", "opened_at": wait.opened_at, "choices": ["yes", "no"], "has_form": False}
+        finding = Finding(
+            subject=Subject("sync", IncidentKind.HUMAN_WAIT), severity=Severity.NOTIFY, text="a question", since_at=1,
+            facts={"run": self.waiting_run.id, "answer": answer},
+        )  # fmt: skip
+        self.stage.do(
+            RecordEvaluation(started_at=self.clock.now(), found=(EvaluatedFinding(id="i_02", finding=finding),))
+        )
+        self.incident = incidents.incident(self.store.reader, "i_02")
+        link = sign_incident_link(self.settings, secrets(KEY), self.clock, self.incident)
+        self.token = link.rpartition("/")[2]
+
+    @property
+    def answers(self):
+        return [msgspec.json.decode(fact.payload) for fact in run_history(self.store.reader, self.waiting_run.id).facts]
+
+
+@pytest.fixture
+def question_site(tmp_path):
+    made = OpenQuestionSite(tmp_path / "s.db")
+    yield made
+    made.store.close()
+
+
+async def test_question_is_answered_by_a_button_behind_the_link(question_site):
+    """Once, with the name that the person gives; opening the page answers nothing, and afterwards it has no such button."""
+    text = (await question_site.ask("GET")).text
+    assert 'value="answer:yes"' in text
+    assert question_site.answers == []
+    seen = await question_site.seen()
+    for _ in range(2):
+        assert "answered yes" in (await question_site.submit("answer:yes", seen=seen)).text
+    assert question_site.answers == [{"answer": "yes", "by": "link:ana", "note": None}]
+    assert "question is not open any more" in (await question_site.submit("answer:no", seen=seen)).text
+    assert "answer:yes" not in (await question_site.ask("GET")).text
+
+
+async def test_answer_that_is_not_offered_changes_nothing(question_site):
+    """Nor does one from another site."""
+    seen = await question_site.seen()
+    assert "answered" not in (await question_site.submit("answer:maybe", seen=seen)).text
+    assert (
+        await question_site.submit("answer:yes", seen=seen, headers={"sec-fetch-site": "cross-site"})
+    ).status_code == 403
+    assert question_site.answers == []
+
+
+async def test_buttons_need_a_public_address_and_both_secrets(question_site):
+    """Without the secret of Slack no message has a button that no one would answer; a form has its page all the same."""
+    both = {"MAINSPRING_SECRET_LINK_KEY": KEY, "MAINSPRING_SECRET_SLACK_SIGNING_SECRET": "s"}
+    offered = offer_answers(
+        question_site.settings, SecretStore.of(None, both), question_site.clock, question_site.incident
+    )
+    assert [button.text for button in offered.buttons] == ["yes", "no"]
+    now_s = question_site.clock.now() // 1000
+    assert all(verify_answer_button(button.value, [KEY], now_s) for button in offered.buttons)
+    assert (
+        offer_answers(question_site.settings, secrets(KEY), question_site.clock, question_site.incident).buttons == ()
+    )
+    assert (
+        offer_answers(Settings(), SecretStore.of(None, both), question_site.clock, question_site.incident).buttons == ()
+    )
+    answer = question_site.incident.facts["answer"] | {"has_form": True, "choices": []}
+    form = replace(question_site.incident, facts=question_site.incident.facts | {"answer": answer})
+    page = f"https://ops.example.com/ms/waiting/{question_site.waiting_run.id}/q1"
+    assert offer_answers(question_site.settings, secrets(KEY), question_site.clock, form).form == page
+    assert (
+        offer_answers(question_site.settings, SecretStore.of(None, both), question_site.clock, form).buttons[0].url
+        == page
+    )

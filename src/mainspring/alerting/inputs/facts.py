@@ -48,13 +48,13 @@ from mainspring.domain.monitors.inputs import (
     RejectedMessage,
     Reopening,
     RunCompletion,
-    UnansweredQuestion,
     UnreachableSource,
     WaitingRuns,
     WatchedAutomation,
     WatchedQueue,
     WatchedSchedule,
 )
+from mainspring.domain.monitors.question_inputs import UnansweredQuestion
 from mainspring.domain.monitors.system.worker_lost import STEADY_AFTER_MS
 from mainspring.domain.monitors.timing.success_gaps import HOUR_MS
 from mainspring.domain.monitors.waiting.backlog import RATE_WINDOW_MS
@@ -229,8 +229,8 @@ class FactsReader:
         for name, run, kind, name_text, rejected_at in rows.rejected:
             rejected.setdefault(name, []).append(RejectedMessage(run, kind, name_text, rejected_at))
         questions: dict[str, list[UnansweredQuestion]] = {}
-        for name, run, opened_at, until_at in rows.questions:
-            questions.setdefault(name, []).append(UnansweredQuestion(run, opened_at, until_at))
+        for name, run, opened_at, until_at, ident, plan in rows.questions:
+            questions.setdefault(name, []).append(UnansweredQuestion(run, opened_at, until_at, ident, plan))
         served = _count_processes(sessions)
         held_up = self._read_held_work(rows, sessions, now_at)
         away = self._list_unreachable(rows.listeners, {session.id for session in sessions})

@@ -1,8 +1,11 @@
 """Channels of `[notify]`: the routing that selects the recipients, and the links that send to them."""
 
 from datetime import timedelta
+from urllib.parse import quote
 
+from mainspring.alerting.notices import NO_ANSWERS, QuestionAnswers
 from mainspring.config.settings import Settings
+from mainspring.domain.access.answer_button import MAX_TOKEN_LENGTH, AnswerButton
 from mainspring.domain.access.incident_link import (
     LINK_LIFETIME_S,
     LINK_SECRET_NAME,
@@ -11,13 +14,15 @@ from mainspring.domain.access.incident_link import (
 )
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.incidents.incident import Incident
+from mainspring.domain.incidents.incident import ANSWER_FACT, Incident
 from mainspring.domain.notifications.channel_name import TERMINAL
+from mainspring.domain.notifications.notification import NotificationButton
 from mainspring.domain.notifications.rendering import NotificationContext
 from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.domain.time.cron import find_zone
 from mainspring.integrations.base.notifier import ChannelLink
 from mainspring.integrations.notifiers import open_link, read_channel_address
+from mainspring.integrations.slack_actions import SLACK_SIGNING_SECRET_NAME
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.secret_store import SecretStore
 
@@ -63,6 +68,37 @@ def sign_incident_link(settings: Settings, secrets: SecretStore, clock: Clock, i
         return None
     token = IncidentLinkToken(incident.id, incident.opened, clock.now() // 1000 + LINK_LIFETIME_S - _MAX_CLOCK_SKEW_S)
     return f"{settings.web.public_url}/i/{token.token(keys[0])}" if keys else None
+
+
+def offer_answers(settings: Settings, secrets: SecretStore, clock: Clock, incident: Incident) -> QuestionAnswers:
+    """Return how the question of an incident can be answered from a message.
+
+    The buttons are signed, and there are none unless Slack can report a press: a public address, and both secrets.
+    """
+    answer = incident.facts.get(ANSWER_FACT)
+    if settings.web.public_url is None or not isinstance(answer, dict):
+        return NO_ANSWERS
+    run = str(incident.facts.get("run"))
+    form = None
+    if answer["has_form"]:
+        form = f"{settings.web.public_url}/waiting/{quote(run, safe='')}/{quote(answer['ident'], safe='')}"
+    try:
+        keys = [key for key in secrets.lines(LINK_SECRET_NAME) if len(key) >= MIN_LINK_KEY_LENGTH]
+        is_interactive = bool(secrets.lines(SLACK_SIGNING_SECRET_NAME))
+    except ConfigError:
+        return QuestionAnswers(form=form)
+    if not keys or not is_interactive:
+        return QuestionAnswers(form=form)
+    until_s = clock.now() // 1000 + LINK_LIFETIME_S - _MAX_CLOCK_SKEW_S
+    buttons = [
+        NotificationButton(
+            choice, AnswerButton(run, answer["ident"], answer["opened_at"], choice, until_s).token(keys[0])
+        )
+        for choice in answer["choices"]
+    ]
+    if form is not None:
+        buttons.append(NotificationButton("Fill in the form", url=form))
+    return QuestionAnswers(tuple(button for button in buttons if len(button.value) <= MAX_TOKEN_LENGTH), form)
 
 
 def notice_context(settings: Settings) -> NotificationContext:

@@ -15,7 +15,7 @@ from mainspring.alerting.inputs.monitor_inputs import find_early_signs, read_mon
 from mainspring.alerting.notices import NoticeRenderer, read_incident_items
 from mainspring.alerting.notifier import Notifier
 from mainspring.alerting.watchdog_ping import WatchdogPing, find_stuck_work
-from mainspring.app.alerting.channels import make_routing, notice_context, open_links, sign_incident_link
+from mainspring.app.alerting.channels import make_routing, notice_context, offer_answers, open_links, sign_incident_link
 from mainspring.app.alerting.fallback_alerting import FallbackAlerter
 from mainspring.app.alerting.rollout_guard import RolloutGuard
 from mainspring.app.alerting.runbooks import RunbookFinder
@@ -337,6 +337,7 @@ def _make_notifier(
             partial(sign_incident_link, settings, secrets, store.clock),
             lambda: audit_head(store.reader),
             lambda incident: read_incident_items(store.reader, incident, KNOWN_SECRETS.redact),
+            partial(offer_answers, settings, secrets, store.clock),
         ),
         store.clock,
         faults,

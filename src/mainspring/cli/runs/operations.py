@@ -9,7 +9,9 @@ from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.json_values import find_sealing, read_json_value
 from mainspring.cli.lazy_group import command
 from mainspring.cli.runs.forks_of_run import confirm_despite_forks
+from mainspring.domain.errors import ArgumentError
 from mainspring.domain.runs.bulk_operation import BulkVerb
+from mainspring.domain.runs.question import FormWords
 from mainspring.domain.states import RunState
 from mainspring.insight.text import formatting
 
@@ -75,13 +77,25 @@ def signal(invocation: Invocation, run: str, name: str, value: str | None) -> No
 
 @command("answer", "answer the question of a run")
 @click.argument("run", type=params.RUN)
-@click.argument("choice", type=params.CHOICE)
-@click.option("--note", metavar="TEXT", help="record this text in the audit log with the choice")
-@click.option("--question", metavar="IDENT", help="answer this question, if several are open")
+@click.argument("choice", type=params.CHOICE, required=False)
+@click.option("--note", metavar="TEXT", help="store this text with the answer, and in the audit log")
+@click.option("--question", metavar="NAME", help="answer this question, if several are open")
+@click.option(
+    "--form", "form", multiple=True, metavar="NAME=VALUE", help="a field of the form, or all as a JSON object or @FILE"
+)
 @pass_invocation
-def answer(invocation: Invocation, run: str, choice: str, note: str | None, question: str | None) -> None:
-    """`mainspring explain RUN` shows the question and its choices."""
+def answer(
+    invocation: Invocation, run: str, choice: str | None, note: str | None, question: str | None, form: tuple[str, ...]
+) -> None:
+    """`mainspring explain RUN` shows the question, and its choices or the fields of its form."""
     run = invocation.run_id(run)
+    if (choice is None) == (not form):
+        raise ArgumentError(
+            "an answer is a choice or a form", hint="Write CHOICE, or --form NAME=VALUE for each field."
+        )
+    is_json = len(form) == 1 and (form[0] == "-" or form[0][:1] in ("{", "@"))
+    given = choice if choice is not None else read_json_value(form[0], "--form") if is_json else FormWords(form)
     engine = invocation.engine(find_sealing(invocation, run))
-    engine.answer(run, choice, act=invocation.act, question=question, note=note)
-    invocation.output.document({"run": run, "choice": choice}, f"{run} was answered: {choice}")
+    engine.answer(run, given, act=invocation.act, question=question, note=note)
+    given_as = {"form": list(form)} if choice is None else {"choice": choice}
+    invocation.output.document({"run": run, **given_as}, f"{run} was answered{'' if choice is None else f': {choice}'}")

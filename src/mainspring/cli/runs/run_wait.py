@@ -64,7 +64,7 @@ def wait_for_end(invocation: Invocation, run_id: str, *, timeout: float | None =
 
 def _print_questions(invocation: Invocation, run_id: str, printed: set[str]) -> bool:
     """Print each question of the run once. Return whether an open one needs a person."""
-    from mainspring.insight.runs.waits import ask_text, default_choice, has_many_questions, list_open_questions
+    from mainspring.insight.runs.waits import ask_text, default_choice, list_open_questions, name_if_many
     from mainspring.store.read.runs.run_views import waits_of
 
     unanswered = waits_of(invocation.reader, run_id)
@@ -76,7 +76,7 @@ def _print_questions(invocation: Invocation, run_id: str, printed: set[str]) -> 
         if wait.ident in printed:
             continue
         printed.add(wait.ident)
-        sentence, answers = ask_text(wait, is_one_of_many=has_many_questions(unanswered))
+        sentence, answers = ask_text(wait, name_if_many(wait, unanswered))
         default, lines = default_choice(wait), "\n".join(answers)
         default_text = "" if default is None else f" Without an answer until then, the answer is: {default}."
         invocation.output.warn(f"run {run_id} waits for a person. {sentence}{default_text}\n{lines}")

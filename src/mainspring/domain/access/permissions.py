@@ -53,6 +53,8 @@ class EntryPoint(StrEnum):
     """A program that uses the library."""
     LINK = "link"
     """A link in a message."""
+    SLACK = "slack"
+    """A button of a message in Slack."""
 
 
 class SignInMethod(StrEnum):

@@ -12,6 +12,8 @@ from mainspring.domain.states import IncidentState
 
 MEMBERS_FACT = "members"
 """The fact with the number of runs that failed, were fixed and are open, in words."""
+ANSWER_FACT = "answer"
+"""The fact that says how the question of an incident can be answered: ident, opened_at (ms UTC), choices, has_form."""
 DECISION_FACT = "decided"
 """The fact of a resolved incident with the outcome of its failed runs, if not all are fixed."""
 MUST_NOTIFY_FACT = "owed"

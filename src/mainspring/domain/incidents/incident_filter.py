@@ -1,4 +1,4 @@
-"""Incident filters of routes and maintenance windows: by severity, team, tag, automation, owner or kind.
+"""Incident filters of routes and maintenance windows: by severity, team, tag, automation, owner, kind or assignee.
 
 A key that is left out is not checked; one of several values has to match; all keys have to match. Names of automations are patterns:
 `billing-*`.
@@ -23,6 +23,8 @@ class IncidentAttributes(msgspec.Struct, frozen=True, kw_only=True):
     owner: str | None = None
     team: str | None = None
     tags: Mapping[str, str] = {}
+    assignee: str | None = None
+    """Of a question: who is to answer it now."""
 
 
 class IncidentFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -34,6 +36,7 @@ class IncidentFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     automation: tuple[str, ...] = ()
     owner: tuple[str, ...] = ()
     kind: tuple[IncidentKind, ...] = ()
+    assignee: tuple[str, ...] = ()
 
     def fits(self, attributes: IncidentAttributes) -> bool:
         """Whether it matches this incident."""
@@ -44,6 +47,7 @@ class IncidentFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
             and (not self.kind or attributes.subject.kind in self.kind)
             and (not self.team or attributes.team in self.team)
             and (not self.owner or attributes.owner in self.owner)
+            and (not self.assignee or attributes.assignee in self.assignee)
             and (not self.tag or not tags.isdisjoint(self.tag))
             and (not self.automation or any(fnmatchcase(name, pattern) for pattern in self.automation))
         )

@@ -17,6 +17,7 @@ from mainspring.domain.incidents.incident import Incident, IncidentKind, Severit
 from mainspring.domain.incidents.incident_members import HealthRule, Settlement
 from mainspring.domain.integrity.store_finding import StoreFinding
 from mainspring.domain.monitors.flag_inputs import UnansweredFlag, WatchedFlag
+from mainspring.domain.monitors.question_inputs import UnansweredQuestion
 from mainspring.domain.monitors.rollout_inputs import WatchedRollout
 from mainspring.domain.processes.process_finding import ProcessFinding
 from mainspring.domain.processes.stall import BlockedLoop, Stall
@@ -135,14 +136,6 @@ class WaitingRuns(Struct, frozen=True):
     number: int
     since_at: int
     queue: str
-
-
-class UnansweredQuestion(Struct, frozen=True):
-    """A question without an answer."""
-
-    run: str
-    opened_at: int
-    until_at: int | None
 
 
 class RejectedMessage(Struct, frozen=True):

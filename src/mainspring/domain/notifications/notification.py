@@ -42,6 +42,14 @@ class NotificationLink(msgspec.Struct, frozen=True):
     url: str
 
 
+class NotificationButton(msgspec.Struct, frozen=True):
+    """A button of a message, for channels that have them: `value` = what a press sends, or `url` = the page that it opens."""
+
+    text: str
+    value: str = ""
+    url: str = ""
+
+
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
     """One notification. `key` is the same for all notifications of one opening of an incident, `id` for this one alone."""
 
@@ -55,6 +63,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     items: tuple[str, ...] = ()
     """Of failed runs, what up to three of them are about: the title of a run, else its item."""
     links: tuple[NotificationLink, ...] = ()
+    buttons: tuple[NotificationButton, ...] = ()
     automation: str = ""
     owner: str | None = None
     team: str | None = None

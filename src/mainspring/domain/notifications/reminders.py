@@ -39,9 +39,23 @@ def list_reminders(
         if incident.parent in open_ids:
             continue
         for about, number in _list_due(incident, routing, now):
-            to = routing.targets(attributes_of(incident), about, now)
+            to = _list_targets(incident, attributes_of(incident), about, routing, now)
             if to:
                 yield DueReminder(incident, about, number, to, wakes=incident.state is IncidentState.ACKNOWLEDGED)
+
+
+def _list_targets(
+    incident: Incident,
+    attributes: IncidentAttributes,
+    about: NotificationEvent,
+    routing: NotificationRouting,
+    now: int,
+) -> tuple[NotificationTarget, ...]:
+    """Return the channels of a reminder. That a question is now another assignee's goes to the channels of this one."""
+    assignee = incident.facts.get("escalate_to")
+    if about is not NotificationEvent.ESCALATED or incident.facts.get("escalate_at") is None:
+        return routing.targets(attributes, about, now)
+    return routing.targets(msgspec.structs.replace(attributes, assignee=assignee), NotificationEvent.REPEATED, now)
 
 
 def _list_due(incident: Incident, routing: NotificationRouting, now: int) -> Iterator[tuple[NotificationEvent, int]]:
@@ -62,8 +76,13 @@ def _list_due(incident: Incident, routing: NotificationRouting, now: int) -> Ite
         since_at = due_at
     if incident.state is not IncidentState.OPEN or incident.severity is Severity.DIGEST:
         return
-    if now >= since_at + routing.escalate_after_ms:
+    escalate_at = incident.facts.get("escalate_at")
+    if escalate_at is None:
+        escalate_at = since_at + routing.escalate_after_ms
+    elif incident.opened_at >= escalate_at:  # opened for the other assignee
+        escalate_at = None
+    if escalate_at is not None and now >= escalate_at:
         yield NotificationEvent.ESCALATED, 1
-    times = (now - since_at) // routing.repeat_ms
+    times = (now - since_at) // (incident.facts.get("remind_ms") or routing.repeat_ms)
     if times > 0:
         yield NotificationEvent.REPEATED, times

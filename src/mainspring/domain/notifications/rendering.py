@@ -24,6 +24,7 @@ import msgspec
 from mainspring.domain.incidents.incident import DECISION_FACT, MEMBERS_FACT, Incident
 from mainspring.domain.notifications.notification import (
     Notification,
+    NotificationButton,
     NotificationEvent,
     NotificationField,
     NotificationLink,
@@ -104,6 +105,10 @@ class NotificationContext(msgspec.Struct, frozen=True, kw_only=True):
     environment: str = _PRODUCTION
     link: str | None = None
     """The page of the incident, with its buttons; None = none that others can reach."""
+    buttons: tuple[NotificationButton, ...] = ()
+    """The answers to the question of the incident."""
+    form: str | None = None
+    """The page with the form of the question of the incident; None = it has none."""
 
 
 def render_notification(
@@ -126,7 +131,8 @@ def render_notification(
         headline=render_headline(about, incident, around.environment, items),
         fields=tuple(NotificationField(label, fit_line(text, LONGEST_FIELD)) for label, text in fields if text),
         items=items.names,
-        links=(NotificationLink("Open", around.link),) if around.link else (),
+        links=_list_links(about, around),
+        buttons=() if about is NotificationEvent.RESOLVED else around.buttons,
         automation=fit_line(incident.subject.automation, LONGEST_NAME),
         owner=_shorten_name(around.owner),
         team=_shorten_name(around.team),
@@ -134,6 +140,12 @@ def render_notification(
         project=_shorten_name(around.project),
         at=at,
     )
+
+
+def _list_links(about: NotificationEvent, around: NotificationContext) -> tuple[NotificationLink, ...]:
+    links = (NotificationLink("Open", around.link),) if around.link else ()
+    is_open = around.form is not None and about is not NotificationEvent.RESOLVED
+    return (*links, NotificationLink("Fill in the form", around.form)) if is_open and around.form else links
 
 
 def render_headline(

@@ -104,6 +104,26 @@ def origin_of(outcome: Outcome) -> tuple[int, str | int | None]:
     return outcome.at, None
 
 
+class QuestionPlan(msgspec.Struct, frozen=True):
+    """The assignee of a question, and the times of its reminders. Spans are counted from the opening of the question.
+
+    `assignee` = the name of a person or team; from `escalate_ms` on it is `escalate_to`.
+    """
+
+    assignee: str | None = None
+    remind_ms: int | None = None
+    escalate_ms: int | None = None
+    escalate_to: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is planned: the question is one of all of its automation."""
+        return self.assignee is None and self.remind_ms is None and self.escalate_ms is None
+
+
+NO_PLAN = QuestionPlan()
+
+
 class AttemptRecord(msgspec.Struct, frozen=True):
     """One row of `attempts`: facts about a step that are not in the journal."""
 

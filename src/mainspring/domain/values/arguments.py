@@ -69,7 +69,7 @@ def bind_words(sig: Signature, words: list[str], value_name: str = "arguments") 
 def make_arguments_schema(sig: Signature) -> dict[str, Any]:
     """Return the JSON Schema of the arguments as one object, for forms and the API."""
     kinds = [_with_date_formats(make_readable(_parameter_type(p))) for p in sig.parameters if p.name != sig.extra]
-    schemas, parts = msgspec.json.schema_components(kinds, schema_hook=_make_custom_schema)
+    schemas, parts = msgspec.json.schema_components(kinds, schema_hook=make_custom_schema)
     named = [p for p in sig.parameters if p.name != sig.extra]
     properties = {p.name: dict(schema) for p, schema in zip(named, schemas, strict=True)}
     for name, default in sig.defaults.items():
@@ -213,7 +213,8 @@ def _describe_given(raw: Any) -> str:
     return repr(escape(text, 80))
 
 
-def _make_custom_schema(kind: type) -> dict[str, Any]:
+def make_custom_schema(kind: type) -> dict[str, Any]:
+    """Return the schema of a type that msgspec does not know: that of a pydantic model, text for a path, else any JSON."""
     model_schema = getattr(kind, "model_json_schema", None)
     if model_schema is not None:
         return dict(model_schema())

@@ -7,8 +7,11 @@ reader of the value. Invariant: a value that the annotation itself would read is
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from itertools import islice
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import msgspec
 
@@ -34,9 +37,15 @@ class SchemaMismatch(NamedTuple):
         return f"{self.path}: {self.why}"
 
 
-def find_mismatch(schema: JsonSchema, value: Any, parts: JsonSchema | None = None) -> SchemaMismatch | None:
-    """Return the first place where decoded JSON does not fit, None if all of it does. `parts` = the `$defs` (default: the schema's own)."""
-    return _SchemaChecker(schema.get("$defs", {}) if parts is None else parts).find_mismatch(schema, value, "$", 0)
+def find_mismatch(
+    schema: JsonSchema, value: Any, parts: JsonSchema | None = None, *, checks_formats: bool = False
+) -> SchemaMismatch | None:
+    """Return the first place where decoded JSON does not fit, None if all of it does. `parts` = the `$defs` (default: the schema's own).
+
+    `checks_formats` = also whether a text is a date, a time, an instant, a span, a UUID or a decimal number where the schema says so.
+    """
+    checker = _SchemaChecker(schema.get("$defs", {}) if parts is None else parts, checks_formats=checks_formats)
+    return checker.find_mismatch(schema, value, "$", 0)
 
 
 def find_mismatch_of_all(schemas: Sequence[JsonSchema] | None, value: Any) -> SchemaMismatch | None:
@@ -48,8 +57,9 @@ def find_mismatch_of_all(schemas: Sequence[JsonSchema] | None, value: Any) -> Sc
 class _SchemaChecker:
     """One check; it knows the targets of references."""
 
-    def __init__(self, parts: JsonSchema) -> None:
+    def __init__(self, parts: JsonSchema, *, checks_formats: bool = False) -> None:
         self._parts = parts
+        self._checks_formats = checks_formats
 
     def find_mismatch(self, schema: Any, value: Any, path: str, depth: int) -> SchemaMismatch | None:
         """Return the first mismatch at or below `path`."""
@@ -65,6 +75,8 @@ class _SchemaChecker:
         if "anyOf" in schema:
             return self._check_choices(schema, value, path, depth + 1)
         error = _check_type(schema, value) or _check_value(schema, value)
+        if error is None and self._checks_formats and isinstance(value, str):
+            error = _check_format(schema, value)
         if error is not None:
             return SchemaMismatch(path, error)
         return next((found for found in self._inside(schema, value, path, depth + 1) if found is not None), None)
@@ -107,6 +119,9 @@ class _SchemaChecker:
             if mismatch is None:
                 return None
             mismatches.append(mismatch)
+        stated = [mismatch for choice, mismatch in zip(choices, mismatches, strict=True) if choice != {"type": "null"}]
+        if self._checks_formats and len(stated) == 1:  # an optional value whose format is another one
+            return stated[0]
         deeper = [mismatch for mismatch in mismatches if mismatch.path != path or " is missing" in mismatch.why]
         if len(deeper) == 1:
             return deeper[0]
@@ -124,6 +139,24 @@ class _SchemaChecker:
         if "enum" in schema:
             return join_choices(map(_format_json, schema["enum"]))
         return str(schema.get("title") or schema.get("type") or "something else")
+
+
+_FORMATS: dict[str, type] = {
+    "date": date,
+    "time": time,
+    "date-time": datetime,
+    "duration": timedelta,
+    "uuid": UUID,
+    "decimal": Decimal,
+}
+_FORMAT_EXAMPLES: dict[type, str] = {
+    date: "a date such as 2026-01-05",
+    time: "a time such as 03:00:00",
+    datetime: "an instant such as 2026-01-05T03:00:00Z",
+    timedelta: "a span such as PT30S",
+    UUID: "a UUID",
+    Decimal: "a decimal number such as 1.50",
+}
 
 
 _TYPES: dict[str, Callable[[Any], bool]] = {
@@ -185,6 +218,17 @@ def _check_text(schema: JsonSchema, text: str) -> str | None:
     if pattern is not None and is_safe_regex(pattern, len(text)) and not re.search(pattern, text):
         return f"expected text that matches {pattern!r}, got {_format_json(text)}"
     return _check_length(schema, len(text), "characters", "minLength", "maxLength")
+
+
+def _check_format(schema: JsonSchema, text: str) -> str | None:
+    kind = _FORMATS.get(str(schema.get("format")))
+    if kind is None:
+        return None
+    try:
+        msgspec.convert(text, kind)
+    except msgspec.ValidationError:
+        return f"expected {_FORMAT_EXAMPLES[kind]}, got {_format_json(text)}"
+    return None
 
 
 def _check_length(schema: JsonSchema, length: int, noun: str, fewest: str, most: str) -> str | None:

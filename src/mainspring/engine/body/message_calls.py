@@ -11,9 +11,19 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.saved_error import StepFailed
 from mainspring.domain.runs.journal import OutcomeKind, origin_of
 from mainspring.domain.runs.outbox import check_signal_name
+from mainspring.domain.runs.question import (
+    NO_DEFAULT,
+    UNNAMED,
+    YES_NO,
+    GivenAnswer,
+    QuestionText,
+    read_given_answer,
+    read_plan,
+)
 from mainspring.domain.values.arguments import make_value_schema
 from mainspring.domain.values.codec import decode, encode
 from mainspring.domain.values.event import AwaitedEvent
+from mainspring.engine.body.body import Body
 from mainspring.engine.body.request import (
     WAIT_TIMER_SUFFIX,
     AskCall,
@@ -28,14 +38,18 @@ from mainspring.engine.body.unawaited_calls import track_calls
 
 Choice = TypeVar("Choice", bound=str)
 Otherwise = TypeVar("Otherwise", bound=str | None)
+Model = TypeVar("Model")
+Default = TypeVar("Default")
 DEFAULT_WAIT = timedelta(days=7)
 """How long a wait lasts by default; None = it has no end."""
-
-_NO_DEFAULT: Any = object()
 
 
 class MessageCaller(StepCaller):
     """The waits of a run for messages, and the signals that it sends."""
+
+    def __init__(self, body: Body) -> None:
+        super().__init__(body)
+        self._answers: dict[str, GivenAnswer] = {}
 
     @track_calls
     async def receive(self, signal: str, type: Any = Any, *, within: Any = DEFAULT_WAIT) -> Any:
@@ -140,7 +154,17 @@ class MessageCaller(StepCaller):
 
     @overload
     async def ask(
-        self, question: str, *, within: Any = ..., who: str | None = ..., evidence: Any = ..., key: str | None = ...
+        self,
+        question: str,
+        *,
+        within: Any = ...,
+        who: str | None = ...,
+        evidence: Any = ...,
+        key: str | None = ...,
+        name: str | None = ...,
+        assignee: str | None = ...,
+        remind: Any = ...,
+        escalate: tuple[Any, str] | None = ...,
     ) -> Literal["yes", "no"]: ...
     @overload
     async def ask(
@@ -152,6 +176,10 @@ class MessageCaller(StepCaller):
         who: str | None = ...,
         evidence: Any = ...,
         key: str | None = ...,
+        name: str | None = ...,
+        assignee: str | None = ...,
+        remind: Any = ...,
+        escalate: tuple[Any, str] | None = ...,
     ) -> Literal["yes", "no"] | Otherwise: ...
     @overload
     async def ask(
@@ -163,6 +191,10 @@ class MessageCaller(StepCaller):
         who: str | None = ...,
         evidence: Any = ...,
         key: str | None = ...,
+        name: str | None = ...,
+        assignee: str | None = ...,
+        remind: Any = ...,
+        escalate: tuple[Any, str] | None = ...,
     ) -> Choice: ...
     @overload
     async def ask(
@@ -175,43 +207,100 @@ class MessageCaller(StepCaller):
         who: str | None = ...,
         evidence: Any = ...,
         key: str | None = ...,
+        name: str | None = ...,
+        assignee: str | None = ...,
+        remind: Any = ...,
+        escalate: tuple[Any, str] | None = ...,
     ) -> Choice | Otherwise: ...
+    @overload
+    async def ask(
+        self,
+        question: str | None = ...,
+        *,
+        form: type[Model],
+        within: Any = ...,
+        who: str | None = ...,
+        evidence: Any = ...,
+        key: str | None = ...,
+        name: str | None = ...,
+        assignee: str | None = ...,
+        remind: Any = ...,
+        escalate: tuple[Any, str] | None = ...,
+    ) -> Model: ...
+    @overload
+    async def ask(
+        self,
+        question: str | None = ...,
+        *,
+        form: type[Model],
+        within: Any = ...,
+        otherwise: Default,
+        who: str | None = ...,
+        evidence: Any = ...,
+        key: str | None = ...,
+        name: str | None = ...,
+        assignee: str | None = ...,
+        remind: Any = ...,
+        escalate: tuple[Any, str] | None = ...,
+    ) -> Model | Default: ...
     @track_calls
     async def ask(
         self,
-        question: str,
+        question: str | None = None,
         *,
-        choices: Iterable[str] = ("yes", "no"),
+        choices: Iterable[str] = YES_NO,
+        form: Any = None,
         within: Any = DEFAULT_WAIT,
-        otherwise: str | None = _NO_DEFAULT,
+        otherwise: Any = NO_DEFAULT,
         who: str | None = None,
         evidence: Any = None,
         key: str | None = None,
-    ) -> str | None:
-        """Ask people and wait for one of `choices`; without an answer in time return `otherwise`. `within=None` waits without limit.
+        name: str | None = None,
+        assignee: str | None = None,
+        remind: Any = None,
+        escalate: tuple[Any, str] | None = None,
+    ) -> Any:
+        """Ask people and wait for one of `choices`, or for a filled-in `form`; without an answer in time return `otherwise`.
 
-        The choices may be the members of a `StrEnum`: the answer is then one of them.
+        The choices may be the members of a `StrEnum`: the answer is then one of them. `form` = a class with fields (dataclass, Struct,
+        attrs, TypedDict, pydantic model): people fill it in, and the answer is a value of it. `within=None` waits without limit.
+
+        `name` names the question where a run has several. `assignee` = the person or team that is to answer, `remind` = how often a
+        notification reminds of it, `escalate` = (span, assignee): who is to answer after that span. `run.answers` has author and note.
 
         Raises:
             TimeoutError: no answer came and `otherwise` was not given.
+            OptionError: an option cannot be used.
         """
-        listed = list(choices)
-        if not listed:
-            raise OptionError(f"run.ask({question!r}) has no choices")
-        until_at = self._until(within)
-        default = None if otherwise is _NO_DEFAULT else otherwise
-        text = encode(
-            {"text": question, "choices": listed, "otherwise": default, "who": who, "evidence": evidence},
-            value_name="question",
+        from mainspring.engine.body.question import make_question_call  # noqa: PLC0415 - few workflows ask
+
+        made = make_question_call(
+            QuestionText(question, who, evidence, otherwise),
+            choices,
+            form,
+            name,
+            read_plan(assignee, remind, escalate),
             limit=self._body.payload_max,
         )
+        until_at = self._until(within)
+        call = AskCall(made.encoded, until_at, made.plan)
+        base, wait_name = (UNNAMED, UNNAMED) if name is None else (f"{UNNAMED}:{name}", name)
         try:
-            answer = await self._wait(OutcomeKind.ANSWER, "ask", AskCall(text, until_at), decode, until_at, key)
-            return next((choice for choice in listed if choice == answer), str(answer))
+            return made.choose(
+                await self._wait(OutcomeKind.ANSWER, base, call, made.read, until_at, key, wait_name=wait_name)
+            )
         except TimeoutError:
-            if otherwise is _NO_DEFAULT:
-                raise TimeoutError(f"no one answered {question!r} in time") from None
+            if otherwise is NO_DEFAULT:
+                raise TimeoutError(f"no one answered {made.text!r} in time") from None
             return otherwise
+
+    @property
+    def answers(self) -> Mapping[str, GivenAnswer]:
+        """The answers of people so far, by the `name` of the question, else by its identity: author, note and time of the newest.
+
+        `run.answers["refund"].note` is what the person wrote with the answer; None = nothing.
+        """
+        return self._answers
 
     def _until(self, within: Any) -> int | None:
         return None if within is None else self._body.now_at + to_milliseconds(parse_duration(within))
@@ -224,6 +313,8 @@ class MessageCaller(StepCaller):
         read: Callable[[bytes], Any],
         until_at: int | None,
         key: str | None = None,
+        *,
+        wait_name: str | None = None,
     ) -> Any:
         body = self._body
         body.refuse_if_stopped()
@@ -239,11 +330,13 @@ class MessageCaller(StepCaller):
             if not future.done():
                 future.set_exception(TimeoutError(f"{name} did not arrive in time"))
 
-        request = Request(kind, ident, name, call, read, take)
+        request = Request(kind, ident, name if wait_name is None else wait_name, call, read, take)
         body.register(request)
         timer = None if until_at is None else body.set_timer(f"{ident}{WAIT_TIMER_SUFFIX}", until_at, expire)
         try:
             value = await future
+            if kind is OutcomeKind.ANSWER:
+                self._answers[ident if wait_name in (None, UNNAMED) else wait_name] = read_given_answer(request.outcome)
             if isinstance(value, AwaitedEvent):
                 happened_at, _ = origin_of(request.outcome)
                 return AwaitedEvent(value.name, value.data, _instant(happened_at))

@@ -13,7 +13,7 @@ import msgspec
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.flags.flag import FlagQuestion
-from mainspring.domain.runs.journal import CHILD_UNDO, OutcomeKind
+from mainspring.domain.runs.journal import CHILD_UNDO, NO_PLAN, OutcomeKind, QuestionPlan
 from mainspring.domain.values.function_signature import Signature
 from mainspring.engine.attempts.isolation import name_undo
 from mainspring.engine.body.deterministic_loop import Timer
@@ -125,10 +125,11 @@ class EventCall:
 
 @dataclass(frozen=True, slots=True)
 class AskCall:
-    """A question to people."""
+    """A question to people. `plan` = who is to answer it, and when they are reminded."""
 
     question: bytes
     until_at: int | None
+    plan: QuestionPlan = NO_PLAN
 
 
 @dataclass(frozen=True, slots=True)

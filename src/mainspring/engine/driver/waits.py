@@ -11,7 +11,15 @@ import msgspec
 
 from mainspring.domain.errors import CodecUnavailableError, ValueRefusedError
 from mainspring.domain.failures.failure import Failure
-from mainspring.domain.runs.journal import Fact, FactKind, History, Outcome, OutcomeKind, origin_of
+from mainspring.domain.runs.journal import (
+    Fact,
+    FactKind,
+    History,
+    Outcome,
+    OutcomeKind,
+    origin_of,
+)
+from mainspring.domain.runs.question import split_answer
 from mainspring.domain.states import FailureReason, OutcomeState
 from mainspring.domain.time.clock_step import STEP_MS
 from mainspring.engine.body.request import (
@@ -45,7 +53,7 @@ _FACT_KINDS = {
 }
 
 _PAUSE_FACTS = frozenset({FactKind.PAUSE, FactKind.RESUME})
-_MESSAGE_FACTS = frozenset({FactKind.SIGNAL, FactKind.EVENT})
+_MESSAGE_FACTS = frozenset({FactKind.SIGNAL, FactKind.EVENT, FactKind.ANSWER})
 """Facts that any sender may send, with data of any type."""
 
 
@@ -86,13 +94,14 @@ class RunWaits:
                 "event",
                 request.name,
                 self._limit_of(request, call.until_at),
-                call.since_at,
-                dict(call.where),
-                schema=call.schema,
+                since_at=call.since_at,
+                where=dict(call.where),
+                schema=None if call.schema is None else call.schema.decode(),
             )
         elif isinstance(call, AskCall):
             until_at = self._limit_of(request, call.until_at)
-            self._open_wait(request, "ask", request.name, until_at, question=loaded.host.seal(call.question))
+            question = loaded.host.seal(call.question)
+            self._open_wait(request, "ask", request.name, until_at, question=question, plan=call.plan)
         elif isinstance(call, ChildCall):
             self._start_child(request, call)
 
@@ -118,30 +127,11 @@ class RunWaits:
         loaded.journal.saving += 1
         loaded.host.store.submit(loaded.host.child_of(loaded.run, request, call), self._child_started(request))
 
-    def _open_wait(
-        self,
-        request: Request,
-        kind: str,
-        name: str,
-        until_at: int | None,
-        since_at: int | None = None,
-        where: dict[str, Any] | None = None,
-        question: bytes | None = None,
-        schema: bytes | None = None,
-    ) -> None:
-        loaded = self._loaded
+    def _open_wait(self, request: Request, kind: str, name: str, until_at: int | None, **more: Any) -> None:
+        """Record a wait in the store; `more` = the other fields of `OpenWait`."""
+        loaded, number = self._loaded, request.request_number
         command = OpenWait(
-            loaded.run.id,
-            loaded.claim,
-            request.ident,
-            kind,
-            name,
-            until_at,
-            since_at,
-            where,
-            question,
-            request.request_number,
-            None if schema is None else schema.decode(),
+            loaded.run.id, loaded.claim, request.ident, kind, name, until_at, request_number=number, **more
         )
         loaded.journal.saving += 1
         loaded.host.store.submit(command, self._wait_saved)
@@ -367,6 +357,7 @@ class RunWaits:
         if fact.kind is FactKind.RESULT:  # a person entered it: the step does not start, nor is it retried
             self._loaded.body.new = [new for new in self._loaded.body.new if new is not request]
         call = request.call
+        fact, origin = split_answer(fact)
         value: Any = None
         has_value = fact.kind in _MESSAGE_FACTS and fact.payload is not None and request.decode is not None
         if has_value:
@@ -395,7 +386,7 @@ class RunWaits:
             failure=failure,
             inbox=fact.seq,
             marked=request.kind is not OutcomeKind.SIGNAL,
-            input=_input_of(call, fact),
+            input=_input_of(call, fact) if origin is None else origin,
             name=fact.name if fact.kind is FactKind.SIGNAL else None,
             undo=call.undo if isinstance(call, ChildCall) else None,
         )

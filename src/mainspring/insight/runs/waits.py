@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.runs.journal import Fact, FactKind
+from mainspring.domain.runs.question import FORM, UNNAMED, choose_name, list_form_fields
 from mainspring.domain.time.clock_step import RunClockSteps
 from mainspring.insight.runs.suggested_commands import ANSWER, RETRY, SIGNAL, UPDATE, SuggestedCommand
 from mainspring.insight.text.formatting import escape_line, format_distance, shell_word
@@ -35,38 +36,65 @@ def has_many_questions(waits: Iterable[WaitView]) -> bool:
     return sum(wait.kind == "ask" and not wait.filled for wait in waits) > 1
 
 
+def name_question(wait: WaitView, waits: Iterable[WaitView]) -> str:
+    """Return by what an answer names a question: its name if no other open one of its run has it, else its identity."""
+    return choose_name(
+        wait.ident, wait.name, (other.name for other in waits if other.run == wait.run and not other.filled)
+    )
+
+
+def read_form(wait: WaitView) -> dict[str, Any] | None:
+    """Return the schema of the form of a question; None = it has none, or is sealed."""
+    schema = read_question(wait).get(FORM)
+    return schema if isinstance(schema, dict) else None
+
+
 def _is_over(until_at: Any, now: int) -> bool:
     return isinstance(until_at, int) and until_at <= now
 
 
-def ask_text(wait: WaitView, *, is_one_of_many: bool = False) -> tuple[str, list[str]]:
-    """Return an open question as a sentence, and the commands that answer it, one for each choice."""
+def ask_text(wait: WaitView, name: str | None = None) -> tuple[str, list[str]]:
+    """Return an open question as a sentence, and the commands that answer it, one for each choice.
+
+    `name` = by which they name the question, if its run has several.
+    """
     sentence = f"It asks: {format_question(read_question(wait))}"
-    return sentence, [
-        _build_answer_command(wait, choice, is_one_of_many=is_one_of_many) for choice in _answer_commands(wait)
-    ]
+    return sentence, [_build_answer_command(wait, choice, name) for choice in _answer_commands(wait)]
 
 
-def answer_command(wait: WaitView, *, is_one_of_many: bool = False) -> str:
-    """Return the command that answers a question; for several choices the one that prints a command for each."""
+def answer_command(wait: WaitView, name: str | None = None) -> str:
+    """Return the command that answers a question; for several choices the one that prints a command for each.
+
+    `name` = by which it names the question, if its run has several.
+    """
     offered = _answer_commands(wait)
-    return (
-        f"mainspring explain {wait.run}"
-        if len(offered) > 1
-        else _build_answer_command(wait, offered[0], is_one_of_many=is_one_of_many)
-    )
+    return f"mainspring explain {wait.run}" if len(offered) > 1 else _build_answer_command(wait, offered[0], name)
+
+
+def name_if_many(wait: WaitView, waits: Iterable[WaitView]) -> str | None:
+    """Return by what a command names a question among these of its run; None if it is the only one and has no name of its own.
+
+    A list may be filtered, so a question with a name is named in any case.
+    """
+    listed = list(waits)
+    is_named = wait.name not in (UNNAMED, wait.ident)
+    return name_question(wait, listed) if is_named or has_many_questions(listed) else None
 
 
 def _answer_commands(wait: WaitView) -> list[str]:
     return list_choices(wait)[:_OFFERED] or ["TEXT"]
 
 
-def _build_answer_command(wait: WaitView, choice: str, *, is_one_of_many: bool) -> str:
+def _build_answer_command(wait: WaitView, choice: str, name: str | None) -> str:
     """Return the command that gives one answer; it names the question if its run has several.
 
     Text of a run is quoted as one word, so that the shell of a person who pastes the line executes nothing of it.
     """
-    named = f" --question {shell_word(wait.ident)}" if is_one_of_many else ""
+    named = "" if name is None else f" --question {shell_word(name)}"
+    schema = read_form(wait)
+    if schema is not None:
+        fields = " ".join(f"--form {shell_word(field)}=VALUE" for field in list_form_fields(schema))
+        return f"mainspring runs answer {wait.run}{named} {fields or '--form'}"
     word = shell_word(choice)
     return f"mainspring runs answer {wait.run}" + (
         f"{named} -- {word}" if choice.startswith("-") else f" {word}{named}"
@@ -92,7 +120,8 @@ def list_choices(wait: WaitView) -> list[str]:
 def default_choice(wait: WaitView) -> str | None:
     """Return the choice that applies if no one answers in time; None = the run fails then."""
     default = read_question(wait).get("otherwise")
-    return None if default is None else escape_line(str(default), 40)
+    text = default if isinstance(default, str) else msgspec.json.encode(default).decode()
+    return None if default is None else escape_line(text, 40)
 
 
 def list_waits(history: RunHistory) -> list[dict[str, Any]]:
@@ -159,7 +188,8 @@ def _answers(fact: Fact, wait: dict[str, Any]) -> bool:
 
 def format_question(question: dict[str, Any]) -> str:
     """Return a question with its choices."""
-    choices = [escape_line(choice, 40) for choice in question.get("choices") or []]
+    offered = (question.get(FORM) or {}).get("properties") or question.get("choices") or []
+    choices = [escape_line(str(choice), 40) for choice in offered]
     listed = f" [{', '.join(choices)}]" if choices else ""
     return f"{escape_line(hide_in_data(question.get('text', '')), 200)}{listed}"
 
@@ -167,23 +197,18 @@ def format_question(question: dict[str, Any]) -> str:
 def list_wait_commands(history: RunHistory, now: int) -> list[SuggestedCommand]:
     """Return what a person can send to the run."""
     run = history.run.id
-    is_many = has_many_questions(history.waits)
     found: list[SuggestedCommand] = []
     for wait in list_open_questions(history.waits, now):
-        about = f"answer: {format_question(read_question(wait))}" if is_many else "answer it"
+        named = name_if_many(wait, history.waits)
+        about = "answer it" if named is None else f"answer: {format_question(read_question(wait))}"
         offered = list_choices(wait)[:_OFFERED]
         for choice in offered:
             body = {"question": wait.ident, "choice": choice}
             does = about if len(offered) == 1 else f"{about}: {escape_line(choice, 40)}"
-            found.append(
-                SuggestedCommand(_build_answer_command(wait, choice, is_one_of_many=is_many), does, ANSWER, body)
-            )
+            found.append(SuggestedCommand(_build_answer_command(wait, choice, named), does, ANSWER, body))
         if not offered:
-            found.append(
-                SuggestedCommand(
-                    _build_answer_command(wait, "TEXT", is_one_of_many=is_many), about, ANSWER, {"question": wait.ident}
-                )
-            )
+            line = _build_answer_command(wait, "TEXT", named)
+            found.append(SuggestedCommand(line, about, ANSWER, {"question": wait.ident}))
     signals = (
         wait for wait in list_waits(history) if wait.get("kind") == "signal" and not _is_over(wait.get("until_at"), now)
     )

@@ -131,7 +131,7 @@ def read_handover(
     return ShiftHandover(
         since_at=since_at,
         until_at=now,
-        questions=list_open_questions(reader, [opened_wait(wait) for wait in open_questions[:MOST]]),
+        questions=list_open_questions(reader, [opened_wait(wait) for wait in open_questions[:MOST]], now),
         more=has_more_operations or bool(left),
         left=HandoverRemainder(**left),
         **{name: found[:MOST] for name, found in lists.items()},

@@ -3,7 +3,6 @@
 Reads only, each bounded.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
@@ -16,7 +15,15 @@ from mainspring.domain.monitors.inputs import DurationHistory
 from mainspring.domain.states import IncidentState
 from mainspring.domain.time.schedule import Schedule
 from mainspring.insight.incidents.visible_incidents import most_severe_by_automation
-from mainspring.insight.runs.waits import answer_command, default_choice, list_choices, read_question
+from mainspring.insight.runs.waits import (
+    answer_command,
+    default_choice,
+    list_choices,
+    name_if_many,
+    name_question,
+    read_form,
+    read_question,
+)
 from mainspring.insight.text.formatting import escape_line
 from mainspring.store.base import StoreReader
 from mainspring.store.read.automations.agenda import next_slots
@@ -46,7 +53,10 @@ class SilentAutomation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """A question that waits for a person; `choices` empty = any text; `otherwise` = the choice if no one answers in time."""
+    """A question that waits for a person; `choices` empty = any text; `otherwise` = the choice if no one answers in time.
+
+    `name` = by which an answer names it, `fields` = those of its form, `assignee` = who is to answer it now.
+    """
 
     automation: str
     run: str
@@ -57,6 +67,9 @@ class OpenQuestion(msgspec.Struct, frozen=True, kw_only=True):
     opened_at: int
     until_at: int | None
     command: str
+    name: str = ""
+    assignee: str | None = None
+    fields: list[str] = []
 
 
 class RunProgress(msgspec.Struct, frozen=True):
@@ -90,10 +103,12 @@ def list_silent(incidents: Iterable[Incident]) -> list[SilentAutomation]:
     return [_build_silent(incident) for incident in incidents if incident.subject.kind is IncidentKind.SILENCE]
 
 
-def list_open_questions(reader: StoreReader, waits: Sequence[WaitView]) -> list[OpenQuestion]:
-    """Return open questions with the automations that ask them."""
+def list_open_questions(reader: StoreReader, waits: Sequence[WaitView], now: int) -> list[OpenQuestion]:
+    """Return open questions with the automations that ask them, and who is to answer each at the instant `now`."""
     names = automations_of(reader, [wait.run for wait in waits])
-    counts = Counter(wait.run for wait in waits)
+    by_run: dict[str, list[WaitView]] = {}
+    for wait in waits:
+        by_run.setdefault(wait.run, []).append(wait)
     return [
         OpenQuestion(
             automation=names.get(wait.run, ""),
@@ -104,7 +119,10 @@ def list_open_questions(reader: StoreReader, waits: Sequence[WaitView]) -> list[
             otherwise=default_choice(wait),
             opened_at=wait.opened_at,
             until_at=wait.until_at,
-            command=answer_command(wait, is_one_of_many=counts[wait.run] > 1),
+            command=answer_command(wait, name_if_many(wait, by_run[wait.run])),
+            name=name_question(wait, by_run[wait.run]),
+            assignee=wait.assignee_at(now),
+            fields=list((read_form(wait) or {}).get("properties", ())),
         )
         for wait in waits
     ]

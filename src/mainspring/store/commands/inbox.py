@@ -1,7 +1,7 @@
 """The inbox: messages to one run, published events, and the waits of runs."""
 
 from mainspring.domain.failures.failure import Failure
-from mainspring.domain.runs.journal import FactKind
+from mainspring.domain.runs.journal import NO_PLAN, FactKind, QuestionPlan
 from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commands.results import CommandDone, InboxFacts, NumberAnswer, Refused
 
@@ -12,7 +12,7 @@ class DeliverFact(StoreCommand[CommandDone | Refused], frozen=True):
 
     `key` = (automation, run key) of the run, instead of its id. The same `source` counts once per run and kind. An ANSWER
     must name the ident of an open question (or the only one: ident None); at and after the instant `until_at` of its wait
-    it is refused.
+    it is refused. It replaces the answers to this question that the code of the run could not read.
     """
 
     run: str
@@ -49,7 +49,7 @@ class OpenWait(StoreCommand[CommandDone | Refused], frozen=True):
     """Record a wait of a run. kind: event or ask. Answer: CommandDone, Refused claim_lost.
 
     For events: `where` maps dotted paths to JSON values; only events at or after `since_at` count, each once per run.
-    `schema` = the JSON schema of the data in the run's code.
+    `schema` = the JSON schema of the data in the run's code. `plan` = who is to answer a question, and when they are reminded.
     """
 
     run: str
@@ -63,6 +63,7 @@ class OpenWait(StoreCommand[CommandDone | Refused], frozen=True):
     question: bytes | None = None
     request_number: int = 0
     schema: str | None = None
+    plan: QuestionPlan = NO_PLAN
 
 
 class CloseWait(StoreCommand[CommandDone | Refused], frozen=True):

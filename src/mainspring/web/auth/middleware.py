@@ -17,7 +17,7 @@ from mainspring.web.auth.public_site import PublicSite
 from mainspring.web.server.form_reader import FormReader, anonymous_form_reader, is_form
 from mainspring.web.server.request_slots import SLOT_KEY, RequestSlots
 
-PUBLIC_PATHS: Final = ("/healthz", "/readyz", "/metrics", "/i/", "/assets/")
+PUBLIC_PATHS: Final = ("/healthz", "/readyz", "/metrics", "/i/", "/assets/", "/slack/actions")
 """Paths with an authentication of their own, or public ones; a path that ends in "/" includes all below it."""
 PROBE_PATHS: Final = ("/healthz", "/readyz")
 """Answered under any load: a supervisor that gets no answer ends the process."""
@@ -27,7 +27,7 @@ MOST_REQUESTS: Final = 100
 """Requests that are answered at a time; a further one is rejected at once and does not wait."""
 MOST_OF_ADDRESS: Final = 50
 """The limit for one address; programs of this machine have none."""
-ANY_HOST_PATHS: Final = (*PROBE_PATHS, "/metrics", "/api/", "/i/", "/assets/")
+ANY_HOST_PATHS: Final = (*PROBE_PATHS, "/metrics", "/api/", "/i/", "/assets/", "/slack/actions")
 """Answered for any Host header: they need a credential, check the name themselves, or hold no secret."""
 SIGN_IN_PATHS: Final = ("/sign-in", "/first", "/oidc/start", "/oidc/back")
 """Pages for signing in."""

@@ -18,7 +18,7 @@ from mainspring.web.dashboard.admin import (
 from mainspring.web.dashboard.automations import automation, automations, backfill, rollouts, schedule, start_run
 from mainspring.web.dashboard.incidents import handover, incidents, monitors, overview
 from mainspring.web.dashboard.page_route import PageRoute
-from mainspring.web.dashboard.runs import bulk_operations, failed_runs, questions, run, run_journal, runs
+from mainspring.web.dashboard.runs import bulk_operations, failed_runs, question, questions, run, run_journal, runs
 from mainspring.web.dashboard.triggers import deliveries, events, outbox, triggers
 from mainspring.web.server.path_table import PathTable
 
@@ -29,6 +29,7 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     *failed_runs.PAGES,
     *bulk_operations.PAGES,
     *questions.PAGES,
+    *question.PAGES,
     *search.PAGES,
     *start_run.PAGES,
     *backfill.PAGES,

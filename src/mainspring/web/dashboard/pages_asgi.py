@@ -269,7 +269,8 @@ def describe_operation(call: ApiCall[Any, Any], command: str) -> str:
     if not rows or rows[0].actor != str(Actor(call.visitor.entry_point, call.visitor.name)):
         return ""
     if rows[0].verb == "answer":
-        choice = msgspec.json.decode(call.site.opening.act(rows[0]).detail or b"{}").get("choice")
+        detail = msgspec.json.decode(call.site.opening.act(rows[0]).detail or b"{}")
+        choice = f"the form ({', '.join(detail['form'])})" if "form" in detail else detail.get("choice")
         return f"Answered {escape_line(choice or 'a sealed value', 200)} to {rows[0].subject.replace(':', ' ', 1)}."
     return _describe_rows(rows)
 

@@ -17,7 +17,7 @@ from mainspring.config import Settings
 from mainspring.domain.access.incident_link import LINK_SECRET_NAME, IncidentLinkToken, verify_link_token
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ConfigError, ConflictError, MainspringError, NotFoundError
-from mainspring.domain.incidents.incident import Incident
+from mainspring.domain.incidents.incident import ANSWER_FACT, Incident
 from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.rendering import (
     NotificationContext,
@@ -35,13 +35,18 @@ from mainspring.domain.states import (
 )
 from mainspring.domain.time.cron import find_zone, to_local
 from mainspring.insight.automations.announced_definitions import read_definition
+from mainspring.insight.runs.waits import list_open_questions
 from mainspring.insight.text.formatting import format_distance
 from mainspring.resources.secret_store import SecretStore
 from mainspring.service import incident
 from mainspring.service.actor import Actor, OperationContext, operation_context
+from mainspring.service.perform import was_performed
 from mainspring.service.runs import run
+from mainspring.service.store_engine import StoreEngine
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read import incidents
+from mainspring.store.read.operation_reads import OperationReads
+from mainspring.store.read.runs.run_views import newest_of, waits_of
 from mainspring.store.read.status.status import automations
 from mainspring.version import __version__
 from mainspring.web.api.prior_responses import find_prior_response, newest_run_of_incident
@@ -70,6 +75,8 @@ _MOVES = {
     "resolve": (IncidentMove.RESOLVE, "Resolve"),
 }
 _RETRY = "retry"
+_ANSWER = "answer:"
+"""The start of the name of a button that answers, before its choice."""
 _INCIDENT, _RUN = "/i/{token}", "/i/{token}/run"
 
 
@@ -94,6 +101,8 @@ class IncidentPageView(NamedTuple):
     moves: list[incidents.MoveView]
     run: LinkedRun | None
     runbook: RunbookText | None
+    answers: list[str]
+    """The choices of the question that it is about, as long as that is open."""
 
     @property
     def again(self) -> LinkedRun | None:
@@ -131,6 +140,7 @@ class IncidentPages:
     def __init__(self, settings: Settings, store: ProcessStore, secrets: SecretStore, clock: Clock) -> None:
         project = settings.project
         self._store = store
+        self._reads = OperationReads(store.reader)
         self._secrets = secrets
         self._clock = clock
         self._zone = find_zone(project.timezone)
@@ -211,7 +221,18 @@ class IncidentPages:
             incidents.moves(self._store.reader, found_incident.id),
             self._run(found_incident),
             self._runbook(found_incident),
+            self._list_answers(found_incident),
         )
+
+    def _list_answers(self, subject_incident: Incident) -> list[str]:
+        """Return the choices of the question of an incident; none if it is over, or too long for buttons."""
+        answer = subject_incident.facts.get(ANSWER_FACT)
+        if not isinstance(answer, dict) or subject_incident.state is IncidentState.RESOLVED:
+            return []
+        run = newest_of(self._store.reader, str(subject_incident.facts.get("run")))
+        waits = list_open_questions(waits_of(self._store.reader, run), self._clock.now())
+        is_open = any(wait.ident == answer["ident"] and wait.opened_at == answer["opened_at"] for wait in waits)
+        return list(answer["choices"]) if is_open else []
 
     def _runbook(self, subject_incident: Incident) -> RunbookText | None:
         """Return the runbook of its automation, at the section about the incident; None = there is none."""
@@ -247,6 +268,8 @@ class IncidentPages:
             prior_response = self._describe_prior_response(before.incident, seen) if name == _RETRY else ""
             return view, f"{error.message}: {prior_response or self._describe_past_move(view.moves[-1])}"
         continued_run = before.again
+        if name.startswith(_ANSWER):
+            return self._read_view(grant), f"answered {name.removeprefix(_ANSWER)}"
         done = f"done: run {continued_run.id} continues" if name == _RETRY and continued_run is not None else "done"
         return self._read_view(grant), done
 
@@ -258,6 +281,8 @@ class IncidentPages:
             if before.again is not None and run_seen == str(before.again.changed_at):
                 return run.retry(self._store, before.again.id, act=act)
             raise ConflictError("the run was continued by someone else")
+        if name.startswith(_ANSWER):
+            return self._answer_question(before, name.removeprefix(_ANSWER), act)
         if name not in _MOVES:
             raise ConflictError(f"there is no operation {name[:40]!r}")
         if incident_seen != str(before.incident.changed_at):
@@ -267,6 +292,15 @@ class IncidentPages:
         if name == "snooze":
             return incident.snooze(self._store, incident_id, now + _SNOOZE_MS, now=now, act=act)
         return incident.resolve(self._store, incident_id, act=act)
+
+    def _answer_question(self, before: IncidentPageView, choice: str, act: OperationContext) -> None:
+        run, answer = str(before.incident.facts.get("run")), before.incident.facts.get(ANSWER_FACT, {})
+        if not before.answers and not was_performed(self._reads, act, "answer", f"run:{run}"):
+            raise ConflictError("the question is not open any more")
+        try:
+            StoreEngine(self._store, self._clock).answer(run, choice, act=act, question=answer.get("ident"))
+        except NotFoundError as error:  # someone was faster, or it is no choice
+            raise ConflictError(error.message.splitlines()[0]) from None
 
     def _describe_prior_response(self, incident: Incident, seen: str) -> str:
         """Return who continued the run since it was displayed, and when; "" if no one is recorded."""
@@ -306,6 +340,7 @@ class IncidentPages:
             run=view.run,
             may_retry=view.again is not None and view.again.is_plain,
             acts=view.buttons,
+            answers=view.answers,
             token=token,
             now=self._clock.now(),
             history=[(move.at, _describe_move(move)) for move in view.moves[-_MAX_MOVES:]],

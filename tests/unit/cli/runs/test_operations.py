@@ -10,6 +10,7 @@ from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHold
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS
 from mainspring.domain.notifications.routing import NotificationRouting
+from mainspring.domain.runs.journal import QuestionPlan
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.store.commands.effects import BeginEffect, SettleEffect
 from mainspring.store.commands.inbox import OpenWait
@@ -34,7 +35,7 @@ def failed(stage, **options):
 
 def ask_question(stage):
     run = stage.begin(ORDER, b'{"customer": "a"}')
-    stage.do(OpenWait(run.id, run.claim, "q1", "ask", "Ship it?", question=QUESTION))
+    stage.do(OpenWait(run.id, run.claim, "q1", "ask", "ask", question=QUESTION))
     stage.do(suspend(run))
     return run.id
 
@@ -192,6 +193,92 @@ def test_answer_takes_a_choice_and_lists_all_where_it_is_none(cli, stage):
     assert cli("runs", "answer", run, "yes", "--note", "paid").code == 0
     assert state(stage, run) is RunState.WAITING
     assert cli("runs", "answer", run, "no").code == 3
+
+
+FORM = msgspec.json.encode(
+    {
+        "text": "Refund?",
+        "choices": [],
+        "detailed": True,
+        "form": {
+            "type": "object",
+            "properties": {"amount": {"type": "integer"}, "why": {"type": "string"}, "to": {"$ref": "#/$defs/To"}},
+            "required": ["amount"],
+            "additionalProperties": False,
+            "$defs": {"To": {"type": "object", "properties": {"city": {"type": "string"}}}},
+        },
+    }
+)
+
+
+def ask_form(stage):
+    run = stage.begin()
+    stage.do(OpenWait(run.id, run.claim, "ask:refund#1", "ask", "refund", question=FORM))
+    stage.do(OpenWait(run.id, run.claim, "ask#1", "ask", "ask", question=QUESTION))
+    stage.do(suspend(run))
+    return run.id
+
+
+@pytest.mark.parametrize(
+    "fields", [["amount=5", "why=7", "to.city=Bonn"], ['{"amount": 5, "why": "7", "to": {"city": "Bonn"}}']]
+)
+def test_form_is_filled_in_by_words_or_json(cli, stage, fields):
+    """Each word has the type of its field; the question is named, and the note goes with the answer."""
+    run = ask_form(stage)
+    words = [word for field in fields for word in ("--form", field)]
+    assert cli("runs", "answer", run, "--question", "refund", *words, "--note", "late").code == 0
+    (fact,) = run_history(stage.store.reader, run).facts
+    sent = msgspec.json.decode(fact.payload)
+    assert sent["answer"] == {"amount": 5, "why": "7", "to": {"city": "Bonn"}}
+    assert (sent["by"].partition(":")[0], sent["note"]) == ("cli", "late")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (["--form", "amount=five"], 2, "at $.amount"),
+        (["--form", "why=x"], 2, "at $.amount"),
+        (["--form", "amount=5", "--form", "amount=6"], 2, "given twice"),
+        (["--form", "amount"], 2, "not of the form name=value"),
+        (["yes"], 2, "its fields: amount, why, to"),
+        (["yes", "--form", "amount=5"], 2, "a choice or a form"),
+        ([], 2, "a choice or a form"),
+    ],
+)
+def test_form_that_is_not_filled_in_right_is_refused(cli, stage, words, code, text):
+    """The error names the field, and nothing is delivered."""
+    run = ask_form(stage)
+    result = cli("runs", "answer", run, "--question", "refund", *words)
+    assert (result.code, text in result.err) == (code, True), result.err
+    assert run_history(stage.store.reader, run).facts == []
+
+
+def test_answer_without_a_name_lists_the_open_ones(cli, stage):
+    """By name where there is one, else by identity; explain prints a command for each."""
+    run = ask_form(stage)
+    result = cli("runs", "answer", run, "yes")
+    assert (result.code, "refund: Refund? [amount, why, to]" in result.err, "ask#1: Ship it?" in result.err) == (
+        8,
+        True,
+        True,
+    )
+    offers = [can["command"] for can in cli("explain", run, "--json").json["can"] if can["act"] == "answer"]
+    assert f"mainspring runs answer {run} --question refund --form amount=VALUE" in offers
+
+
+def test_questions_are_listed_with_their_assignees(cli, stage):
+    """All of them, or those of one person or team, each with a command that answers it."""
+    assert "No question is open" in cli("runs", "questions").err
+    run = stage.begin()
+    plan = QuestionPlan("finance", None, 3_600_000, "cfo")
+    stage.do(OpenWait(run.id, run.claim, "ask:refund#1", "ask", "refund", question=FORM, plan=plan))
+    other = ask_question(stage)
+    assert [row["run"] for row in cli("runs", "questions", "--json").json] == [run.id, other]
+    (row,) = cli("runs", "questions", "--assignee", "finance", "--json").json
+    assert (row["name"], row["assignee"], row["fields"]) == ("refund", "finance", ["amount", "why", "to"])
+    assert row["command"] == f"mainspring runs answer {run.id} --question refund --form amount=VALUE"
+    assert "No open question is for cfo." in cli("runs", "questions", "--assignee", "cfo").err
+    assert "finance" in cli("runs", "questions").out
 
 
 def test_explain_prints_an_answer_that_works_for_each_open_question(cli, stage):

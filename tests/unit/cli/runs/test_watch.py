@@ -42,7 +42,7 @@ def test_end_of_the_run_is_the_exit_code(cli, stage, end, code):
 def test_open_question_ends_the_watch_without_a_terminal(cli, stage):
     """Without a terminal it does not hang: 6, and the command that answers."""
     run = stage.begin()
-    stage.do(OpenWait(run.id, run.claim, "q1", "ask", "Go?", question=b'{"text": "Go?", "choices": ["yes"]}'))
+    stage.do(OpenWait(run.id, run.claim, "q1", "ask", "ask", question=b'{"text": "Go?", "choices": ["yes"]}'))
     stage.do(suspend(run))
     result = cli("runs", "watch", run.id)
     assert result.code == 6

@@ -73,7 +73,7 @@ def test_missing_worker_is_a_problem_only_where_one_is_needed(cli, stage):
 def test_open_questions_are_counted(cli, stage):
     """Waiting for a person is notified, and is no problem."""
     run = stage.begin(ORDER, b'{"customer": "a"}')
-    stage.do(OpenWait(run.id, run.claim, "q1", "ask", "Go?", question=b'{"text": "Go?"}'))
+    stage.do(OpenWait(run.id, run.claim, "q1", "ask", "ask", question=b'{"text": "Go?"}'))
     stage.do(suspend(run))
     result = cli("status", "--json")
     assert result.code == 0

@@ -10,9 +10,9 @@ from mainspring.domain.monitors.inputs import (
     ManualHelp,
     MonitorInputs,
     Reopening,
-    UnansweredQuestion,
     WatchedQueue,
 )
+from mainspring.domain.monitors.question_inputs import UnansweredQuestion
 from tests.unit.domain.monitors.monitor_inputs import DAY, HOUR, MINUTE, T0, evaluate, found, watched
 
 HUMAN, LOCK, PAUSED = IncidentKind.HUMAN_WAIT, IncidentKind.LOCK_HELD, IncidentKind.PAUSED

@@ -331,7 +331,7 @@ def test_waiting_run_names_its_input_and_command(cli, stage):
     """Question with choices, signal, sleep: each with its end and its command."""
     run = stage.begin(ORDER, b'{"customer": "a"}')
     question = b'{"text": "Ship it?", "choices": ["yes", "no"]}'
-    stage.do(OpenWait(run.id, run.claim, "q1", "ask", "Ship it?", question=question))
+    stage.do(OpenWait(run.id, run.claim, "q1", "ask", "ask", question=question))
     waits = b"""[{"kind": "answer", "name": "Ship it?", "ident": "q1", "until_at": null},
                  {"kind": "signal", "name": "paid", "ident": "s1", "until_at": 4000000000000},
                  {"kind": "timer", "name": "sleep", "ident": "t1", "until_at": 4000000000000}]"""

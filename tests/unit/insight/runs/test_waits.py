@@ -34,7 +34,7 @@ def test_answer_that_may_be_any_text_is_not_quoted():
 
 def test_each_choice_has_a_command_that_can_be_pasted():
     """A choice that looks like an option is none; where only one command has room, it is the one that lists them."""
-    assert ask_text(wait("deploy", "$(reboot)", "-n"), is_one_of_many=True)[1] == [
+    assert ask_text(wait("deploy", "$(reboot)", "-n"), "q1")[1] == [
         "mainspring runs answer r_1 deploy --question q1",
         "mainspring runs answer r_1 '$(reboot)' --question q1",
         "mainspring runs answer r_1 --question q1 -- -n",

@@ -80,7 +80,7 @@ def test_shift_reports_what_opened_closed_and_still_waits(shift):
     shift.store.apply(halt(shift.begin(), "s1"))
     waiting_run = shift.begin()
     question = b'{"text":"Go?","choices":["yes"]}'
-    shift.store.apply(OpenWait(waiting_run.id, waiting_run.claim, "q1", "ask", "Go?", question=question))
+    shift.store.apply(OpenWait(waiting_run.id, waiting_run.claim, "q1", "ask", "ask", question=question))
     shift.store.apply(suspend(waiting_run))
     automation.pause(shift.store, "backup", act=shift.act(reason="a move"))
     found = shift.hand_over(since_at)

@@ -45,7 +45,7 @@ def test_each_later_migration_survives_a_server_that_ends_it_at_any_statement(po
     known = add_migration(add_migration_of_data(migrations()))
     with connect(address) as own:
         migrate(own, address, known[:1])
-    for number, _, text in known[1:]:
+    for index, (number, _, text) in enumerate(known[1:], 1):
         for place in range(1, len(statements(text)) + 2):
             passed = 0
             with connect(address) as own:
@@ -60,12 +60,12 @@ def test_each_later_migration_survives_a_server_that_ends_it_at_any_statement(po
 
                 failpoints.install(end)
                 with pytest.raises(psycopg.OperationalError):
-                    migrate(own, address, known[:number])
+                    migrate(own, address, known[: index + 1])
                 failpoints.install(None)
             with connect(address) as connection:
-                assert version_of(connection, address.schema) == number - 1
+                assert version_of(connection, address.schema) == known[index - 1][0]
         with connect(address) as own:
-            migrate(own, address, known[:number])
+            migrate(own, address, known[: index + 1])
             assert version_of(own, address.schema) == number
 
 

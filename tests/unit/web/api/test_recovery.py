@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from mainspring.domain.runs.journal import QuestionPlan
 from mainspring.domain.runs.log_chunk import LogChunk, pack_lines
 from mainspring.domain.runs.log_line import Level, LogLine
 from mainspring.domain.states import DeliveryState, RunState
@@ -68,6 +69,59 @@ async def test_question_is_listed_and_answered_by_one_of_its_choices(world):
         await world.post(f"/runs/{run}/answer", key="yes", choice="approve", note="seen")
     assert (await world.get("/questions"))["items"] == []
     assert (await world.ask("POST", f"/runs/{run}/answer", json={"choice": "refund"})).status_code == 404
+
+
+FORM = msgspec.json.encode(
+    {
+        "text": "Refund?",
+        "choices": [],
+        "detailed": True,
+        "form": {
+            "type": "object",
+            "properties": {"amount": {"type": "integer", "minimum": 1}, "due": {"type": "string", "format": "date"}},
+            "required": ["amount"],
+            "additionalProperties": False,
+        },
+    }
+)
+MISFITS = [
+    ({"form": {"amount": "5"}}, 422, "value_refused", "$.amount"),
+    ({"form": {"amount": 0}}, 422, "value_refused", "$.amount"),
+    ({"form": {}}, 422, "value_refused", "$.amount"),
+    ({"form": {"amount": 5, "due": "soon"}}, 422, "value_refused", "$.due"),
+    ({"form": {"amount": 5, "color": 1}}, 422, "value_refused", "$.color"),
+    ({"choice": "yes"}, 422, "bad_argument", None),
+    ({"choice": "yes", "form": {"amount": 5}}, 422, "bad_argument", None),
+    ({}, 422, "bad_argument", None),
+    ({"form": [5]}, 400, "bad_body", "$.form"),
+    ({"form": {"amount": 5}, "note": "x" * 2_001}, 400, "bad_body", "$.note"),
+]
+
+
+@pytest.mark.asyncio
+async def test_form_that_does_not_fit_names_the_field(world):
+    """Nothing is answered; then a form that fits answers the question that it names."""
+    run = world.begin()
+    (claimed,) = world.claim()
+    plan = QuestionPlan("finance")
+    world.store.apply(OpenWait(run, claimed.claim, "ask:refund#1", "ask", "refund", question=FORM, plan=plan))
+    world.store.apply(OpenWait(run, claimed.claim, "ask#1", "ask", "ask", question=QUESTION))
+    for body, status, code, at in MISFITS:
+        answer = await world.ask("POST", f"/runs/{run}/answer", json={"question": "refund"} | body)
+        problem = answer.json()
+        assert (answer.status_code, problem["code"], problem.get("at")) == (status, code, at), body
+    ambiguous = await world.ask("POST", f"/runs/{run}/answer", json={"choice": "approve"})
+    assert (ambiguous.status_code, "refund: Refund?" in ambiguous.json()["detail"]) == (409, True)
+    (question,) = (await world.get("/questions", assignee="finance"))["items"]
+    assert (question["name"], question["assignee"], len((await world.get("/questions"))["items"])) == (
+        "refund",
+        "finance",
+        2,
+    )
+    await world.post(f"/runs/{run}/answer", question="refund", form={"amount": 5}, note="late")
+    (fact,) = world.site.reads.run_history(run).facts
+    sent = msgspec.json.decode(fact.payload)
+    assert (sent["answer"], sent["note"], sent["by"]) == ({"amount": 5}, "late", "api:ann")
 
 
 @pytest.mark.asyncio

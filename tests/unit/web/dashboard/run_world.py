@@ -47,7 +47,7 @@ def ask(world, run, ident="q1", **question):
     """Let a run ask a person within an hour."""
     question_text = msgspec.json.encode({"choices": ["approve", "refund"], "otherwise": None} | question)
     until_at = world.clock.now() + 3_600_000
-    world.store.apply(OpenWait(run.id, run.claim, ident, "ask", "charge", until_at, question=question_text))
+    world.store.apply(OpenWait(run.id, run.claim, ident, "ask", "ask", until_at, question=question_text))
 
 
 def lines(step, *texts, attempt=1, level=Level.ERROR, at=1_700_000_000_000):

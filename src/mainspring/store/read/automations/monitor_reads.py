@@ -7,6 +7,7 @@ import msgspec
 
 from mainspring.domain.ids import make_id
 from mainspring.domain.processes.stall import Stall
+from mainspring.domain.runs.journal import QuestionPlan
 from mainspring.domain.runs.output_size import bucket_minimum
 from mainspring.domain.states import RunState
 from mainspring.domain.time.punctuality import SlotStart
@@ -92,8 +93,8 @@ class MonitorRows(msgspec.Struct, frozen=True, kw_only=True):
     """(automation, queue, number, since)."""
     groups: list[tuple[str, str, int, str, int, int]]
     """(queue, automation, version, tag, number, since) of the same, without paused ones."""
-    questions: list[tuple[str, str, int, int | None]]
-    """(automation, run, opened, until)."""
+    questions: list[tuple[str, str, int, int | None, str, QuestionPlan]]
+    """(automation, run, opened, until, identity, plan)."""
     rejected: list[tuple[str, str, str, str, int]]
     """(automation, run, kind, name, since)."""
     stalls: dict[str, list[Stall]]
@@ -124,8 +125,10 @@ def read_monitor_rows(reader: StoreReader, now_at: int, *, ended_from: int, cap:
                 if paused_until is None
             ],
             questions=[
-                (automation, run, opened_at, until_at)
-                for automation, run, opened_at, until_at, *_ in read("list_unanswered_questions", (_QUESTIONS,))
+                (automation, run, opened_at, until_at, ident, QuestionPlan(*plan))
+                for automation, run, opened_at, until_at, ident, *plan in read(
+                    "list_unanswered_questions", (_QUESTIONS,)
+                )
             ],
             rejected=[
                 (automation, run, kind, name, since_at)

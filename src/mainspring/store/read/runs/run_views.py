@@ -227,6 +227,11 @@ def journal(reader: StoreReader, run: str, *, limit: int = 50, cursor: int | Non
     return OUTCOME.read_all(reader.read("list_journal", (run, cursor, limit)))
 
 
+def answers(reader: StoreReader, run: str, limit: int) -> list[Outcome]:
+    """Return the newest answers of people that a run has accepted, newest first."""
+    return OUTCOME.read_all(reader.read("list_answers", (run, limit)))
+
+
 def ended_calls(reader: StoreReader, run: str, limit: int) -> list[tuple[str, str, str, int]]:
     """Return name, kind, state and microseconds of the newest ended steps and children that count."""
     return [
@@ -253,10 +258,17 @@ def step(reader: StoreReader, run: str, ident: str) -> StepView:
     )
 
 
-def questions(reader: StoreReader, limit: int = 100, automations: Sequence[str] | None = None) -> list[WaitView]:
-    """Return open questions to people, oldest first: of all runs or of some automations'."""
+def questions(
+    reader: StoreReader,
+    limit: int = 100,
+    automations: Sequence[str] | None = None,
+    *,
+    assignee: str | None = None,
+    now: int = 0,
+) -> list[WaitView]:
+    """Return open questions to people, oldest first: of all runs or of some automations', those of an assignee at the instant `now`."""
     names = None if automations is None else msgspec.json.encode(automations).decode()
-    return WAIT_VIEW.read_all(reader.read("list_questions", (names, limit)))
+    return WAIT_VIEW.read_all(reader.read("list_questions", (names, limit, assignee, now)))
 
 
 def query_view(reader: StoreReader, query: str) -> QueryView:

@@ -23,6 +23,10 @@ TABLE: Final = TableSchema(
         integer("opened_at"),
         text("schema", null=True),
         integer("session", null=True),
+        text("assignee", null=True),
+        integer("remind_ms", null=True),
+        integer("escalate_ms", null=True),
+        text("escalate_to", null=True),
     ),
     keys=(("run", "ident"),),
 )

@@ -101,6 +101,7 @@ def open_wait(tx: Transaction, command: OpenWait) -> CommandDone | Refused:
             c.request_number,
             c.schema,
             tx.session,
+            *msgspec.structs.astuple(c.plan),
         ),
     )
     if hashed is not None and since_at is not None:

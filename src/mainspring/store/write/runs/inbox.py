@@ -53,6 +53,7 @@ def deliver_fact(tx: Transaction, command: DeliverFact) -> CommandDone | Refused
             return question
         ident = question
         tx.change("fill_wait", (1, c.run, ident))
+        tx.change("delete_rejected_answers", (c.run, ident))
     insert_fact_once(tx, c.run, c.kind, c.name, c.source, ident=ident, payload=c.payload, failure=c.failure)
     return DONE
 

@@ -43,9 +43,20 @@ def read_again(tx: Transaction, run: str) -> bool:
     for fact in rejected:
         if fact.kind is FactKind.EVENT:
             _offer_event(tx, fact)
+        elif fact.kind is FactKind.ANSWER:
+            _offer_answer(tx, fact)
         else:
             inbox.insert_fact(tx, run, fact.kind, fact.name, None, fact.payload, None, fact.source or "", fact.at)
     return bool(rejected)
+
+
+def _offer_answer(tx: Transaction, fact: Fact) -> None:
+    """Deliver an answer again, if its question is still open."""
+    if tx.value("find_wait", (fact.run, fact.ident), int) == 0:
+        tx.change("fill_wait", (1, fact.run, fact.ident))
+        inbox.insert_fact(
+            tx, fact.run, fact.kind, fact.name, fact.ident, fact.payload, None, fact.source or "", fact.at
+        )
 
 
 def _offer_event(tx: Transaction, fact: Fact) -> None:

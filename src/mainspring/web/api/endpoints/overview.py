@@ -83,7 +83,7 @@ def show_overview(call: AnyApiCall) -> ProjectOverview:
         undecided_failures=project_status.undecided_failures,
         incidents=listed,
         silent=upcoming.list_silent(listed),
-        questions=upcoming.list_open_questions(reader, waits),
+        questions=upcoming.list_open_questions(reader, waits, now),
         running=upcoming.list_running(reader, running.items, now),
         has_more_running=running.next is not None,
         automations=len(views),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
+from mainspring.domain.values.canonical_json import join_path
 from mainspring.web.dashboard.forms.field_type import TIMES, InputKind, has_picker
 from mainspring.web.dashboard.forms.typed_values import JSON, PLAIN, ZONE
 
@@ -69,8 +70,9 @@ def add_faults(fields: FormFields, faults: Mapping[str, str]) -> FormFields:
 
 
 def add_notes(fields: FormFields, notes: Mapping[str, str]) -> FormFields:
-    """Return fields with notes, by label."""
-    return tuple(msgspec.structs.replace(field, note=notes.get(field.label, "")) for field in fields)
+    """Return fields with notes, by the name of the argument."""
+    by_path = {join_path("$", name): note for name, note in notes.items()}
+    return tuple(msgspec.structs.replace(field, note=by_path.get(field.path, "")) for field in fields)
 
 
 def build_sent_form(fields: FormFields) -> dict[str, str]:

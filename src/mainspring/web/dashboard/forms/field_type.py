@@ -32,6 +32,8 @@ class InputKind(StrEnum):
     INSTANT = "instant"
     SPAN = "span"
     CHOICE = "choice"
+    CHECKBOX = "checkbox"
+    """A choice of true and false; an empty box is false."""
     GROUP = "group"
     JSON = "json"
 

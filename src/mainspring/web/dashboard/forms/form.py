@@ -45,13 +45,18 @@ class _FieldPlace(msgspec.Struct, frozen=True):
     has_defaults: bool = True
 
 
-def build_fields(schema: Schema, values: Mapping[str, Any], zone: str = "UTC") -> tuple[FormField, ...]:
-    """Return the fields of the arguments of a schema, with these values; without a value, with its default."""
+def build_fields(
+    schema: Schema, values: Mapping[str, Any], zone: str = "UTC", *, has_checkboxes: bool = False
+) -> tuple[FormField, ...]:
+    """Return the fields of the arguments of a schema, with these values; without a value, with its default.
+
+    `has_checkboxes` = a field that is true or false, and nothing else, is a checkbox. Its empty box is false.
+    """
     properties = schema.get("properties", {})
     is_open = schema.get("additionalProperties", False) is not False
     if not properties and not is_open:
         return ()
-    builder = _FieldBuilder(schema.get("$defs", {}), zone)
+    builder = _FieldBuilder(schema.get("$defs", {}), zone, has_checkboxes=has_checkboxes)
     extra = {name: value for name, value in values.items() if name not in properties}
     group = {**schema, "additionalProperties": False}
     if (extra and not is_open) or (properties and find_field_type(group, builder.parts).kind is not InputKind.GROUP):
@@ -70,9 +75,10 @@ def build_fields(schema: Schema, values: Mapping[str, Any], zone: str = "UTC") -
 class _FieldBuilder:
     """Builds fields; `parts` = the `$defs`, `zone` = the default zone of an instant."""
 
-    def __init__(self, parts: Schema, zone: str) -> None:
+    def __init__(self, parts: Schema, zone: str, *, has_checkboxes: bool) -> None:
         self.parts = parts
         self._zone = zone
+        self._has_checkboxes = has_checkboxes
 
     def build_group_fields(
         self, schema: Schema, name: str, path: str, values: Mapping[str, Any], depth: int, *, has_defaults: bool
@@ -81,8 +87,9 @@ class _FieldBuilder:
         required = schema.get("required", ())
 
         def build(key: str, part: Schema) -> FormField:
+            label = str(part.get("title") or key)
             place = _FieldPlace(
-                nested_name(name, key), join_path(path, key), key, depth + 1, key in required, has_defaults
+                nested_name(name, key), join_path(path, key), label, depth + 1, key in required, has_defaults
             )
             default = part.get("default", msgspec.UNSET) if has_defaults else msgspec.UNSET
             return self._build_any(part, place, values.get(key, default))
@@ -136,10 +143,21 @@ class _FieldBuilder:
                 kind = InputKind.TEXT
             else:
                 text, zone = split
+        if self._is_checkbox(shape, place):
+            text = text or "false"
+            return msgspec.structs.replace(
+                _build_field(place, PLAIN, shape, hint="", text=text), kind=InputKind.CHECKBOX, required=False
+            )
         choices = _list_choices(shape, required=place.required) if kind is InputKind.CHOICE else ()
         hint = _describe_field(shape, required=place.required)
         field = _build_field(place, PLAIN, shape, hint=hint, text=text)
         return msgspec.structs.replace(field, kind=kind, zone=zone, choices=choices)
+
+    def _is_checkbox(self, shape: FieldType, place: _FieldPlace) -> bool:
+        """Whether an empty box has a meaning of its own: the value is true or false, and the field is required or has a default."""
+        has_value = place.required or isinstance(shape.schema.get("default"), bool)
+        is_boolean = shape.schema.get("type") == "boolean" and "enum" not in shape.schema
+        return self._has_checkboxes and is_boolean and has_value and not shape.nullable
 
 
 def _build_field(

@@ -1,7 +1,8 @@
 """Operations that are available for a run, as buttons: each with its command line and the input that it needs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -9,7 +10,7 @@ from mainspring.insight.runs import suggested_commands
 from mainspring.insight.runs.explanation import Explanation
 from mainspring.insight.runs.rollback_status import list_repeated
 from mainspring.insight.runs.suggested_commands import SuggestedCommand
-from mainspring.insight.runs.waits import answer_command, list_choices, read_question
+from mainspring.insight.runs.waits import answer_command, list_choices, name_if_many, read_form, read_question
 from mainspring.insight.text.formatting import escape_line, format_count
 from mainspring.store.views import RunHistory, WaitView
 
@@ -39,7 +40,7 @@ class AvailableOperation(msgspec.Struct, frozen=True, kw_only=True):
     """A button. `act` and `fields` = the data of its form; `does` = its effect; `command` = the same on a command line.
 
     `needs_confirmation` = its form names the effect first. `input_kind` = the field that a person fills in: "value" (JSON), "choice",
-    "from_step"; "" = none. `choices` = the allowed values of that field; none = any text.
+    "from_step"; "" = none. `choices` = the allowed values of that field; none = any text. `page` = the page that has its form; "" = this.
     """
 
     act: str
@@ -53,6 +54,7 @@ class AvailableOperation(msgspec.Struct, frozen=True, kw_only=True):
     harms: bool = False
     is_first: bool = False
     question: str = ""
+    page: str = ""
 
     @property
     def id(self) -> str:
@@ -104,7 +106,7 @@ def _build_operation(
             name = can.body["name"]
             return _build_form_operation(can, f"Update {escape_line(name, 40)}", {"name": name}, input_kind="value")
         case suggested_commands.ANSWER:
-            return _build_answer(can, waits[can.body["question"]])
+            return _build_answer(can, waits[can.body["question"]], waits.values())
         case _:
             return None
 
@@ -136,11 +138,14 @@ def _build_retry(can: SuggestedCommand, outline: RunHistory, steps: Sequence[Ope
     return msgspec.structs.replace(operation, needs_confirmation=bool(repeated))
 
 
-def _build_answer(can: SuggestedCommand, wait: WaitView) -> AvailableOperation:
+def _build_answer(can: SuggestedCommand, wait: WaitView, waits: Iterable[WaitView]) -> AvailableOperation:
     choices = [OperationChoice(choice, choice) for choice in list_choices(wait)]
     question = escape_line(read_question(wait).get("text", ""), _QUESTION) or "It asks"
     operation = _build_form_operation(can, "Answer", {"question": wait.ident}, input_kind="choice", choices=choices)
-    command = answer_command(wait, is_one_of_many="--question" in can.command)
+    if read_form(wait) is not None:
+        page = f"/waiting/{quote(wait.run, safe='')}/{quote(wait.ident, safe='')}"
+        return msgspec.structs.replace(operation, text="Fill in the form", is_first=True, does=question, page=page)
+    command = answer_command(wait, name_if_many(wait, waits))
     return msgspec.structs.replace(operation, question=question, is_first=True, command=command)
 
 

@@ -24,6 +24,7 @@ from mainspring.web.api.endpoints.runs import runs
 from mainspring.web.dashboard.charts.step_bars import draw_bars
 from mainspring.web.dashboard.page_route import Form, PageRoute, PageView, api_call
 from mainspring.web.dashboard.runs import run_log
+from mainspring.web.dashboard.runs.run_answers import AnswerRow, list_answers
 from mainspring.web.dashboard.runs.run_comparison import (
     DIFFERENCES,
     DriftedInput,
@@ -106,6 +107,10 @@ def _list_updates(call: ApiCall[RunPageQuery, None]) -> list[UpdateView]:
     return runs.read_outline(call).updates
 
 
+def _list_answers(call: ApiCall[RunPageQuery, None]) -> list[AnswerRow]:
+    return list_answers(call, runs.read_outline(call).run)
+
+
 def _list_streams(call: ApiCall[RunPageQuery, None]) -> list[StreamRow]:
     return list_stream_rows(call, runs.read_outline(call).run)
 
@@ -131,6 +136,7 @@ TABLES: Final[dict[str, Callable[[ApiCall[RunPageQuery, None]], Iterable[msgspec
     "updates": _list_updates,
     "streams": _list_streams,
     "effects": _list_effects,
+    "answers": _list_answers,
     "drift": _list_drift,
     "differences": _list_differences,
 }
@@ -184,6 +190,7 @@ def show(call: ApiCall[RunPageQuery, Form | None]) -> PageView:
         "deliveries": explanation.deliveries,
         "holds_up": explanation.holds_up,
         "effects": effects.list_effects_of_run(api_call(call)).items[-_MAX_EFFECTS:],
+        "answers": list_answers(api_call(call), run),
         "links_effects": call.visitor.is_for_all,
         "streams": list_stream_rows(call, run),
         "parent": _read_parent(call, run),

@@ -1,8 +1,15 @@
 """`/waiting`: questions with what they rest on, answered by a press."""
 
+import html
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
 import msgspec
 import pytest
 
+from mainspring.domain.runs.journal import NO_PLAN, QuestionPlan
+from mainspring.domain.values.form_schema import make_form_schema
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.read.runs.run_views import questions
 from tests.api_world import BACKUP
@@ -124,3 +131,89 @@ async def test_question_without_an_end_hides_no_other(world):
     for path in (f"/r/{run.id}", "/", "/waiting?as=csv", "/waiting?as=json", "/runs", "/api/v1/questions"):
         await world.get(path)
     assert "9999-01-01" in await world.get("/waiting?as=csv")
+
+
+@dataclass
+class Refund:
+    """Money back.
+
+    amount: in <b>cents</b>
+    """
+
+    amount: int
+    approved: bool
+    reason: Literal["late", "broken"] = "late"
+    due: date | None = None
+    comment: str = ""
+
+
+def ask_form(world, run, ident="ask:refund#1", name="refund", plan=NO_PLAN):
+    """Let a run ask for a refund."""
+    text = {"text": "Refund <b>7</b>?", "choices": [], "otherwise": None, "detailed": True}
+    schema = make_form_schema(Refund)
+    question = msgspec.json.encode({**text, "form": msgspec.Raw(schema)})
+    world.store.apply(OpenWait(run.id, run.claim, ident, "ask", name, question=question, plan=plan))
+    world.store.apply(suspend(run))
+
+
+FORM = "/waiting/{}/ask%3Arefund%231"
+
+
+@pytest.mark.asyncio
+async def test_form_has_a_control_for_each_field(world):
+    """Number, checkbox, select and date, with help that is escaped; a viewer has no button."""
+    run = claimed(world)
+    ask_form(world, run)
+    text = await world.get(FORM.format(run.id))
+    assert "Refund &lt;b&gt;7&lt;/b&gt;?" in text
+    for control in ('inputmode="numeric"', 'type="checkbox"', '<option value="&#34;broken&#34;">broken', 'type="date"'):
+        assert control in text
+    assert text.index("amount") < text.index("approved") < text.index("comment")
+    assert "in &lt;b&gt;cents&lt;/b&gt;" in text
+    assert f"mainspring runs answer {run.id} --question refund --form amount=VALUE --form approved=VALUE" in text
+    assert await world.visible_to("<button", FORM.format(run.id).replace("%3A", ":")) in ([True, False], [True, True])
+    listed = await world.get("/waiting")
+    assert FORM.format(run.id) in html.unescape(listed)
+    assert FORM.format(run.id) in html.unescape(await world.get(f"/r/{run.id}"))
+
+
+@pytest.mark.asyncio
+async def test_form_reports_each_fault_at_its_field(world):
+    """What was typed stays, and the question is still open."""
+    run = claimed(world)
+    ask_form(world, run)
+    fields = {"i.amount": "many", "i.approved": "true", "i.due": "2026-01-32", "note": "my <i>note</i>"}
+    answer = await world.submit(FORM.format(run.id), "answer", **fields)
+    assert answer.status_code == 409
+    assert "this is not a number" in answer.text
+    assert 'value="many"' in answer.text
+    assert 'value="true" checked' in answer.text
+    assert "my &lt;i&gt;note&lt;/i&gt;" in answer.text
+    late = await world.submit(FORM.format(run.id), "answer", **fields | {"i.amount": "5"})
+    assert (late.status_code, "expected a date such as" in late.text) == (409, True)
+    assert len(questions(world.store.reader)) == 1
+
+
+@pytest.mark.asyncio
+async def test_form_answers_once(world):
+    """It leads to the run with what was done; an unchecked box is false."""
+    run = claimed(world)
+    ask_form(world, run)
+    fields = {"i.amount": "5", "i.approved": "false", "note": "checked"}
+    answer = await world.submit(FORM.format(run.id), "answer", onward=f"/r/{run.id}", **fields)
+    assert printed_text(answer.text) == f"Answered the form (amount, approved) to run {run.id}."
+    assert questions(world.store.reader) == []
+    (row,) = [row for row in world.site.reads.audit_rows() if row.verb == "answer"]
+    detail = msgspec.json.decode(row.detail)
+    assert detail == {"question": "ask:refund#1", "form": ["amount", "approved"], "note": "checked"}
+
+
+@pytest.mark.asyncio
+async def test_list_is_filtered_by_assignee(world):
+    """The page and its files; each question names who is to answer it."""
+    first, second = claimed(world), claimed(world)
+    ask_form(world, first, plan=QuestionPlan("finance"))
+    ask_form(world, second, plan=QuestionPlan("legal"))
+    text = await world.get("/waiting?assignee=finance")
+    assert (first.id in text, second.id in text, "<dd>finance</dd>" in text) == (True, False, True)
+    assert len(msgspec.json.decode(await world.get("/waiting", **{"assignee": "legal", "as": "json"}))) == 1

@@ -53,9 +53,13 @@ class SignalRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_
 
 
 class AnswerRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A choice; `question` = its question, if several are open; `note` is stored in the audit log."""
+    """A choice, or the fields of the form; `question` = the name or identity of its question, if several are open.
 
-    choice: Text
+    `note` is stored in the audit log and with the answer.
+    """
+
+    choice: Text | None = None
+    form: dict[str, Any] | None = None
     question: Word | None = None
     note: Text | None = None
 
@@ -141,7 +145,10 @@ def send_signal(call: ApiCall[None, SignalRequest]) -> OperationResponse:
 def answer(call: ApiCall[None, AnswerRequest]) -> OperationResponse:
     """Answer the question of a run."""
     view, body, act = call.run(), call.body, call.act()
-    call.engine_for(view).answer(view.id, body.choice, act=act, question=body.question, note=body.note)
+    if (body.choice is None) == (body.form is None):
+        raise ArgumentError("an answer is a choice or a form", hint="Send one of the fields choice and form.")
+    given = body.choice if body.form is None else body.form
+    call.engine_for(view).answer(view.id, given, act=act, question=body.question, note=body.note)
     return OperationResponse(act.command)
 
 

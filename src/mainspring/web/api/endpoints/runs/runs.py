@@ -220,9 +220,16 @@ def show_comparison(call: ApiCall[CompareQuery, None]) -> RunComparison:
     return RunComparison(other.id, this.id, differences)
 
 
-def list_questions(call: AnyApiCall) -> Page[WaitView]:
+class QuestionsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`assignee` = only the questions that this person or team is to answer now."""
+
+    assignee: Word | None = None
+
+
+def list_questions(call: ApiCall[QuestionsQuery, None]) -> Page[WaitView]:
     """List open questions to people, oldest first; at most 500."""
-    questions = open_questions(call.site.reader, _QUESTIONS, call.automations())
+    now, assignee = call.site.clock.now(), call.query.assignee
+    questions = open_questions(call.site.reader, _QUESTIONS, call.automations(), assignee=assignee, now=now)
     return Page([call.site.opening.wait(wait) for wait in questions])
 
 
@@ -236,5 +243,5 @@ ROUTES = (
     get_route("runs.step", "/runs/{run}/steps/{step}", show_step, StepView),
     get_route("runs.blocker", "/runs/{run}/blocker", show_blocker, Blocker),
     get_route("runs.diff", "/runs/{run}/diff", show_comparison, RunComparison, query=CompareQuery),
-    get_route("runs.questions", "/questions", list_questions, Page[WaitView]),
+    get_route("runs.questions", "/questions", list_questions, Page[WaitView], query=QuestionsQuery),
 )

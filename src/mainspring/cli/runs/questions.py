@@ -1,0 +1,34 @@
+"""`mainspring runs questions`: the open questions of runs to people."""
+
+import click
+
+from mainspring.cli import params
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.cli.table import TableColumn
+from mainspring.insight.text import formatting
+
+
+@command("questions", "list the open questions of runs, each with the command that answers it")
+@click.option("--assignee", metavar="NAME", help="only those that this person or team is to answer now")
+@params.limit_option
+@pass_invocation
+def list_questions(invocation: Invocation, assignee: str | None, limit: int) -> None:
+    """The oldest first. After the span of `escalate=` a question belongs to its next assignee."""
+    from mainspring.insight.status.upcoming import list_open_questions
+    from mainspring.store.read.runs.run_views import questions
+
+    now = invocation.clock.now()
+    waits = invocation.rows_if_made(lambda reader: questions(reader, limit, assignee=assignee, now=now))
+    opened = invocation.unseal(lambda unsealer: [unsealer.wait(wait) for wait in waits])
+    rows = list_open_questions(invocation.reader, opened, now) if opened else []
+    columns = [
+        TableColumn("AUTOMATION", lambda row: formatting.escape_line(row.automation), cut=True, most=30),
+        TableColumn("QUESTION", lambda row: formatting.escape_line(row.text), cut=True, most=60),
+        TableColumn("NAME", lambda row: formatting.escape_line(row.name), cut=True, most=30),
+        TableColumn("ASSIGNEE", lambda row: formatting.escape_line(row.assignee or ""), cut=True, most=24),
+        TableColumn("UNTIL", lambda row: formatting.format_distance(row.until_at, now) if row.until_at else "no limit"),
+        TableColumn("ANSWER", lambda row: row.command, spare=True),
+    ]
+    none = "No question is open." if assignee is None else f"No open question is for {assignee}."
+    invocation.output.rows(rows, columns, empty=formatting.escape_line(none))

@@ -1,0 +1,1 @@
+delete from rejected_facts where run = ? and ident = ? and kind = 'answer'

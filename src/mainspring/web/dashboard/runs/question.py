@@ -1,0 +1,90 @@
+"""`/waiting/{run}/{question}`: one open question: its form or its choices, with a note. It works without JavaScript."""
+
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.access.permissions import Role
+from mainspring.domain.errors import ArgumentError
+from mainspring.domain.values.form_schema import find_form_mismatch
+from mainspring.insight.runs.waits import list_open_questions, read_form
+from mainspring.insight.text.formatting import format_count
+from mainspring.service.runs.question import find_open_question
+from mainspring.store.read.runs.run_views import waits_of
+from mainspring.store.views import WaitView
+from mainspring.web.api.call import ApiCall
+from mainspring.web.api.endpoints.runs.run_operations import AnswerRequest
+from mainspring.web.dashboard.automations.start_run import remove_secret_defaults
+from mainspring.web.dashboard.forms.field import FormFields, add_faults, refill_fields
+from mainspring.web.dashboard.forms.form import build_fields
+from mainspring.web.dashboard.forms.typed_values import TypedInput, parse_form
+from mainspring.web.dashboard.page_route import Form, PageButton, PageQuery, PageRoute, PageView
+from mainspring.web.dashboard.runs.question_view import build_question
+from mainspring.web.dashboard.runs.run_operations import submit_answer
+from mainspring.web.server.path_table import path_segment
+
+
+def show(call: ApiCall[PageQuery, Form | None]) -> PageView:
+    """Show the question; after an error with the typed values, and each fault at its field."""
+    wait, waits = _find_wait(call)
+    question = build_question(call, wait, waits)
+    schema, typed = read_form(wait), call.body
+    values: dict[str, Any] = {"question": question, "typed": typed or {}, "fields": _build_fields(schema, typed)}
+    return PageView(question.text, values)
+
+
+def answer(call: ApiCall[Any, Form]) -> str:
+    """Answer it, and redirect to its run."""
+    (wait, _), form = _find_wait(call), call.body
+    body = AnswerRequest(question=wait.ident, note=form.get("note", "").strip() or None)
+    schema = read_form(wait)
+    if schema is None:
+        choice = form.get("choice", "")
+        if not choice.strip():
+            raise ArgumentError("the answer is missing", hint="Choose one, or write it.")
+        body = msgspec.structs.replace(body, choice=choice)
+    else:
+        typed = read_typed_form(schema, form)
+        if typed.faults:
+            number = format_count(len(typed.faults), "field is", "fields are")
+            raise ArgumentError(f"{number} not valid: nothing was answered", hint="See the marked fields.")
+        body = msgspec.structs.replace(body, form=typed.value)
+    submit_answer(call, body, run=wait.run)
+    return f"/r/{path_segment(wait.run)}"
+
+
+def read_typed_form(schema: dict[str, Any], form: Form) -> TypedInput:
+    """Return a filled-in form as typed, with its faults by JSON path."""
+    typed = parse_form(schema, form)
+    if typed.faults:
+        return typed
+    mismatch = find_form_mismatch(schema, typed.value)
+    return typed if mismatch is None else TypedInput(typed.value, {mismatch.path: mismatch.why})
+
+
+def _build_fields(schema: dict[str, Any] | None, form: Form | None) -> FormFields:
+    if schema is None:
+        return ()
+    cleaned, _ = remove_secret_defaults(schema)
+    if form is None:
+        return build_fields(cleaned, {}, has_checkboxes=True)
+    typed = read_typed_form(schema, form)
+    return add_faults(refill_fields(build_fields(cleaned, typed.value, has_checkboxes=True), form), typed.faults)
+
+
+def _find_wait(call: ApiCall[Any, Any]) -> tuple[WaitView, list[WaitView]]:
+    """Return the open question of the path, and all open ones of its run. Raises NotFoundError."""
+    run = call.run()
+    waits = list_open_questions(waits_of(call.site.reader, run.id), call.site.clock.now())
+    return call.site.opening.wait(find_open_question(run.id, waits, call.names["question"], call.site.sealing)), waits
+
+
+PAGES = (
+    PageRoute(
+        path="/waiting/{run}/{question}",
+        template="runs/question.html",
+        show=show,
+        at="/waiting",
+        buttons={"answer": PageButton(Role.OPERATOR, answer)},
+    ),
+)

@@ -1,0 +1,159 @@
+"""Form schemas: fields in their order, with labels, help and formats, and what a person may write for them."""
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Annotated, Any
+
+import attrs
+import msgspec
+import pydantic
+import pytest
+
+from mainspring.domain.errors import ArgumentError, OptionError
+from mainspring.domain.values.form_schema import (
+    describe_form,
+    find_form_mismatch,
+    make_form_schema,
+    read_form_words,
+)
+
+
+@dataclass
+class Address:
+    """Where it goes.
+
+    city: a city of the country
+    """
+
+    city: str
+    at: datetime | None = None
+
+
+@dataclass
+class Order:
+    """Order something.
+
+    The second paragraph.
+
+    Attributes:
+        number: of the order
+        to (Address): the receiver
+    """
+
+    number: int
+    to: Address
+    name: str = dataclasses.field(default="", metadata={"label": "Full name", "help": "as on the card"})
+    day: date | None = None
+    hour: time = time(3)
+    more: list[str] = dataclasses.field(default_factory=list)
+
+
+@dataclass
+class Bare:
+    """Nothing else."""
+
+    when: datetime
+
+
+class Renamed(msgspec.Struct, rename="camel"):
+    """A class whose fields have other names outside."""
+
+    first_name: Annotated[str, msgspec.Meta(title="First name", description="given")]
+    until_at: datetime
+
+
+@attrs.define
+class WithMetadata:
+    """A class of attrs."""
+
+    count: int = attrs.field(metadata={"title": "How many"})
+
+
+class Model(pydantic.BaseModel):
+    """A model of pydantic."""
+
+    count: int = pydantic.Field(title="How many", description="whole numbers", ge=1)
+    to: Address | None = None
+
+
+def schema_of(model: Any) -> dict[str, Any]:
+    """Return the decoded schema."""
+    made: dict[str, Any] = msgspec.json.decode(make_form_schema(model))
+    return made
+
+
+def test_fields_keep_their_order_labels_and_help() -> None:
+    """Of the class itself and of the class in it."""
+    schema = schema_of(Order)
+    fields = schema["properties"]
+    assert list(fields) == ["number", "to", "name", "day", "hour", "more"]
+    assert fields["number"]["description"] == "of the order"
+    assert (fields["name"]["title"], fields["name"]["description"]) == ("Full name", "as on the card")
+    assert (fields["to"]["description"], fields["hour"]["format"]) == ("the receiver", "time")
+    assert schema["$defs"]["Address"]["properties"]["city"]["description"] == "a city of the country"
+    assert {"type": "string", "format": "date-time"} in schema["$defs"]["Address"]["properties"]["at"]["anyOf"]
+    assert schema["additionalProperties"] is schema["$defs"]["Address"]["additionalProperties"] is False
+    assert schema["description"] == "Order something.\n\nThe second paragraph."
+    assert describe_form(schema) == "Order something."
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "title"),
+    [(Renamed, "firstName", "First name"), (WithMetadata, "count", "How many"), (Model, "count", "How many")],
+)
+def test_labels_of_each_kind_of_class(model: Any, name: str, title: str) -> None:
+    """By the names that a sender writes."""
+    assert schema_of(model)["properties"][name]["title"] == title
+
+
+def test_format_of_a_renamed_field_is_known() -> None:
+    """Its annotation belongs to the name in Python."""
+    assert schema_of(Renamed)["properties"]["untilAt"]["format"] == "date-time"
+
+
+@pytest.mark.parametrize("model", [int, str, list[int], dict[str, int], Any, None, object, Order | Bare, type])
+def test_type_without_fields_is_no_form(model: Any) -> None:
+    """The error says what to write."""
+    with pytest.raises(OptionError, match=r"form=.*: (a form needs a class|this type cannot)"):
+        make_form_schema(model)
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        ({"number": 1, "to": {"city": "Bonn"}}, None),
+        ({"number": 1, "to": {"city": "Bonn"}, "day": None, "hour": "03:00:00"}, None),
+        ({"to": {"city": "Bonn"}}, "$.number"),
+        ({"nummer": 1, "to": {"city": "Bonn"}}, "$"),
+        ({"number": 1, "to": {}}, "$.to"),
+        ({"number": 1, "to": {"city": "Bonn", "at": "noon"}}, "$.to.at"),
+        ({"number": 1, "to": {"city": "Bonn"}, "day": "2026-02-30"}, "$.day"),
+        ({"number": 1, "to": {"city": "Bonn"}, "more": [1]}, "$.more[0]"),
+        ([], "$"),
+        (None, "$"),
+    ],
+)
+def test_first_field_that_does_not_fit_is_named(value: Any, path: str | None) -> None:
+    """A missing field by its own path."""
+    mismatch = find_form_mismatch(schema_of(Order), value)
+    assert (None if mismatch is None else mismatch.path) == path
+
+
+def test_words_have_the_types_of_their_fields() -> None:
+    """Text stays text, the rest is JSON if it can be; a dot leads into a class."""
+    words = ["number=5", "name=7", "to.city=5", "day=null", 'more=["a"]']
+    assert read_form_words(schema_of(Order), words) == {
+        "number": 5,
+        "name": "7",
+        "to": {"city": "5"},
+        "day": None,
+        "more": ["a"],
+    }
+
+
+@pytest.mark.parametrize("words", [["number"], ["=5"], ["number=1", "number=2"], ["to={}", "to.city=x", "to.city=y"]])
+def test_words_that_cannot_be_read_are_refused(words: list[str]) -> None:
+    """Without a name or a sign, and twice."""
+    with pytest.raises(ArgumentError):
+        read_form_words(schema_of(Order), words)
