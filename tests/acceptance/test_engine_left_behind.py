@@ -13,6 +13,8 @@ import pytest
 import mainspring as ms
 from mainspring.domain.errors import OptionError
 from mainspring.domain.states import FailureReason, RunState
+from mainspring.engine.body import body as body_module
+from mainspring.engine.body import step_names as step_names_module
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.store.read.incidents import ungrouped_failures
@@ -600,7 +602,7 @@ async def test_an_anyio_task_group_continues_after_a_kill(tmp_path):
 # -- names -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["<lambda>", "f[<T>]", "Straße 5 & 6", "a|b"])
+@pytest.mark.parametrize("name", ["<lambda>", "f[<T>]", "Straße 5 & 6", "a|b", "GET /orders#1/items", "50 %", "undo:mail"])
 async def test_a_step_may_have_any_printable_name(tmp_path, name):
     """A name is shown, never run: pages and command lines escape it."""
     mails = Mails()
@@ -614,6 +616,62 @@ async def test_a_step_may_have_any_printable_name(tmp_path, name):
         run = await engine.start(named)
         assert await run.result(60) == 1
         assert [outcome.name for outcome in engine.history(run).outcomes] == [name]
+
+
+async def test_a_name_with_signs_keeps_the_identity_of_an_earlier_version(tmp_path, monkeypatch):
+    """A run whose steps were saved under names without escapes continues: nothing is done twice, single steps and maps alike."""
+    world, mails, started, hold = World(tmp_path), Mails(), asyncio.Event(), asyncio.Event()
+
+    async def slow(number: int) -> int:
+        started.set()
+        await hold.wait()
+        return await mails.mail(number)
+
+    with Registry() as registry:
+
+        @ms.workflow
+        async def named(run: ms.Run) -> str:
+            await run.options(name="GET /orders#1/items").step(mails.mail, 1)
+            await run.options(name="f[<T>]", key="a").step(mails.mail, 2)
+            await run.options(name="50 %/map").map(mails.mail, [3, 4])
+            await run.step(slow, 5)
+            await run.options(name="GET /orders#1/items").step(mails.mail, 6)
+            return "done"
+
+    with monkeypatch.context() as earlier:
+        for module in (body_module, step_names_module):
+            earlier.setattr(module, "escape_step_name", lambda name: name)
+        async with world.engine(registry, WorkerOptions()) as engine:
+            run = await engine.start(named)
+            await asyncio.wait_for(started.wait(), 5)
+            await engine.when(lambda: len(engine.history(run).outcomes), lambda count: count >= 4)
+            dead = engine.working.store.session
+            await engine.die()
+    hold.set()
+    async with world.engine(registry) as engine:
+        await world.declare_dead(engine, dead)
+        await engine.until(run.id, RunState.SUCCEEDED)
+        idents = {outcome.ident for outcome in engine.history(run).outcomes}
+    assert sorted(mails.sent) == [1, 2, 3, 4, 5, 6]
+    assert {"GET /orders#1/items#1", "f[<T>][a]", "50 %/map#1[0]", "GET %2Forders%231%2Fitems#2"} <= idents
+
+
+async def test_a_body_looks_like_a_loop_without_threads(tmp_path):
+    """Libraries that check for a task factory find none, and a call from another thread is refused as not implemented."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def looks(run: ms.Run) -> list[str]:
+            loop = asyncio.get_running_loop()
+            try:
+                loop.call_soon_threadsafe(print)
+            except NotImplementedError as error:
+                return [str(loop.get_task_factory()), str(error).partition(":")[0]]
+            return []
+
+    async with World(tmp_path).engine(registry) as engine:
+        result = await (await engine.start(looks)).result(60)
+    assert result == ["None", "a workflow body has no call_soon_threadsafe"]
 
 
 @BOTH

@@ -204,6 +204,19 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     def get_task_factory(self) -> None:
         """Return None; libraries that create tasks (anyio) call this."""
 
+    def call_soon_threadsafe(  # type: ignore[override]
+        self, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> NoReturn:
+        """Refuse: a call from outside would arrive at another point of each replay.
+
+        Raises:
+            NotImplementedError: always; libraries that find a loop without threads by this error work in a body.
+        """
+        raise NotImplementedError(
+            "a workflow body has no call_soon_threadsafe: a resumed run would be called at another point. Send the run a "
+            "signal, and await run.receive(...) in its body"
+        )
+
     async def shutdown_asyncgens(self) -> None:
         """Do nothing: async generators end with the body (`shutdown`)."""
 

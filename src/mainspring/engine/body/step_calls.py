@@ -170,7 +170,7 @@ class StepCaller:
         if plan.delivery == "transactional":
             signature = read_signature(live, 1)
         name = plan.name or live.__name__
-        ident = body.ident_for(name, plan.key, was=plan.was)
+        ident = body.step_ident(name, plan.key, was=plan.was)
         data, args, kwargs = roundtrip_call(signature, args, kwargs, name, limit=body.payload_max)
         if plan.queue is not None or plan.tag is not None:
             call: Any = build_spread_call(live, signature, data, plan)
@@ -213,7 +213,7 @@ class StepCaller:
         call, decode = build_child_call(automation, args, kwargs, self._plan, body.payload_max)
         name = self._plan.name or call.automation
         was = call.definition.options.get("was", ()) if call.definition is not None else ()
-        ident = body.ident_for(name, self._plan.key, was=(*self._plan.was, *was))
+        ident = body.step_ident(name, self._plan.key, was=(*self._plan.was, *was))
         number = body.calls.next_number()
         coroutine = _outcome(body, number, OutcomeKind.CHILD, ident, name, call, decode)
         return body.calls.add(number, coroutine, "child", name, caller_frame(1))
@@ -244,7 +244,7 @@ class StepCaller:
         refuse_options_of_start(self._given, self._plan, automation)
         call = build_start_call(automation, args, kwargs, self._plan, body.payload_max)
         name = self._plan.name or call.definition.name
-        ident = body.ident_for(name, self._plan.key, was=(*self._plan.was, *call.definition.options.get("was", ())))
+        ident = body.step_ident(name, self._plan.key, was=(*self._plan.was, *call.definition.options.get("was", ())))
         number = body.calls.next_number()
         coroutine = _outcome(body, number, OutcomeKind.START, ident, name, call, read_started_run)
         return body.calls.add(number, coroutine, "start", name, caller_frame(1))
@@ -338,7 +338,7 @@ class StepCaller:
         name = plan.name or live.__name__
         fan = Fan(
             body,
-            body.ident_for(name, plan.key, was=plan.was),
+            body.step_ident(name, plan.key, was=plan.was),
             name,
             live,
             signature,
