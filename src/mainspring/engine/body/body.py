@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import hashlib
 import heapq
+import weakref
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
@@ -28,6 +29,7 @@ from mainspring.engine.body.body_stop import BodyStop
 from mainspring.engine.body.deterministic_loop import READ_ONLY, BodyTask, DeterministicLoop, Timer
 from mainspring.engine.body.drift import Drift, build_unread_drift, detect_drift
 from mainspring.engine.body.failed_outcomes import FailedOutcomes
+from mainspring.engine.body.library_branch import LibraryBranch
 from mainspring.engine.body.queries import BodyQueries
 from mainspring.engine.body.request import (
     ChildCall,
@@ -48,6 +50,7 @@ from mainspring.engine.body.updates import BodyUpdates
 from mainspring.engine.body.versions import BodyVersions
 
 T = TypeVar("T")
+_Branch = BodyTask | LibraryBranch
 _UNSET: Any = object()
 _MAX_CLOSED = 64
 _OUTSIDE_TEXT = "a run can be used only in its own workflow body, not in a callback or from outside"
@@ -107,6 +110,7 @@ class Body:
         self._registered: list[Request] = []
         self._request_count, self._delivered_rank = after
         self.task: BodyTask | None = None
+        self.run_reference: weakref.ref[Any] | None = None
 
     # -- driving -------------------------------------------------------------------------------------------------------
 
@@ -373,12 +377,12 @@ class Body:
 
     # -- for the API of the run ----------------------------------------------------------------------------------------
 
-    def step_ident(self, name: str, key: str | None, was: Sequence[str] = ()) -> str:
+    def step_ident(self, name: str, key: str | None, was: Sequence[str] = (), task: _Branch | None = None) -> str:
         """Fix the identity of a step of any name; in the history it may have an earlier name (`was`), or one without escapes."""
-        return self.ident_for(name, key, None, was, escape_step_name(name))
+        return self.ident_for(name, key, task, was, escape_step_name(name))
 
     def ident_for(
-        self, name: str, key: str | None, task: BodyTask | None = None, was: Sequence[str] = (), escaped: str = ""
+        self, name: str, key: str | None, task: _Branch | None = None, was: Sequence[str] = (), escaped: str = ""
     ) -> str:
         """Fix the identity of a request: branch + name (as `escaped`) + key, or nth use of the name in the branch."""
         part, task = escaped or name, task or self.loop.current()

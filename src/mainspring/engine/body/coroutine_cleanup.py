@@ -9,10 +9,11 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from contextvars import Context
 from typing import Any
 
-_MAX_CLOSES = 3
-"""A `finally` may await something; the next close ends it there."""
+_MAX_CLOSES = 16
+"""A `finally` may await something; the next close ends it there. A library has several of them, one in another."""
 
 _Generator = Any  # of the interpreter's own type: the public type has neither frame nor name
 
@@ -95,23 +96,25 @@ def _note_collection(phase: str, _info: dict[str, int]) -> None:
         _COLLECTING.pop("thread", None)
 
 
-def close_task(task: "asyncio.Task[Any]", loop: asyncio.AbstractEventLoop) -> bool:
+def close_task(task: "asyncio.Task[Any]", loop: asyncio.AbstractEventLoop, context: Context) -> bool:
     """Close a task's coroutine as if the task ran, because its clean-up may use the current task. False if it was left unfinished.
+
+    It is closed in the task's own `context`, for only there can it reset its context variables.
 
     Python raises GeneratorExit in a coroutine to end it; code that swallows it and awaits something else continues.
     It cannot be forced. So it is closed a few times and then left unfinished: never run again, and never freed, because
-    freeing it would run it once more, in any other loop or in none.
+    freeing it would run it once more, in any other loop or in none. What awaited it gets an error and ends before it, so each
+    is closed by itself.
     """
-    coro: Any = task.get_coro()
-    unfinished: list[Any] = []
+    unfinished: list[Any] = [task.get_coro()]
     before = _swap_current_task(loop, task)
     try:
         for _ in range(_MAX_CLOSES):
-            unfinished = list(
-                {id(item): item for item in (*unfinished, *_awaited_chain(coro)) if _is_unfinished(item)}.values()
-            )
-            with contextlib.suppress(BaseException):
-                coro.close()
+            chains = (part for coroutine in unfinished for part in _awaited_chain(coroutine))
+            unfinished = list({id(coroutine): coroutine for coroutine in chains if _is_unfinished(coroutine)}.values())
+            for coroutine in unfinished:
+                with contextlib.suppress(BaseException):
+                    context.run(coroutine.close)
             if not any(map(_is_unfinished, unfinished)):
                 return True
     finally:

@@ -14,11 +14,12 @@ import functools
 import math
 import sys
 import threading
+import weakref
 import zlib
 from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextvars import Context
+from contextvars import Context, copy_context
 from types import MethodType
 from typing import Any, NoReturn, Protocol
 
@@ -66,17 +67,26 @@ class BodyFuture(asyncio.Future[Any]):
         return self._hash
 
 
+def _no_task() -> None:
+    """Return None: the task has no parent, as after the parent is freed."""
+
+
 class BodyTask(asyncio.Task[Any]):
     """A task with a branch, which hashes by its creation number, plus its loop's salt in the high bits."""
 
     branch: str = ""
     shields: int = 0
 
-    def __init__(self, coro: Coroutine[Any, Any, Any], *, loop: "DeterministicLoop", **kwargs: Any) -> None:
+    def __init__(
+        self, coro: Coroutine[Any, Any, Any], *, loop: "DeterministicLoop", context: Context | None, **kwargs: Any
+    ) -> None:
         self.number = loop.next_number()
         self._hash = self.number + loop.salt
         self.uses: dict[str, int] = {}
-        super().__init__(coro, loop=loop, **kwargs)
+        self.context = context or copy_context()
+        parent = loop.current()
+        self.parent: Callable[[], BodyTask | None] = _no_task if parent is None else weakref.ref(parent)
+        super().__init__(coro, loop=loop, context=self.context, **kwargs)
 
     def __hash__(self) -> int:
         return self._hash
@@ -284,7 +294,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
             while self.tasks:  # a finally block may create more tasks; they are never started
                 task = self.tasks.pop(next(iter(self.tasks)))
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
-                ended &= close_task(task, self)
+                ended &= close_task(task, self, task.context)
         finally:
             sys.set_asyncgen_hooks(*hooks)
             events._set_running_loop(outer)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.domain.errors import BodyError
 from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.current_run import RUN_OF_BODY
 from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.runs.update import REPLY_SUFFIX
 from mainspring.domain.values.codec import encode
@@ -75,6 +76,7 @@ class BodyUpdates:
             return
         context = contextvars.copy_context()
         context.run(IN_BODY.set, True)
+        context.run(RUN_OF_BODY.set, self._body.run_reference)
         self.running += 1
         task = context.run(self._body.loop.create_task, self._run(handler, arguments, outcome.ident), context=context)
         task.branch = f"{outcome.ident}/"
