@@ -602,7 +602,9 @@ async def test_an_anyio_task_group_continues_after_a_kill(tmp_path):
 # -- names -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["<lambda>", "f[<T>]", "Straße 5 & 6", "a|b", "GET /orders#1/items", "50 %", "undo:mail"])
+@pytest.mark.parametrize(
+    "name", ["<lambda>", "f[<T>]", "Straße 5 & 6", "a|b", "GET /orders#1/items", "50 %", "undo:mail"]
+)
 async def test_a_step_may_have_any_printable_name(tmp_path, name):
     """A name is shown, never run: pages and command lines escape it."""
     mails = Mails()
@@ -654,6 +656,35 @@ async def test_a_name_with_signs_keeps_the_identity_of_an_earlier_version(tmp_pa
         idents = {outcome.ident for outcome in engine.history(run).outcomes}
     assert sorted(mails.sent) == [1, 2, 3, 4, 5, 6]
     assert {"GET /orders#1/items#1", "f[<T>][a]", "50 %/map#1[0]", "GET %2Forders%231%2Fitems#2"} <= idents
+
+
+@BOTH
+async def test_an_object_that_is_freed_starts_no_task_in_a_body(tmp_path, settings):
+    """Clients of HTTP close themselves when they are freed, at a random moment, in the loop that runs then: here that is refused."""
+    refused: list[str] = []
+
+    class Client:
+        async def close(self) -> None:
+            raise AssertionError("this must not run in the body")
+
+        def __del__(self) -> None:
+            try:
+                asyncio.get_running_loop().create_task(self.close())
+            except Exception as error:
+                refused.append(str(error))
+
+    with Registry() as registry:
+
+        @ms.workflow
+        async def frees(run: ms.Run) -> str:
+            client = Client()
+            del client
+            await asyncio.sleep(0.01)
+            return "done"
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        assert await (await engine.start(frees)).result(60) == "done"
+    assert {"close it in the step that uses it" in text for text in refused} == {True}
 
 
 async def test_a_body_looks_like_a_loop_without_threads(tmp_path):

@@ -174,6 +174,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         """Create a task; its branch is named by its coroutine and its parent."""
         caller = _find_caller()
         _refuse_random_order(coro, caller)
+        _refuse_finalizer(coro, caller)
         if isinstance(self._ready, _RefusingQueue):
             coro.close()
             raise BodyError(READ_ONLY)
@@ -338,6 +339,15 @@ def _refuse_random_order(coro: Any, caller: Any) -> None:
         raise BodyError(
             "asyncio.as_completed starts coroutines in random order, so a resumed run could differ: write "
             "run.as_completed(...), or give it tasks made by asyncio.create_task(...)"
+        )
+
+
+def _refuse_finalizer(coro: Any, caller: Any) -> None:
+    """Refuse a task of `__del__`: clients of HTTP close themselves so, at the random moment at which they are freed."""
+    if caller.f_code.co_name == "__del__":
+        coro.close()
+        raise BodyError(
+            "an object that is freed cannot start a task in a workflow body: close it in the step that uses it"
         )
 
 
