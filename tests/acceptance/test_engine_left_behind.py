@@ -13,8 +13,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.errors import OptionError
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.engine.body import body as body_module
-from mainspring.engine.body import step_names as step_names_module
+from mainspring.engine.body import body, step_names
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.store.read.incidents import ungrouped_failures
@@ -641,7 +640,7 @@ async def test_a_name_with_signs_keeps_the_identity_of_an_earlier_version(tmp_pa
             return "done"
 
     with monkeypatch.context() as earlier:
-        for module in (body_module, step_names_module):
+        for module in (body, step_names):
             earlier.setattr(module, "escape_step_name", lambda name: name)
         async with world.engine(registry, WorkerOptions()) as engine:
             run = await engine.start(named)
@@ -687,12 +686,12 @@ async def test_an_object_that_is_freed_starts_no_task_in_a_body(tmp_path, settin
     assert {"close it in the step that uses it" in text for text in refused} == {True}
 
 
-async def test_a_body_looks_like_a_loop_without_threads(tmp_path):
+async def test_libraries_find_a_loop_without_threads_in_a_body(tmp_path):
     """Libraries that check for a task factory find none, and a call from another thread is refused as not implemented."""
     with Registry() as registry:
 
         @ms.workflow
-        async def looks(run: ms.Run) -> list[str]:
+        async def check_loop(run: ms.Run) -> list[str]:
             loop = asyncio.get_running_loop()
             try:
                 loop.call_soon_threadsafe(print)
@@ -701,7 +700,7 @@ async def test_a_body_looks_like_a_loop_without_threads(tmp_path):
             return []
 
     async with World(tmp_path).engine(registry) as engine:
-        result = await (await engine.start(looks)).result(60)
+        result = await (await engine.start(check_loop)).result(60)
     assert result == ["None", "a workflow body has no call_soon_threadsafe"]
 
 

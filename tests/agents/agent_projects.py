@@ -1,4 +1,4 @@
-"""Projects with one agent each, written for Pydantic AI and for the OpenAI Agents SDK: two tools, of which one needs an approval.
+"""Projects with one agent each, written for Pydantic AI and for the OpenAI Agents SDK: two tools, and one needs an approval.
 
 A project is a file `work.py` with the workflow `support`. Its model is at `MODEL_URL`. A life ends once at `KILL_AT`, for example "before
 weather Oslo"; a file in `RECORD` notes that. Each effect of a tool is a line of its file `effects`.

@@ -1,4 +1,4 @@
-"""The same agent, written for each library: two tools, of which one needs an approval. Each tool notes in `effects` what it did."""
+"""The same agent, written for each library: two tools, and one needs an approval. Each tool notes in `effects` what it did."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

@@ -58,7 +58,7 @@ async def test_calls_of_an_agent_are_steps_and_approvals_are_questions(tmp_path,
     """Each turn is paid once, also if the body is called again at each wait; the journal has fixed identities, and the run no hint."""
     effects, registry = [], Registry()
     with model_server(SCRIPT) as server:
-        support = make_workflow(registry, LIBRARIES[library](server.url, effects, approval_who="treasurer"))
+        support = make_workflow(registry, LIBRARIES[library](server.url, effects, approver="treasurer"))
         async with World(tmp_path).engine(registry, settings) as engine:
             run = await engine.start(support, "How is the weather?")
             await engine.when(lambda: engine.history(run).waits, lambda waits: any(w.kind == "ask" for w in waits))
@@ -88,9 +88,9 @@ async def test_a_denied_call_is_not_made(tmp_path, library):
             await engine.when(lambda: engine.history(run).waits, lambda waits: any(w.kind == "ask" for w in waits))
             await engine.app.answer(run.id, "deny")
             assert await run.result(60) == SCRIPT[-1]
-        (told,) = [m["content"] for m in server.requests[-1]["messages"] if m.get("tool_call_id") == "call-1-0"]
+        (reply,) = [m["content"] for m in server.requests[-1]["messages"] if m.get("tool_call_id") == "call-1-0"]
     assert sorted(effects) == ["Oslo", "Rome"]
-    assert "denied" in told or "not approved" in told
+    assert "denied" in reply or "not approved" in reply
 
 
 @BOTH_LIBRARIES

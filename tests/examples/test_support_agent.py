@@ -5,7 +5,7 @@ from tests.examples.lab import Lab, await_that
 AGENT = ("support_agent.py", "support-agent", "question=Where is my money?", "--key", "customer:7")
 
 
-def is_asked(lab: Lab) -> bool:
+def has_question(lab: Lab) -> bool:
     """Return whether the run waits for its answer; it may not have started."""
     try:
         return bool(lab.show()["waiting_for"])
@@ -16,7 +16,7 @@ def is_asked(lab: Lab) -> bool:
 def ask_and_kill(lab: Lab) -> None:
     """Begin the run, wait for its question, and kill the worker that holds it."""
     process = lab.begin(*AGENT)
-    await_that(lambda: is_asked(lab), "the question")
+    await_that(lambda: has_question(lab), "the question")
     process.kill()
     process.wait()
 

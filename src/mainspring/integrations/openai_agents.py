@@ -54,7 +54,7 @@ StepOptions = Mapping[str, Any]
 _RESPONSE: Final = TypeAdapter(ModelResponse)
 _LOCAL_TOOLS = (ComputerTool, LocalShellTool)
 _ITEM_FIELDS = ("type", "role", "content", "call_id", "name", "arguments", "output")
-"""The fields of an item that follow from the input of the run and from saved results; the SDK may draw ids of items anew."""
+"""The fields of an item that follow from the input of the run and from saved results; the SDK may draw other ids for items in a replay."""
 _MODEL_ITEMS = frozenset({"function_call", "reasoning", "message"})
 
 
@@ -63,7 +63,7 @@ class DurableRunner:
 
     `model` and `tools` = options of the steps, as `run.options` takes them. `tokens` = a function that each piece of text is passed to
     while the model writes it, in the step. `approval_within` = how long people have to approve a call of a tool with `needs_approval`;
-    after it the call is rejected. `approval_who` = whom `run.ask` names. `approvals=False` returns such calls as `interruptions`.
+    after it the call is rejected. `approver` = whom `run.ask` names. `approvals=False` returns such calls as `interruptions`.
     """
 
     def __init__(
@@ -74,12 +74,12 @@ class DurableRunner:
         tokens: Callable[[str], object] | None = None,
         approvals: bool = True,
         approval_within: str | timedelta | None = "7d",
-        approval_who: str | None = None,
+        approver: str | None = None,
     ) -> None:
         self.model_options = dict(model or {})
         self.tool_options = dict(tools or {})
         self.tokens = tokens
-        self._approvals = {"within": approval_within, "who": approval_who} if approvals else None
+        self._approvals = {"within": approval_within, "who": approver} if approvals else None
 
     async def run(
         self,

@@ -1,4 +1,4 @@
-"""The run whose workflow body is executed now, for code that no one gives a `run`: a library that the body calls.
+"""The current run: the one whose workflow body is executed now, for code that no one gives a `run`: a library that the body calls.
 
 Only the engine sets it. A step does not see it, although both may run in one thread: its context is not that of the body.
 """
@@ -12,7 +12,7 @@ from uuid import UUID
 
 
 class CurrentRun(Protocol):
-    """What an integration uses of `ms.Run`; see there."""
+    """The part of `ms.Run` that integrations use."""
 
     @property
     def id(self) -> str: ...

@@ -215,19 +215,6 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     def get_task_factory(self) -> None:
         """Return None; libraries that create tasks (anyio) call this."""
 
-    def call_soon_threadsafe(  # type: ignore[override]
-        self, callback: Callable[..., Any], *args: Any, context: Context | None = None
-    ) -> NoReturn:
-        """Refuse: a call from outside would arrive at another point of each replay.
-
-        Raises:
-            NotImplementedError: always; libraries that find a loop without threads by this error work in a body.
-        """
-        raise NotImplementedError(
-            "a workflow body has no call_soon_threadsafe: a resumed run would be called at another point. Send the run a "
-            "signal, and await run.receive(...) in its body"
-        )
-
     async def shutdown_asyncgens(self) -> None:
         """Do nothing: async generators end with the body (`shutdown`)."""
 
@@ -357,8 +344,17 @@ _AS_COMPLETED = frozenset({"<setcomp>", "as_completed", "__init__"})
 """The code that creates its tasks: 3.11, 3.12, and its iterator from 3.13 on."""
 
 
+_THREADSAFE = "call_soon_threadsafe"
+"""Libraries know by its NotImplementedError that no other thread can call into this loop."""
+
+
 def _refusing_method(name: str) -> Callable[..., NoReturn]:
     def refused(_self: DeterministicLoop, *_args: Any, **_kwargs: Any) -> NoReturn:
+        if name == _THREADSAFE:
+            raise NotImplementedError(
+                f"a workflow body has no {name}: a resumed run would be called at another point. Send the run a signal, and "
+                "await run.receive(...) in its body"
+            )
         raise BodyError(
             f"a workflow body cannot use {name}: a resumed run would get another value. Put it into a "
             "function and await run.step(function, ...)"

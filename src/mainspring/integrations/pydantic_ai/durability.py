@@ -1,4 +1,4 @@
-"""Pydantic AI: a capability that makes an agent durable in the body of a workflow (extra `pydantic-ai`).
+"""Durability of agents of Pydantic AI: a capability whose agent's model and tool calls are steps of the run (extra `pydantic-ai`).
 
     agent = Agent("openai:gpt-5", name="support", capabilities=[MainspringDurability()])
 
@@ -73,7 +73,7 @@ class MainspringDurability(BaseDurabilityCapability[AgentDepsT]):
 
     `model` and `tools` = options of the steps, as `run.options` takes them; a tool has its own as `metadata={"mainspring": {...}}`.
     `tokens` = a function that each piece of text is passed to while the model writes it, in the step. `approval_within` = how long
-    people have to approve a call of a tool with `requires_approval`; after it the call is denied. `approval_who` = whom `run.ask` names.
+    people have to approve a call of a tool with `requires_approval`; after it the call is denied. `approver` = whom `run.ask` names.
     `approvals=False` leaves such calls to the caller, as `DeferredToolRequests`. `models`, `name` and `event_stream_handler`: as for the
     other engines of Pydantic AI.
     """
@@ -100,12 +100,12 @@ class MainspringDurability(BaseDurabilityCapability[AgentDepsT]):
         tokens: Callable[[str], object] | None = None,
         approvals: bool = True,
         approval_within: str | timedelta | None = "7d",
-        approval_who: str | None = None,
+        approver: str | None = None,
     ) -> None:
         super().__init__(models=models, event_stream_handler=event_stream_handler, name=name)
         self._options = {"model": dict(model or {}), "tool": dict(tools or {})}
         self._tokens = tokens
-        self._approvals = {"within": approval_within, "who": approval_who} if approvals else None
+        self._approvals = {"within": approval_within, "who": approver} if approvals else None
 
     # -- what the base asks for ----------------------------------------------------------------------------------------
 
