@@ -1,7 +1,15 @@
 """The support agent: approved, denied, and killed while it waits."""
 
+import importlib.util
+import os
+
+import pytest
+
 from tests.examples.lab import Lab, await_that
 
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("pydantic_ai") is None and not os.environ.get("CI"), reason="pydantic_ai: make setup"
+)
 AGENT = ("support_agent.py", "support-agent", "question=Where is my money?", "--key", "customer:7")
 
 
