@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import AsyncIterator, Callable
+from contextvars import ContextVar
 from typing import Any
 
 import anyio
@@ -655,6 +656,46 @@ async def test_a_name_with_signs_keeps_the_identity_of_an_earlier_version(tmp_pa
         idents = {outcome.ident for outcome in engine.history(run).outcomes}
     assert sorted(mails.sent) == [1, 2, 3, 4, 5, 6]
     assert {"GET /orders#1/items#1", "f[<T>][a]", "50 %/map#1[0]", "GET %2Forders%231%2Fitems#2"} <= idents
+
+
+async def test_a_body_with_clean_up_in_each_coroutine_is_freed_when_it_is_unloaded(tmp_path, caplog):
+    """Code that resets context variables and awaits in `finally`, which awaits again: nothing of it is left unfinished."""
+    variable: ContextVar[int] = ContextVar("variable")
+
+    async def drain(depth: int) -> None:
+        try:
+            await asyncio.sleep(0.001)
+        finally:
+            if depth:
+                await drain(depth - 1)
+
+    async def wait(run: ms.Run, depth: int) -> None:
+        token = variable.set(depth)
+        try:
+            await (wait(run, depth - 1) if depth else run.receive("go", str))
+        finally:
+            variable.reset(token)
+            await drain(depth)
+
+    with Registry() as registry:
+
+        @ms.workflow
+        async def tidies(run: ms.Run) -> str:
+            task = asyncio.create_task(wait(run, 3))
+            try:
+                await wait(run, 2)
+            finally:
+                await task
+            return "done"
+
+    async with World(tmp_path).engine(registry, REPLAYING) as engine:
+        run = await engine.start(tidies)
+        await engine.until(run, RunState.WAITING)
+        await run.signal("go", "1")
+        await run.signal("go", "2")
+        assert await run.result(60) == "done"
+    gc.collect()
+    assert "although it is being unloaded" not in caplog.text
 
 
 @BOTH

@@ -17,6 +17,7 @@ from mainspring.domain.errors import ConfigError, DefinitionError
 from mainspring.domain.extras import install_command
 from mainspring.domain.runs.current_run import CurrentRun, find_current_run
 from mainspring.integrations.base.library_call import LibraryCall, describe_value, hash_value
+from mainspring.integrations.base.tool_approval import request_approval
 
 try:
     from agents import (
@@ -111,11 +112,11 @@ class DurableRunner:
         while result.interruptions and self._approvals is not None:
             state = result.to_state()
             answers = await asyncio.gather(*(steps.ask(item, self._approvals) for item in result.interruptions))
-            for item, is_approved in zip(result.interruptions, answers, strict=True):
-                if is_approved:
+            for item, refusal in zip(result.interruptions, answers, strict=True):
+                if refusal is None:
                     state.approve(item)
                 else:
-                    state.reject(item)
+                    state.reject(item, rejection_message=refusal)
             result = await Runner.run(durable, state, run_config=config, **_options_of_state(options))
         return result
 
@@ -136,20 +137,13 @@ class AgentSteps:
         call = LibraryCall(function, permanent=(UserError,))
         return await self._run.options(name=name, **options).library_step(self._branch, call, dict(request))
 
-    async def ask(self, item: ToolApprovalItem, options: Mapping[str, Any]) -> bool:
-        """Ask people to approve one call; the identity of the question is the id of the call, which the model's response has saved."""
+    async def ask(self, item: ToolApprovalItem, options: Mapping[str, Any]) -> str | None:
+        """Ask people to approve one call; return None if they do, else why not."""
         raw = describe_value(item.raw_item)
-        call_id, arguments = str(raw.get("call_id")), raw.get("arguments")
-        self._branch.enter(asyncio.current_task())
-        answer = await self._run.ask(
-            f"{item.agent.name}: call {item.tool_name}?",
-            choices=["approve", "deny"],
-            otherwise="",
-            evidence={"tool": item.tool_name, "arguments": _read_arguments(arguments)},
-            key=call_id,
-            **options,
+        arguments, tool = _read_arguments(raw.get("arguments")), str(item.tool_name)
+        return await request_approval(
+            self._run, self._branch, item.agent.name, tool, arguments, str(raw.get("call_id")), options
         )
-        return bool(answer == "approve")
 
     # -- copies --------------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from mainspring.domain.errors import ConfigError, Permanent
 from mainspring.domain.extras import install_command
 from mainspring.domain.runs.current_run import find_current_run
 from mainspring.integrations.base.library_call import LibraryCall, describe_value, hash_value
+from mainspring.integrations.base.tool_approval import request_approval
 
 try:
     from pydantic_ai._utils import disable_threads
@@ -64,7 +65,6 @@ _NEW_PARTS = frozenset({"user-prompt", "tool-return", "retry-prompt"})
 """Parts of a request that follow from the input of the run and from saved results. Instructions do not: they may contain a date."""
 _BRANCH: ContextVar[Any] = ContextVar("mainspring_agent_branch")
 """The branch of the run of the agent that is executed."""
-_APPROVE, _DENY = "approve", "deny"
 _TOOL_METADATA = "mainspring"
 
 
@@ -180,22 +180,14 @@ class MainspringDurability(BaseDurabilityCapability[AgentDepsT]):
         )
 
     async def _ask(self, call: ToolCallPart) -> bool | ToolDenied:
-        """Ask for one call. The identity of the question is the id of the call, which the model's response has saved."""
-        run, branch = find_current_run(), _BRANCH.get()
+        """Ask for one call."""
+        run = find_current_run()
         assert run is not None and self._approvals is not None
-        branch.enter(asyncio.current_task())
-        number = branch.count_use(f"?{call.tool_call_id}")  # some models use an id again
-        answer = await run.ask(
-            f"{self.name}: call {call.tool_name}?",
-            choices=[_APPROVE, _DENY],
-            otherwise="",
-            evidence={"tool": call.tool_name, "arguments": describe_value(call.args_as_dict())},
-            key=call.tool_call_id if number == 1 else f"{call.tool_call_id}.{number}",
-            **self._approvals,
+        arguments = describe_value(call.args_as_dict())
+        refusal = await request_approval(
+            run, _BRANCH.get(), self.name, call.tool_name, arguments, call.tool_call_id, self._approvals
         )
-        if answer == _APPROVE:
-            return True
-        return ToolDenied("No one answered in time." if answer == "" else "A person denied this call.")
+        return True if refusal is None else ToolDenied(refusal)
 
 
 class StepBackend(JournalCallableOperationBackend[StepOptions]):
