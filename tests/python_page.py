@@ -27,7 +27,9 @@ from mainspring.domain.definitions.options import OPTIONS, DefinitionKind
 from mainspring.domain.duration import format_duration
 from mainspring.engine.attempts.effect import Effect
 from mainspring.engine.attempts.named_lock import NamedLock
+from mainspring.engine.attempts.streams import StreamWriter
 from mainspring.engine.body.run_log import RunLog
+from mainspring.engine.body.streams import BodyStream
 from mainspring.integrations.verifiers import VERIFIERS
 from tests.reference.documented import EXAMPLES, Example
 
@@ -81,13 +83,24 @@ SECTIONS = (
     Section(
         "Calls of a workflow",
         "The first parameter of a workflow is its run.",
-        ("Run", "Run.log", "StartedRun", "ItemFailed"),
+        ("Run", "Run.log", "Run.stream", "StartedRun", "ItemFailed"),
     ),
     Section(
         "Calls of a step",
         "A task, a step and an action may call these. `once`, `lock`, `secret` and `flag` also work in plain programs.",
         (
-            *("attempt", "idempotency_key", "checkpoint", "last_checkpoint", "progress", "heartbeat", "log", "measure"),
+            *(
+                "attempt",
+                "idempotency_key",
+                "checkpoint",
+                "last_checkpoint",
+                "progress",
+                "heartbeat",
+                "log",
+                "measure",
+                "stream",
+                "StreamWriter",
+            ),
             *("publish", "send", "once", "Effect", "lock", "NamedLock", "flag", "flag_async", "secret", "Secret", "Tx"),
         ),
     ),
@@ -104,6 +117,7 @@ SECTIONS = (
             "Handle",
             "RunInfo",
             "StepInfo",
+            "StreamRecord",
             "RunState",
             "Update",
             "Event",
@@ -120,7 +134,7 @@ SECTIONS = (
         "A step raises the first four. All errors derive from `MainspringError`.",
         (
             *("Transient", "NotSent", "Permanent", "MainspringError", "Retry", "Classifier", "Verdict", "StepFailed"),
-            *("RunFailed", "UpdateFailed", "UpdateRejected", "RunEnded", "QueryFailed", "Throttled"),
+            *("RunFailed", "UpdateFailed", "UpdateRejected", "RunEnded", "QueryFailed", "Throttled", "Truncated"),
         ),
     ),
     Section(
@@ -134,6 +148,8 @@ RETURNED: dict[str, Any] = {
     "App.schedules": ScheduleOperations,
     "Client.schedules": RemoteSchedules,
     "Run.log": RunLog,
+    "Run.stream": BodyStream,
+    "StreamWriter": StreamWriter,
     "Starter": Starter,
     "Client": Client,
     "RemoteStarter": RemoteStarter,
@@ -146,7 +162,17 @@ RETURNED: dict[str, Any] = {
 NOT_CONSTRUCTED = {
     *("Run", "Handle", "Tx", "StartedRun", "RunInfo", "StepInfo", "ItemFailed", "StepFailed", "RunFailed", "RunEnded"),
     "ScheduleInfo",
-    *("UpdateFailed", "UpdateRejected", "QueryFailed", "Throttled", "File", "MainspringError", *RETURNED),
+    *(
+        "UpdateFailed",
+        "UpdateRejected",
+        "QueryFailed",
+        "Throttled",
+        "Truncated",
+        "StreamRecord",
+        "File",
+        "MainspringError",
+        *RETURNED,
+    ),
 }
 """Classes whose objects Mainspring makes."""
 INTERNAL = {

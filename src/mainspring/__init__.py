@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from mainspring.domain.failures.saved_error import UpdateFailed as UpdateFailed
     from mainspring.domain.failures.saved_error import UpdateRejected as UpdateRejected
     from mainspring.domain.failures.verdict import Verdict as Verdict
+    from mainspring.domain.runs.stream import StreamRecord as StreamRecord
+    from mainspring.domain.runs.stream import Truncated as Truncated
     from mainspring.domain.runs.update import Update as Update
     from mainspring.domain.states import RunState as RunState
     from mainspring.domain.values.event import Event as Event
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from mainspring.engine.attempts.step_context import last_checkpoint as last_checkpoint
     from mainspring.engine.attempts.step_context import log as log
     from mainspring.engine.attempts.step_context import progress as progress
+    from mainspring.engine.attempts.streams import stream as stream
     from mainspring.engine.attempts.transaction import Tx as Tx
     from mainspring.engine.body.child_runs import StartedRun as StartedRun
     from mainspring.engine.body.fan_out import ItemFailed as ItemFailed
@@ -84,8 +87,10 @@ _PUBLIC: dict[str, str] = {
     "StartedRun": "mainspring.engine.body.child_runs",
     "StepFailed": "mainspring.domain.failures.saved_error",
     "StepInfo": "mainspring.app.run_queries",
+    "StreamRecord": "mainspring.domain.runs.stream",
     "Throttled": "mainspring.domain.errors",
     "Transient": "mainspring.domain.errors",
+    "Truncated": "mainspring.domain.runs.stream",
     "Tx": "mainspring.engine.attempts.transaction",
     "Update": "mainspring.domain.runs.update",
     "UpdateFailed": "mainspring.domain.failures.saved_error",
@@ -112,6 +117,7 @@ _PUBLIC: dict[str, str] = {
     "secret": "mainspring.app.secret",
     "send": "mainspring.engine.attempts.outbox_api",
     "step": "mainspring.engine.definitions.decorators",
+    "stream": "mainspring.engine.attempts.streams",
     "task": "mainspring.engine.definitions.decorators",
     "verify": "mainspring.integrations",
     "workflow": "mainspring.engine.definitions.decorators",

@@ -87,3 +87,12 @@ class Meter:
 
 
 METER = Meter()
+
+
+def stream_words(words: list[str]) -> int:
+    """Write words to a stream."""
+    out = ms.stream("tokens")
+    for word in words:
+        out.write(word)
+    out.flush()
+    return len(words)

@@ -121,6 +121,18 @@ async def test_tokens_are_passed_on_while_the_model_writes(tmp_path, library):
 
 
 @BOTH_LIBRARIES
+async def test_tokens_are_records_of_a_stream(tmp_path, library):
+    """A name instead of a function: readers of the stream follow the answer."""
+    registry = Registry()
+    with model_server(["three little words"]) as server:
+        support = make_workflow(registry, LIBRARIES[library](server.url, [], tokens="answer"))
+        async with World(tmp_path).engine(registry) as engine:
+            run = await engine.start(support, "Say it")
+            assert [record.value async for record in run.stream("answer")] == ["three", " little", " words"]
+            assert await run.result(60) == "three little words"
+
+
+@BOTH_LIBRARIES
 async def test_a_request_that_a_server_rejects_for_now_is_retried(tmp_path, library):
     """The policy is that of any step: `model=` sets it."""
     registry = Registry()

@@ -8,9 +8,13 @@ from pathlib import Path
 import apsw
 
 from mainspring.app.stores.blob_place import make_blob_contents
+from mainspring.domain.runs.stream import drop_superseded
+from mainspring.domain.runs.unsealing import RowUnsealer
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.domain.values.blob import Blob, address_of
 from mainspring.domain.values.codec import decode
+from mainspring.domain.values.sealing import PLAIN_SEALING
+from mainspring.service.runs.streams import read_stream
 from tests.crash.effects import Call
 from tests.crash.experiments import Experiment, Scenario, World
 
@@ -186,6 +190,16 @@ def verify_blobs(experiment: Experiment) -> None:
         assert address_of(data) == blob.address
 
 
+def verify_streams(experiment: Experiment) -> None:
+    """Each record that counts is there once and in order; marks stand before what is made again."""
+    reader, opening = experiment.client.store.reader, RowUnsealer(PLAIN_SEALING)
+    words, status = (read_stream(reader, opening, experiment.run, name).records for name in ("words", "status"))
+    assert [record.value for record in status] == ["begin", 2, "end"], status
+    assert [record.value for record in drop_superseded(words)] == ["a", "b", "c", "d"], words
+    assert [record.seq for record in words] == list(range(1, len(words) + 1))
+    assert len(words) == 4 or len(experiment.lives) > 1, words
+
+
 def verify_changed(experiment: Experiment) -> None:
     """The run began with the change, so that it takes it after each loss, and saves this once."""
     assert experiment.client.rows("select name, output from journal where kind = 'version'") == [("by-card", b"2")]
@@ -346,6 +360,7 @@ SCENARIOS = [
         places=("commit.before", "commit.after", "blob.before", "blob.after"),
         minimum=16,
     ),
+    Scenario("streamed", result=4, verify=verify_streams, minimum=20),
     Scenario("changed_code", result="side 2", verify=verify_changed, minimum=14),
     Scenario("retried_child", result="crowd", verify=verify_retried, minimum=20),
     Scenario("rollback_over_children", state=RunState.FAILED, verify=verify_rollback, minimum=30),

@@ -293,6 +293,39 @@ async def large_values(run: ms.Run) -> int:
     return len(await run.child("reverse_page", pages))
 
 
+async def spoken(words: list[str]) -> int:
+    """Words in a stream, committed one after the other."""
+    effect("spoken")
+    out = ms.stream("words")
+    for word in words:
+        out.write(word)
+        await out.flush()
+    return len(words)
+
+
+@ms.workflow
+async def streamed(run: ms.Run) -> int:
+    """Records of steps and of the body, with a wait between them."""
+    status = run.stream("status")
+    status.write("begin")
+    first = await run.step(spoken, ["a", "b"])
+    status.write(first)
+    await asyncio.sleep(0.01)
+    second = await run.options(isolate="process").step(spoken_by_child, ["c", "d"])
+    status.write("end")
+    return first + second
+
+
+def spoken_by_child(words: list[str]) -> int:
+    """The same in a child process."""
+    effect("spoken by a child")
+    out = ms.stream("words")
+    for word in words:
+        out.write(word)
+    out.flush()
+    return len(words)
+
+
 @ms.workflow
 async def failing_child(run: ms.Run) -> str:
     """The child of the next one: its only attempt is refused twice, so that the run itself is retried."""

@@ -161,3 +161,18 @@ async def test_client_schedules(app, client):
         assert [info.name for info in await client.schedules.list("report")] == ["acme"]
         await client.schedules.delete("acme")
     await client.close()
+
+
+@documents("RemoteHandle.stream")
+@pytest.mark.asyncio
+async def test_remote_stream(app, client):
+    """Follow a stream of a run that works elsewhere."""
+
+    @ms.task
+    def answer(question: str) -> None:
+        for word in question.split():
+            ms.stream("tokens").write(word)
+
+    async with app.running():
+        handle = await client.start("answer", question="how are you")
+        assert [record.value async for record in handle.stream("tokens", type=str)] == ["how", "are", "you"]

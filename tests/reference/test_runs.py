@@ -29,6 +29,44 @@ def test_run_step(app):
     assert app.run(settle, 7) == "payment 7"
 
 
+@documents("Run.stream", "Run.stream.write", "Handle.stream", "Handle.streams", "StreamRecord")
+@pytest.mark.asyncio
+async def test_run_stream(app):
+    """Write records in the body; a program follows them until the run has ended."""
+
+    @ms.workflow
+    async def ship(run: ms.Run) -> None:
+        status = run.stream("status")
+        status.write("packed")
+        await asyncio.sleep(0.001)
+        status.write("sent")
+
+    async with app.running():
+        handle = await app.start(ship)
+        records: list[ms.StreamRecord] = [record async for record in handle.stream("status", type=str)]
+        assert [(record.seq, record.value) for record in records] == [(1, "packed"), (2, "sent")]
+        assert [view.name for view in await handle.streams()] == ["status"]
+
+
+@documents("Handle.stream_sync", "Truncated")
+def test_stream_of_a_program_without_a_loop(app):
+    """Read what is stored from a number on. `Truncated.at` is the first stored number if older ones were deleted."""
+
+    @ms.task
+    def count() -> None:
+        for number in range(3):
+            ms.stream("numbers").write(number)
+
+    app.run(count)
+    (run,) = asyncio.run(app.runs.list())
+    handle = app.handle(run.id)
+    try:
+        values = [record.value for record in handle.stream_sync("numbers", since=1)]
+    except ms.Truncated as error:
+        values = [record.value for record in handle.stream_sync("numbers", since=error.at - 1)]
+    assert values == [1, 2]
+
+
 @documents("Run.child")
 def test_run_child(app):
     """Start another automation as a child, wait for its result."""

@@ -35,6 +35,21 @@ def test_heartbeat(app):
     assert app.run(convert, 3) == 3
 
 
+@documents("stream", "StreamWriter", "StreamWriter.write", "StreamWriter.flush")
+def test_stream(app):
+    """Write records that others read while the step works. `flush` waits until they are committed."""
+
+    @ms.task
+    def answer(question: str) -> int:
+        tokens = ms.stream("tokens")
+        for word in question.split():
+            tokens.write(word)
+        tokens.flush()
+        return len(question.split())
+
+    assert app.run(answer, "how are you") == 3
+
+
 @documents("checkpoint", "last_checkpoint", "progress")
 def test_checkpoint(app):
     """Continue a long step from where the last attempt was."""

@@ -9,8 +9,8 @@ from mainspring.domain.errors import ConflictError
 T = TypeVar("T")
 
 
-def run_blocking(coroutine: Coroutine[Any, Any, T], call: str) -> T:
-    """Run a coroutine to its end in this thread; `call` = its name for a reader, such as "app.start".
+def run_blocking(coroutine: Coroutine[Any, Any, T], call: str, instead: str = "await {}(...)") -> T:
+    """Run a coroutine to its end in this thread; `call` = its name for a reader, such as "app.start". `instead` = how to call its twin.
 
     Raises:
         ConflictError: an event loop runs in this thread, and would be blocked.
@@ -21,5 +21,5 @@ def run_blocking(coroutine: Coroutine[Any, Any, T], call: str) -> T:
         return asyncio.run(coroutine)
     coroutine.close()
     raise ConflictError(
-        f"{call}_sync blocks, but an event loop runs in this thread", hint=f"Write instead: await {call}(...)"
+        f"{call}_sync blocks, but an event loop runs in this thread", hint=f"Write instead: {instead.format(call)}"
     )

@@ -40,6 +40,7 @@ from mainspring.domain.errors import (
     ValueRefusedError,
 )
 from mainspring.domain.failures.retry import Retry
+from mainspring.domain.runs.stream import Truncated
 from mainspring.domain.runs.update import REPLY_TIMEOUT_S, Update
 
 REQUEST_TIMEOUT_S = 90.0
@@ -111,6 +112,8 @@ def _make_error(kind: type[MainspringError], problem: ProblemDetails) -> Mainspr
     if isinstance(error, ValueRefusedError):
         error.value_name, _, rest = problem.detail.partition(_REFUSED_VALUE_TEXT)
         error.reason, error.path = rest.partition("\n")[0], problem.at or "$"
+    elif isinstance(error, Truncated):
+        error.at = int(problem.at or 0)
     elif isinstance(error, UnknownNameError):
         error.kind, error.name, error.nearest = "", "", None
     return error

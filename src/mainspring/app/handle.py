@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from mainspring.app.blocking import run_blocking
@@ -24,6 +25,8 @@ from mainspring.store.views import RunHistory, RunView, find_continuation
 
 if TYPE_CHECKING:
     from mainspring.app.application import App
+    from mainspring.domain.runs.stream import StreamRecord
+    from mainspring.store.read.runs.streams import StreamView
 
 T_co = TypeVar("T_co", covariant=True)
 V = TypeVar("V")
@@ -143,6 +146,43 @@ class Handle(Generic[T_co]):
     def query_sync(self, name: str, value: Any = None, *, type: Any = Any, within: Any = DEFAULT_WITHIN) -> Any:
         """Ask as `query` does, and block this thread. Raises ConflictError in the thread of a loop."""
         return run_blocking(self.query(name, value, type=type, within=within), "handle.query")
+
+    @overload
+    def stream(self, name: str, *, since: int = ..., follow: bool = ...) -> "AsyncIterator[StreamRecord[Any]]": ...
+    @overload
+    def stream(
+        self, name: str, *, since: int = ..., type: type[V], follow: bool = ...
+    ) -> "AsyncIterator[StreamRecord[V]]": ...
+    def stream(
+        self, name: str, *, since: int = 0, type: Any = Any, follow: bool = True
+    ) -> "AsyncIterator[StreamRecord[Any]]":
+        """Follow a stream of the run: `async for record in handle.stream("tokens")`. Values are of this `type`.
+
+        It yields the records with a `seq` above `since` in their order, and then each new one, until the run has ended or needs a person.
+        `follow=False`: only those that are there. A record of kind "retried" has no value: drop the older records of its `writer`
+        whose `n` is at least that of the mark, because they are made again. It follows a restarted run (`run.restart`).
+
+        Raises:
+            Truncated: records after `since` were deleted; `error.at` = the first stored number.
+            ValueRefusedError: a value does not fit the type.
+            SealedError: a codec sealed the records, and this app does not have it.
+        """
+        from mainspring.app.streams import StreamCursor, follow_stream  # noqa: PLC0415 - see steps
+
+        return follow_stream(StreamCursor(self._app, self.id, name, since, type, follow=follow))
+
+    def stream_sync(
+        self, name: str, *, since: int = 0, type: Any = Any, follow: bool = True
+    ) -> "Iterator[StreamRecord[Any]]":
+        """Follow a stream as `stream` does, and block this thread. Raises ConflictError in the thread of a loop."""
+        from mainspring.app.streams import StreamCursor, follow_stream_sync  # noqa: PLC0415 - see steps
+
+        return follow_stream_sync(StreamCursor(self._app, self.id, name, since, type, follow=follow))
+
+    async def streams(self) -> "list[StreamView]":
+        """Return the streams of the run by name; of a restarted run those of the newest one."""
+        engine = await self._app.opened_engine()
+        return await asyncio.to_thread(engine.list_streams, self.id)
 
     async def _row(self) -> RunView:
         engine = await self._app.opened_engine()

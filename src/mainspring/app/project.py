@@ -18,6 +18,7 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.runs.log_line import Level
+from mainspring.domain.runs.stream import StreamLimits
 from mainspring.domain.values.sealing import Sealing
 from mainspring.resources.project_source import PROJECT_SOURCES, ProjectSource
 from mainspring.resources.secret_store import SecretStore
@@ -191,6 +192,7 @@ class Project:
             environment=self.settings.project.environment,
             name=process_name(),
             max_lines=self.settings.logs.max_lines,
+            stream_limits=StreamLimits(self.settings.store.stream_records, self.settings.store.stream_bytes),
             values=self.settings.logs.values,
             log_level=Level(self.settings.logs.level).number,
             secrets_listed_only=self.settings.secrets.access == "listed",

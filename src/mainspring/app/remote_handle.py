@@ -1,6 +1,7 @@
 """Remote handle: one run of a project's API, with its state, its result, updates and queries."""
 
 import time
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -10,6 +11,7 @@ import msgspec
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.saved_error import QueryFailed, RunFailed
 from mainspring.domain.runs.query import DEFAULT_WITHIN, make_unanswered_error, read_within
+from mainspring.domain.runs.stream import StreamRecord, StreamRecordKind, convert_record
 from mainspring.domain.runs.update import REPLY_TIMEOUT_S, check_timeout, make_timeout_error, make_update_error
 from mainspring.domain.states import TERMINAL_STATES, RunState, UpdateState
 from mainspring.domain.values.codec import decode, encode
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from mainspring.app.client import Client
 
 _FIRST_POLL_INTERVAL_S, _LONGEST_POLL_INTERVAL_S = 0.02, 2.0
+_STREAM_POLL_S = 0.2
 SERVER_WAIT_S = 25.0
 """Seconds that the server may wait for the end of a run before it answers."""
 
@@ -33,6 +36,34 @@ class RemoteRun(msgspec.Struct, frozen=True):
     failure: Failure | None = None
     detail: Any = None
     waiting_for: Any = None
+
+
+class RemoteRecord(msgspec.Struct, frozen=True):
+    """A record of a stream as the API returns it."""
+
+    seq: int
+    kind: StreamRecordKind
+    writer: str
+    step: str
+    generation: int
+    attempt: int
+    n: int
+    at: datetime
+    value: Any = None
+
+    def build(self) -> StreamRecord[Any]:
+        """Return the record."""
+        fields = msgspec.structs.asdict(self) | {"at": round(self.at.timestamp() * 1000)}
+        return StreamRecord(**fields)
+
+
+class RemoteStreamPage(msgspec.Struct, frozen=True):
+    """Records of a stream as the API returns them."""
+
+    records: list[RemoteRecord]
+    next: int
+    is_over: bool
+    continued_by: str | None = None
 
 
 class RemoteHandle:
@@ -76,6 +107,22 @@ class RemoteHandle:
     async def query(self, name: str, value: Any = None, *, type: Any = Any, within: str = DEFAULT_WITHIN) -> Any:
         """Ask the code of the run about its state and return the answer, as `type`; see `Handle.query`."""
         return await ask_query(self._client, self.id, name, value, type, within)
+
+    async def stream(self, name: str, *, since: int = 0, type: Any = Any) -> AsyncIterator[StreamRecord[Any]]:
+        """Follow a stream of the run: `async for record in handle.stream("tokens")`; see `Handle.stream`."""
+        run_id = self.id
+        while True:
+            path = f"runs/{quote_path_part(run_id)}/streams/{quote_path_part(name)}"
+            sent_at = time.monotonic()
+            page = msgspec.convert(await self._client.read(path, since=since, wait=SERVER_WAIT_S), RemoteStreamPage)
+            for record in page.records:
+                yield convert_record(record.build(), type, name)
+            run_id, since = page.continued_by or run_id, page.next
+            if page.is_over and page.continued_by is None:
+                return
+            has_waited = time.monotonic() - sent_at >= SERVER_WAIT_S / 2
+            if not page.records and page.continued_by is None and not has_waited:
+                await self._client.sleep(_STREAM_POLL_S)  # the server has no free place for one more that waits
 
     async def result(self, timeout: float | None = None, *, type: Any = Any) -> Any:
         """Wait for the end and return the result, typed by `type`. Follows a restarted run to the run that ends.

@@ -182,7 +182,10 @@ class BlobSettings(Struct, frozen=True, kw_only=True):
 
 
 class StoreSettings(Struct, frozen=True, kw_only=True):
-    """`[store]`: once loaded, `url` is `sqlite:////absolute/path`; its default depends on the user and the environment."""
+    """`[store]`: once loaded, `url` is `sqlite:////absolute/path`; its default depends on the user and the environment.
+
+    `stream_records` and `stream_bytes` = how much of one stream of a run is stored, as `domain.runs.stream` has it.
+    """
 
     url: StoreUrl = ""
     payload_max: PayloadSize = DEFAULT_LIMIT
@@ -190,6 +193,8 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
     retention: RetentionSettings = RetentionSettings()
     backup: BackupSettings = BackupSettings()
     blobs: BlobSettings = BlobSettings()
+    stream_records: Annotated[int, Meta(ge=1, le=10_000_000)] = 100_000
+    stream_bytes: Size = 16 * MIB
 
     @property
     def path(self) -> Path:

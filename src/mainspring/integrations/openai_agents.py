@@ -17,6 +17,7 @@ from mainspring.domain.errors import ConfigError, DefinitionError
 from mainspring.domain.extras import install_command
 from mainspring.domain.runs.current_run import CurrentRun, find_current_run
 from mainspring.integrations.base.library_call import LibraryCall, describe_value, hash_value
+from mainspring.integrations.base.tokens import Tokens, pass_token
 from mainspring.integrations.base.tool_approval import request_approval
 
 try:
@@ -62,9 +63,10 @@ _MODEL_ITEMS = frozenset({"function_call", "reasoning", "message"})
 class DurableRunner:
     """Runs agents of the OpenAI Agents SDK; in the body of a workflow their model and tool calls are steps.
 
-    `model` and `tools` = options of the steps, as `run.options` takes them. `tokens` = a function that each piece of text is passed to
-    while the model writes it, in the step. `approval_within` = how long people have to approve a call of a tool with `needs_approval`;
-    after it the call is rejected. `approver` = whom `run.ask` names. `approvals=False` returns such calls as `interruptions`.
+    `model` and `tools` = options of the steps, as `run.options` takes them. `tokens` = the name of a stream of the run, or a function: each
+    piece of text that the model writes is passed to it, in the step. `approval_within` = how long people have to approve a call of a tool
+    with `needs_approval`; after it the call is rejected. `approver` = whom `run.ask` names. `approvals=False` returns such calls as
+    `interruptions`.
     """
 
     def __init__(
@@ -72,7 +74,7 @@ class DurableRunner:
         *,
         model: StepOptions | None = None,
         tools: StepOptions | None = None,
-        tokens: Callable[[str], object] | None = None,
+        tokens: Tokens | None = None,
         approvals: bool = True,
         approval_within: str | timedelta | None = "7d",
         approver: str | None = None,
@@ -127,7 +129,7 @@ class AgentSteps:
     def __init__(self, runner: DurableRunner, run: CurrentRun, name: str) -> None:
         self.runner = runner
         self._run = run
-        self._branch = run.library_branch(name, _is_internal)
+        self.branch = run.library_branch(name, _is_internal)
         self._copies: dict[int, Agent[Any]] = {}
 
     async def call(
@@ -135,14 +137,14 @@ class AgentSteps:
     ) -> Any:
         """Run a function of the SDK as a step; `request` says what it does, so that a replay with another conversation is found."""
         call = LibraryCall(function, permanent=(UserError,))
-        return await self._run.options(name=name, **options).library_step(self._branch, call, dict(request))
+        return await self._run.options(name=name, **options).library_step(self.branch, call, dict(request))
 
     async def ask(self, item: ToolApprovalItem, options: Mapping[str, Any]) -> str | None:
         """Ask people to approve one call; return None if they do, else why not."""
         raw = describe_value(item.raw_item)
         arguments, tool = _read_arguments(raw.get("arguments")), str(item.tool_name)
         return await request_approval(
-            self._run, self._branch, item.agent.name, tool, arguments, str(raw.get("call_id")), options
+            self._run, self.branch, item.agent.name, tool, arguments, str(raw.get("call_id")), options
         )
 
     # -- copies --------------------------------------------------------------------------------------------------------
@@ -264,7 +266,7 @@ class StepModel(Model):
             if tokens is None:
                 response = await model.get_response(*arguments, **options)
             else:
-                response = await _read_stream(model.stream_response(*arguments, **options), tokens)
+                response = await _read_stream(model.stream_response(*arguments, **options), tokens, self._steps.branch)
             return _RESPONSE.dump_python(response, mode="json")
 
         described = {"model": self._name, **_describe_input(input)}
@@ -283,12 +285,12 @@ class StepModel(Model):
         )
 
 
-async def _read_stream(events: AsyncIterator[Any], tokens: Callable[[str], object]) -> ModelResponse:
+async def _read_stream(events: AsyncIterator[Any], tokens: Tokens, branch: Any) -> ModelResponse:
     """Pass on the pieces of text of a streamed response; return all of it."""
     response = None
     async for event in events:
         if isinstance(event, ResponseTextDeltaEvent):
-            tokens(event.delta)
+            await pass_token(tokens, branch, event.delta)
         elif isinstance(event, ResponseCompletedEvent):
             response = event.response
     if response is None:

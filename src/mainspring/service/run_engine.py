@@ -14,8 +14,10 @@ from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.service.actor import OperationContext
 from mainspring.service.runs.run_fork import ForkOptions
+from mainspring.service.runs.streams import StreamPage
 from mainspring.service.triggers.event import PublishResult
 from mainspring.store.commands.results import QueryStored, StartAnswer, UpdateStored
+from mainspring.store.read.runs.streams import StreamView
 from mainspring.store.views import QueryView, RunHistory, RunView, UpdateView, WaitView
 
 
@@ -151,6 +153,28 @@ class RunEngine(Protocol):
 
     def list_questions(self, names: Sequence[str] | None = None, *, limit: int = 500) -> list[WaitView]:
         """Return the open questions to people, oldest first, of all automations or these."""
+        ...
+
+    def list_streams(self, run: str) -> list[StreamView]:
+        """Return the streams of a run by name; of a restarted run those of the newest one."""
+        ...
+
+    def read_stream(self, run: str, stream: str, since: int = 0, *, limit: int = 1_000) -> StreamPage:
+        """Return records of a stream of this very run after the number `since`, and the run that continues it.
+
+        Raises:
+            Truncated: records after `since` were deleted.
+            SealedError: a codec sealed the records, and this process does not have it.
+        """
+        ...
+
+    def watch_stream(
+        self, run: str, stream: str, since: int, on_more: Callable[[], object]
+    ) -> AbstractContextManager[None]:
+        """Within the context, call `on_more` once the stream has a record after `since`, or the run has ended or needs a person.
+
+        Otherwise as `watch_end`.
+        """
         ...
 
     def watch_end(self, run: str, on_end: Callable[[], object]) -> AbstractContextManager[None]:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from mainspring.domain.clock import Clock
 from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.definitions.start_options import StartOptions
+from mainspring.domain.runs.unsealing import RowUnsealer
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.service.actor import OperationContext
 from mainspring.service.runs import run_start
@@ -16,12 +17,14 @@ from mainspring.service.runs.run import cancel, pause, resume, retry
 from mainspring.service.runs.run_fork import ForkOptions
 from mainspring.service.runs.run_fork import fork as fork_run
 from mainspring.service.runs.signal import signal as send_signal
+from mainspring.service.runs.streams import StreamPage, read_stream
 from mainspring.service.runs.update import request_update, start_with_update
 from mainspring.service.triggers import event
 from mainspring.store.commands.results import QueryStored, StartAnswer, UpdateStored
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read.operation_reads import OperationReads
 from mainspring.store.read.runs.run_views import newest_of, query_view, questions, run_history, run_view, update_view
+from mainspring.store.read.runs.streams import StreamView, describe_position, list_streams
 from mainspring.store.views import QueryView, RunHistory, RunView, UpdateView, WaitView
 
 _PLAIN = StartOptions()
@@ -132,6 +135,20 @@ class StoreEngine:
     def list_questions(self, names: Sequence[str] | None = None, *, limit: int = 500) -> list[WaitView]:
         """Return the open questions, oldest first."""
         return questions(self._store.reader, limit, names)
+
+    def list_streams(self, run: str) -> list[StreamView]:
+        """Return the streams of the run that continues this one."""
+        return list_streams(self._store.reader, self.describe(run).id)
+
+    def read_stream(self, run: str, stream: str, since: int = 0, *, limit: int = 1_000) -> StreamPage:
+        """Return records of a stream; see `streams.read_stream`."""
+        return read_stream(self._store.reader, RowUnsealer(self._sealing), run, stream, since, limit)
+
+    def watch_stream(
+        self, run: str, stream: str, since: int, on_more: Callable[[], object]
+    ) -> contextlib.AbstractContextManager[None]:
+        """Call `on_more` once the stream has a record after `since`, or the run has ended."""
+        return self.watch_end(describe_position(run, stream, since), on_more)
 
     @contextlib.contextmanager
     def watch_end(self, run: str, on_end: Callable[[], object]) -> Iterator[None]:

@@ -19,6 +19,7 @@ from mainspring.web.api.api_asgi import ApiApp
 from mainspring.web.api.call import HandlerContext
 from mainspring.web.api.change_streams import MOST
 from mainspring.web.api.ofrep import OfrepApp
+from mainspring.web.api.record_streams import MOST as MOST_FOLLOWING
 from mainspring.web.api.run_waiters import MOST as MOST_WAITING
 from mainspring.web.auth.metrics_token import TOKEN_VARIABLE, find_metrics_token
 from mainspring.web.auth_setup import AuthSetup
@@ -39,7 +40,7 @@ from mainspring.web.server.http_server import (
 from mainspring.web.webhooks.webhook_intake import WebhookIntake
 from mainspring.web.webhooks.webhook_listener import WebhookListener
 
-_MOST_CONNECTIONS = MOST + MOST_WAITING + 600
+_MOST_CONNECTIONS = MOST + MOST_WAITING + MOST_FOLLOWING + 600
 """Streams and requests that wait for runs, which last, and others. A new connection closes the oldest idle one."""
 _AGAIN_S = 0.2
 _SECRETS_EVERY_S = 60.0

@@ -53,6 +53,12 @@ def make_registry() -> Registry:
             return (await run.start("double", 4)).id
 
         @ms.workflow
+        async def speak(run: ms.Run, words: list[str]) -> None:
+            for word in words:
+                run.stream("words").write(word)
+            await run.receive("stop")
+
+        @ms.workflow
         async def undo_note(run: ms.Run) -> None:
             await run.options(undo=unnote).step(note, "done")
             await run.receive("never")

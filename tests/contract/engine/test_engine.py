@@ -1,5 +1,7 @@
 """What each engine must do, through its protocol alone: start, talk to, steer and describe runs."""
 
+import asyncio
+import threading
 from typing import Any
 
 import msgspec
@@ -372,14 +374,35 @@ async def test_restarted_run_is_described_and_signalled_by_its_first_id(open_eng
     assert (value(view.result), value(view.input)) == ("zero", {"n": 0})
 
 
+async def test_stream_is_read_while_the_run_waits_and_to_its_end(open_engine):
+    """A reader continues after a number, and is woken by the next record or the end."""
+    async with open_engine(make_registry()) as caller:
+        run = (await caller.start("speak", words=["a", "b"])).run
+        await caller.until(run, lambda view: view.state is RunState.WAITING)
+        page = caller.engine.read_stream(run, "words")
+        assert ([(record.seq, record.value) for record in page.records], page.is_over) == ([(1, "a"), (2, "b")], False)
+        assert [record.value for record in caller.engine.read_stream(run, "words", 1).records] == ["b"]
+        assert [view.name for view in caller.engine.list_streams(run)] == ["words"]
+        for since, cause in ((0, None), (2, "stop")):
+            more = threading.Event()
+            with caller.engine.watch_stream(run, "words", since, more.set):
+                if cause is not None:
+                    await caller.call(caller.engine.signal, run, cause)
+                assert await asyncio.to_thread(more.wait, 20)
+        await caller.end_of(run)
+        assert caller.engine.read_stream(run, "words", 2).is_over
+
+
 async def test_missing_run_is_named(open_engine):
     """Each operation and read raises the same error."""
     async with open_engine(make_registry()) as caller:
         missing = make_id("r", 0, 1)
         engine = caller.engine
-        for call in (engine.describe, engine.read_history):
+        for call in (engine.describe, engine.read_history, engine.list_streams):
             with pytest.raises(NotFoundError, match=missing):
                 call(missing)
+        with pytest.raises(NotFoundError, match=missing):
+            engine.read_stream(missing, "words")
         for operation, args in (
             (engine.signal, ("number", 1)),
             (engine.cancel, ()),

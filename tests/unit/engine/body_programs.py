@@ -17,9 +17,10 @@ async def work(text: str) -> str:
 
 
 async def interpret(run: Run, node: Node, trace: list[Any]) -> Any:
-    """Carry out one node; what it saw goes into the trace."""
+    """Carry out one node; what it saw goes into the trace, and into a stream."""
     form, *rest = node
     value = await _FORMS[form](run, trace, *rest)
+    run.stream(form).write(str(value))
     trace.append((form, str(value), run.now().timestamp()))
     return value
 

@@ -28,6 +28,10 @@ def test_a_replay_displays_the_same_as_the_life_it_repeats(node, seed):
     assert not again.executed
     assert not again.body.unclaimed
     assert again.journal == lived.journal
+    assert (again.body.streams.counts, again.body.streams.retained) == (
+        lived.body.streams.counts,
+        lived.body.streams.retained,
+    )
 
 
 @given(node=PROGRAMS, seed=SEEDS, other=SEEDS)

@@ -173,5 +173,9 @@ class History(msgspec.Struct, frozen=True):
     """The requests whose children have not ended."""
     ordered: list[AttemptRecord] = []
     """Attempts of steps that a person requested to run again: each may have had its effect."""
+    body_records: dict[str, int] = {}
+    """The number of the next record of the body in each stream that it has written to."""
+    stream_writers: list[str] = []
+    """The steps that have written to a stream."""
     read_input: Callable[[bytes], bytes] | None = None
     """Reads the input of an outcome that is still a reference to a blob; None = all inputs are read."""

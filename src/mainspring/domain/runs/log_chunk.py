@@ -53,10 +53,17 @@ def unpack_lines(data: bytes, **known: Any) -> list[LogLine]:
         ValueError: the data is damaged.
     """
     try:
-        text = zlib.decompressobj().decompress(data, MAX_UNPACKED_BYTES)
-        return [replace(_decode(line), **known) for line in text.split(b"\n") if line]
-    except (zlib.error, msgspec.MsgspecError) as error:
+        return [replace(_decode(line), **known) for line in unpack_data(data).split(b"\n") if line]
+    except msgspec.MsgspecError as error:
         raise ValueError(f"lines of log cannot be read: {error}") from error
+
+
+def unpack_data(data: bytes) -> bytes:
+    """Return what `pack_lines` packed, up to MAX_UNPACKED_BYTES. Raises ValueError: the data is damaged."""
+    try:
+        return zlib.decompressobj().decompress(data, MAX_UNPACKED_BYTES)
+    except zlib.error as error:
+        raise ValueError(f"packed lines cannot be read: {error}") from error
 
 
 def describe_dropped_lines(count: int) -> str:

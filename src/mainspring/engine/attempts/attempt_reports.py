@@ -38,12 +38,15 @@ class ReportKind(StrEnum):
     SECRET_REFUSED = "secret_refused"
     COMMAND = "command"
     HEARTBEAT = "heartbeat"
+    STREAM = "stream"
+    STREAM_FLUSH = "stream_flush"
 
 
 SIGNS_OF_LIFE: Final[Mapping[ReportKind, str]] = {
     ReportKind.CHECKPOINT: "a checkpoint",
     ReportKind.PROGRESS: "progress",
     ReportKind.LOG: "a log line",
+    ReportKind.STREAM: "a record of a stream",
     ReportKind.HEARTBEAT: "a heartbeat",
 }
 """The reports by which an attempt shows that it works, with their names for people."""
@@ -191,9 +194,30 @@ class HeartbeatReport(msgspec.Struct, frozen=True):
     kind = ReportKind.HEARTBEAT
 
 
+class StreamReport(msgspec.Struct, frozen=True):
+    """A record of a stream, as JSON; `n` = its number among those of this attempt in this stream, from 1.
+
+    `ack` is called like that of a checkpoint.
+    """
+
+    stream: str
+    n: int
+    data: bytes
+    ack: AckCallback
+    kind = ReportKind.STREAM
+
+
+class StreamFlushReport(msgspec.Struct, frozen=True):
+    """Send all records of this attempt now."""
+
+    kind = ReportKind.STREAM_FLUSH
+
+
 AttemptReport = (
     CheckpointReport
     | HeartbeatReport
+    | StreamReport
+    | StreamFlushReport
     | ProgressReport
     | LogReport
     | StartReport

@@ -38,6 +38,7 @@ from mainspring.engine.attempts.attempt_reports import (
     ReportKind,
     SecretRefusedReport,
     SecretUsesReport,
+    StreamReport,
     UnlockReport,
 )
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
@@ -147,8 +148,8 @@ class LiveAttempt:
         self.closed = False
         self.has_lines = False
         """Whether it has written a log line."""
-        self._lines: deque[LogReport] | None = None
-        """Lines from other threads, on their way to the loop."""
+        self._lines: deque[LogReport | StreamReport] | None = None
+        """Lines and records from other threads, on their way to the loop."""
         self._is_wake_scheduled = False
         self.has_claims = False
         """Whether it has requested a lock or an effect: then it may hold one at its end."""
@@ -330,7 +331,7 @@ class LiveAttempt:
             if self._heartbeat is not None:
                 report = self._heartbeat.observe(report)
             self.host.on_report(self.spec, report.kind, report)
-        elif isinstance(report, CheckpointReport | ProcessReport) and report.ack is not None:
+        elif isinstance(report, CheckpointReport | ProcessReport | StreamReport) and report.ack is not None:
             report.ack(AttemptClosed("too late"))  # `close` answers a requested lock
 
     def post(self, report: AttemptReport) -> None:
@@ -339,13 +340,13 @@ class LiveAttempt:
             raise_attempt_closed(self.spec.name)
         if threading.get_ident() == self.host.thread:
             self.send_report(report)
-        elif isinstance(report, LogReport):
+        elif isinstance(report, LogReport | StreamReport):
             self._post_line(report)
         else:
             self.call_in_loop(self.send_report, report)
 
-    def _post_line(self, report: LogReport) -> None:
-        """Pass lines to the loop, many with one call. A step that writes faster than the loop reads is slowed down, within bounds."""
+    def _post_line(self, report: LogReport | StreamReport) -> None:
+        """Pass lines and records to the loop, many with one call. A step that logs too fast for the loop is slowed down, within bounds."""
         lines = self._lines
         if lines is None:
             lines = self._lines = deque()
@@ -353,7 +354,9 @@ class LiveAttempt:
         if not self._is_wake_scheduled:
             self._is_wake_scheduled = True
             self.call_in_loop(self._send_lines)
-        for _ in range(_MAX_THROTTLE_PAUSES):
+        for _ in range(
+            _MAX_THROTTLE_PAUSES if isinstance(report, LogReport) else 0
+        ):  # records have a limit of their own
             if len(lines) < _MAX_PENDING_LINES or self.closed:
                 return
             time.sleep(_THROTTLE_PAUSE_S)

@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Generator
 from contextvars import ContextVar, Token
-from typing import Any, NoReturn, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, overload
 
 from mainspring.domain.effects.earlier_effects import EffectScope, mark_checkpoint
 from mainspring.domain.errors import ArgumentError, MainspringError
@@ -22,7 +22,14 @@ from mainspring.domain.runs.outbox import OutboxEntry
 from mainspring.domain.secrets.secret_use import SecretRead
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.values.codec import DEFAULT_LIMIT, decode, encode
-from mainspring.engine.attempts.attempt_reports import HeartbeatReport, LogReport, ProcessReport, ProgressReport
+from mainspring.engine.attempts.attempt_reports import (
+    HeartbeatReport,
+    LogReport,
+    ProcessReport,
+    ProgressReport,
+    StreamFlushReport,
+    StreamReport,
+)
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.context_flags import IN_BODY
 from mainspring.engine.attempts.derived_keys import RUNNING_EFFECT, DerivedKeys
@@ -32,6 +39,9 @@ from mainspring.resources.locks import LockSpec
 from mainspring.store.commands.flags import AnswerFlag
 from mainspring.store.commands.results import LockGranted
 from mainspring.store.commands.targets import EnterTarget, LeaveTarget
+
+if TYPE_CHECKING:
+    from mainspring.engine.attempts.streams import StreamWindow
 
 T = TypeVar("T")
 _MAX_TEXT = 16 * 1024
@@ -69,17 +79,20 @@ class NotInStepError(MainspringError):
 
 _OUTCOME_CALLS = ("once()", "measure()")
 _SENDING_CALLS = ("publish()", "send()")
-_METHODS_OF_RUN = ("progress", "log.debug", "log.info", "log.warning", "log.error")
+_METHODS_OF_RUN = ("progress", "stream()", "log.debug", "log.info", "log.warning", "log.error")
 
 
 class AttemptClosed(BaseException):
     """End of the code of a zombie: its attempt is closed, and nothing it reports or returns counts any more."""
 
 
+PostedReport = LogReport | ProgressReport | HeartbeatReport | ProcessReport | StreamReport | StreamFlushReport
+
+
 class AttemptChannel(Protocol):
     """The channel by which the reports of one attempt reach the engine."""
 
-    def post(self, report: LogReport | ProgressReport | HeartbeatReport | ProcessReport) -> None:
+    def post(self, report: PostedReport) -> None:
         """Send a report; raises AttemptClosed if the attempt is closed."""
         ...
 
@@ -153,6 +166,7 @@ class StepContext:
         "slot_at",
         "started_from",
         "stopper",
+        "streams",
         "uses",
     )
 
@@ -201,6 +215,8 @@ class StepContext:
         """When the last heartbeat was sent (monotonic, in seconds)."""
         self.measured: dict[str, float] = {}
         """The numbers of this attempt by name: the sums so far."""
+        self.streams: StreamWindow | None = None
+        """The records that this attempt has sent to streams; None = none."""
         self.stopper: Callable[[], None] | None = None
         """Set by code that can be stopped although its thread cannot; called from any thread."""
         self.processes: Callable[[], list[str]] | None = None

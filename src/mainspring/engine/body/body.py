@@ -45,6 +45,7 @@ from mainspring.engine.body.request import (
 )
 from mainspring.engine.body.run_annotations import RunAnnotations
 from mainspring.engine.body.step_names import StepNames
+from mainspring.engine.body.streams import BodyStreams
 from mainspring.engine.body.unawaited_calls import UnawaitedCalls
 from mainspring.engine.body.updates import BodyUpdates
 from mainspring.engine.body.versions import BodyVersions
@@ -103,7 +104,7 @@ class Body:
         self._requests_done: asyncio.Future[Any] | None = None
         self._main = main
         self._history = outcomes
-        self.updates, self.queries = BodyUpdates(self), BodyQueries(self)
+        self.updates, self.queries, self.streams = BodyUpdates(self), BodyQueries(self), BodyStreams(self)
         self.versions = BodyVersions(self, outcomes, versions)
         self._saved = {outcome.ident: outcome for outcome in outcomes if outcome.kind not in _UNREQUESTED_KINDS}
         self._early: list[tuple[int, Outcome]] = []
@@ -190,6 +191,7 @@ class Body:
         """Advance the run's time to an outcome. It never goes back; `base_at` does if the clock was put back."""
         if outcome.rank >= self._delivered_rank:
             self.base_at, self._delivered_rank = outcome.at, outcome.rank
+            self.streams.outcome_delivered(is_inherited=outcome.rank <= self.inherited_rank)
             if outcome.rank == self.inherited_rank:  # from here on the time is that of the fork
                 self.base_at, self.now_at = self._started_at, max(self.now_at, self._started_at)
                 self.live = self.live or len(self._history) == self.inherited_rank

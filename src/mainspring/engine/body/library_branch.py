@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mainspring.domain.runs.step_identity import escape_step_name
+from mainspring.engine.attempts.streams import StreamWriter, stream
 
 if TYPE_CHECKING:
     from mainspring.engine.body.body import Body
@@ -33,6 +34,10 @@ class LibraryBranch:
         """Count a use of a name in this branch; return which one it is, from 1."""
         count = self.uses[name] = self.uses.get(name, 0) + 1
         return count
+
+    def open_stream(self, name: str) -> StreamWriter:
+        """Return a stream of the run, in a step of the library: the library knows the run by this branch alone."""
+        return stream(name)
 
     def enter(self, task: "BodyTask") -> None:
         """Let a task that was made for this call make its requests in this branch."""

@@ -27,6 +27,7 @@ from mainspring.engine.body.request import (
 )
 from mainspring.engine.body.run_log import RunLog
 from mainspring.engine.body.shield import Shield
+from mainspring.engine.body.streams import BodyStream
 from mainspring.engine.body.unawaited_calls import track_calls
 from mainspring.engine.body.undo import undo_all
 
@@ -260,6 +261,17 @@ class Run(MessageCaller):
         finally:
             for task in tasks:
                 task.cancel()
+
+    def stream(self, name: str) -> BodyStream:
+        """Return a stream of the run, to which the body can write records. Others follow it with `handle.stream(name)`.
+
+        In the code of a step, use `ms.stream(name)`.
+
+        Raises:
+            ArgumentError: the name is empty, longer than 200 characters, or cannot be printed; or the body has 100 streams already.
+        """
+        self._body.refuse_if_read_only()
+        return self._body.streams.open(name)
 
     # -- notes ---------------------------------------------------------------------------------------------------------
 

@@ -75,6 +75,7 @@ class Driver(LoadedRun):
         """Drive the body through its history and start what it requests."""
         self._versions.begin()
         self.body.begin()
+        self.streams.begin()
         self._versions.save_given()
         if self.body.stop.kind is not None:
             self.waits.limit_cleanup()
@@ -98,6 +99,7 @@ class Driver(LoadedRun):
             self.is_unloaded = True
             self.steps.cancel_all("the run is no longer this worker's")
             self.waits.close()
+            self.streams.close()
             if not self.body.close() and self.halt is None:
                 warn_of_unstoppable(self.run)
             self.host.driver_unloaded(self)

@@ -8,6 +8,7 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.flags.flag import FlagAnswer
 from mainspring.domain.runs.journal import Fact
+from mainspring.domain.runs.stream import StreamLimits
 from mainspring.engine.attempts.executor import AttemptExecutor
 from mainspring.engine.attempts.logs.log_processor import LogProcessor
 from mainspring.engine.body.request import ChildCall, Request, StartCall
@@ -61,6 +62,8 @@ class DriverHost(Protocol):
     """A run with a shorter wait is not suspended: it waits in memory."""
     payload_max: int
     """The largest value, in bytes of JSON."""
+    stream_limits: StreamLimits
+    """How much of one stream is stored."""
 
     @property
     def flags(self) -> RunFlagQuestions:

@@ -17,6 +17,7 @@ from mainspring.engine.driver.code_check import build_body
 from mainspring.engine.driver.driver_host import DriverHost
 from mainspring.engine.driver.journal_writer import JournalWriter
 from mainspring.engine.driver.run_end import RunHalt
+from mainspring.engine.driver.run_streams import RunStreams
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.runs import ClaimedRun
 
@@ -176,6 +177,7 @@ class LoadedRun(ABC):
         self.checkpoints: dict[str, Checkpoint] = dict(history.checkpoints) if history is not None else {}
         self.journal = JournalWriter(self, history)
         self.wakeups = RunWakeups(host, self.wake)
+        self.streams = RunStreams(self, history)
         self.body = self._make_body(history)
 
     def _make_body(self, history: History | None) -> Body:
@@ -183,6 +185,7 @@ class LoadedRun(ABC):
         if history is not None and not self.run.crashes:
             body.live = False  # the lines before the first outcome were written too
         body.notes.on_line = functools.partial(self.host.lines.take_of_body, self.run)
+        body.streams.on_record = self.streams.take_of_body
         return body
 
     @property

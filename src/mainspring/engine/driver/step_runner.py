@@ -20,7 +20,13 @@ from mainspring.domain.runs.journal import AttemptRecord, Checkpoint, OutcomeKin
 from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.domain.time.clock_step import STEP_MS
 from mainspring.engine.attempts.attempt_end import AttemptEnd
-from mainspring.engine.attempts.attempt_reports import AttemptReport, CheckpointReport, ProgressReport
+from mainspring.engine.attempts.attempt_reports import (
+    AttemptReport,
+    CheckpointReport,
+    ProgressReport,
+    StreamFlushReport,
+    StreamReport,
+)
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.executor import AttemptHandle
 from mainspring.engine.body.request import Request, StepCall
@@ -105,6 +111,7 @@ class StepRunner:
         step.started_at = loaded.host.clock.now()
         step.first_at = step.first_at or step.started_at
         self._live[step.request.ident] = step
+        loaded.streams.begin_attempt(step.request.ident, step.request.name, step.attempt)
         if step.attempt > 1 or step.call.plan.delivery == "at_most_once" or loaded.run.crashes:
             self._mark(step, functools.partial(self._marked, step))
         else:
@@ -142,6 +149,7 @@ class StepRunner:
         if loaded.is_unloaded or self._live.get(request.ident) is not step:
             return
         del self._live[request.ident]
+        loaded.streams.flush(request.ident)  # before the outcome: in the same group
         self._start_undo_of(request.ident)
         step.handle = None  # it holds this step: no cycle is left for the collector
         if end.ok:
@@ -298,21 +306,25 @@ class StepRunner:
         self._submit(step.record(self._loaded.run.generation, AttemptState.STARTED), answered)
 
     def add_report(self, spec: AttemptSpec, report: AttemptReport) -> None:
-        """Accept a report of a running attempt; save a checkpoint or progress."""
+        """Accept a report of a running attempt; save a checkpoint, records or progress."""
         loaded = self._loaded
         step = self._live.get(spec.ident)
         if step is None or step.attempt != spec.attempt:
-            if isinstance(report, CheckpointReport):
+            if isinstance(report, CheckpointReport | StreamReport):
                 report.ack(RuntimeError("this attempt no longer counts"))
             return
         step.reported_at = loaded.host.clock.now()
-        if isinstance(report, CheckpointReport | ProgressReport) and not step.marked:
+        if isinstance(report, CheckpointReport | ProgressReport | StreamReport) and not step.marked:
             self._mark(step, self._loaded.accepts)  # an attempt that reports needs a mark, so that its loss is recorded
         if isinstance(report, CheckpointReport):
             command = SaveCheckpoint(loaded.run.id, loaded.claim, spec.ident, loaded.host.seal(report.data))
             # The next attempt may start in this process; its mark is committed after this.
             loaded.checkpoints[spec.ident] = Checkpoint(spec.ident, report.data, None, None, step.reported_at)
             loaded.host.store.submit(command, functools.partial(self._checkpointed, report))
+        elif isinstance(report, StreamReport):
+            loaded.streams.take(spec, report)
+        elif isinstance(report, StreamFlushReport):
+            loaded.streams.flush(spec.ident)
         elif isinstance(report, ProgressReport):
             done = SaveCheckpoint(loaded.run.id, loaded.claim, spec.ident, done=report.done, total=report.total)
             loaded.host.store.submit(done, self._loaded.accepts)

@@ -23,6 +23,7 @@ from mainspring.engine.attempts.attempt_reports import (
     SecretRefusedReport,
     SecretUsesReport,
     StartReport,
+    StreamReport,
     UnlockReport,
 )
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
@@ -90,9 +91,11 @@ class AttemptReportRouter:
             try:
                 driver.steps.add_report(spec, report)
             except Exception as error:
-                if not isinstance(report, CheckpointReport):
+                if not isinstance(report, CheckpointReport | StreamReport):
                     raise
                 report.ack(error)
+        elif isinstance(report, StreamReport):
+            report.ack(RuntimeError("this attempt no longer counts"))
         if spec is not None and isinstance(report, LogReport):
             self._lines.take(spec, report)
 

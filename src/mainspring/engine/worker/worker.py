@@ -82,7 +82,7 @@ class Worker(RunServices):
             clock.holds_steps = True
         self.loop = loop
         self.settings = settings or WorkerOptions()
-        self.suspend_after_ms = self.settings.suspend_after_ms
+        self.suspend_after_ms, self.stream_limits = self.settings.suspend_after_ms, self.settings.stream_limits
         self.reads, self.off_loop = reads, off_loop or executor_caller(loop)
         self.drivers: dict[str, Driver] = {}
         self._locks = AttemptLocks(store, loop)

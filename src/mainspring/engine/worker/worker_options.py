@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mainspring.domain.runs.log_chunk import DEFAULT_MAX_LINES
 from mainspring.domain.runs.log_line import Level
+from mainspring.domain.runs.stream import DEFAULT_LIMITS, StreamLimits
 from mainspring.resources.flag_provider import FlagProvider
 
 
@@ -32,6 +33,8 @@ class WorkerOptions:
     """Name of this worker, in log lines."""
     max_lines: int = DEFAULT_MAX_LINES
     """Most log lines that are stored of a run; 0 = none."""
+    stream_limits: StreamLimits = DEFAULT_LIMITS
+    """How much of one stream is stored."""
     values: bool = True
     """Whether the engine's own lines show the first characters of inputs and outputs."""
     log_level: int = Level.INFO.number

@@ -16,6 +16,7 @@ from mainspring.domain.errors import ConfigError, Permanent
 from mainspring.domain.extras import install_command
 from mainspring.domain.runs.current_run import find_current_run
 from mainspring.integrations.base.library_call import LibraryCall, describe_value, hash_value
+from mainspring.integrations.base.tokens import Tokens, pass_token
 from mainspring.integrations.base.tool_approval import request_approval
 
 try:
@@ -63,8 +64,8 @@ StepOptions = Mapping[str, Any]
 
 _NEW_PARTS = frozenset({"user-prompt", "tool-return", "retry-prompt"})
 """Parts of a request that follow from the input of the run and from saved results. Instructions do not: they may contain a date."""
-_BRANCH: ContextVar[Any] = ContextVar("mainspring_agent_branch")
-"""The branch of the run of the agent that is executed."""
+_BRANCH: ContextVar[Any] = ContextVar("agent_branch")
+"""The branch of the run of the agent that is executed, also in its steps."""
 _TOOL_METADATA = "mainspring"
 
 
@@ -72,10 +73,10 @@ class MainspringDurability(BaseDurabilityCapability[AgentDepsT]):
     """Make the agent that has this capability durable in the body of a workflow; outside of one it changes nothing.
 
     `model` and `tools` = options of the steps, as `run.options` takes them; a tool has its own as `metadata={"mainspring": {...}}`.
-    `tokens` = a function that each piece of text is passed to while the model writes it, in the step. `approval_within` = how long
-    people have to approve a call of a tool with `requires_approval`; after it the call is denied. `approver` = whom `run.ask` names.
-    `approvals=False` leaves such calls to the caller, as `DeferredToolRequests`. `models`, `name` and `event_stream_handler`: as for the
-    other engines of Pydantic AI.
+    `tokens` = the name of a stream of the run, or a function: each piece of text that the model writes is passed to it, in the step.
+    `approval_within` = how long people have to approve a call of a tool with `requires_approval`; after it the call is denied.
+    `approver` = whom `run.ask` names. `approvals=False` leaves such calls to the caller, as `DeferredToolRequests`. `models`, `name` and
+    `event_stream_handler`: as for the other engines of Pydantic AI.
     """
 
     engine_spec = DurabilityEngineSpec(
@@ -97,7 +98,7 @@ class MainspringDurability(BaseDurabilityCapability[AgentDepsT]):
         name: str | None = None,
         model: StepOptions | None = None,
         tools: StepOptions | None = None,
-        tokens: Callable[[str], object] | None = None,
+        tokens: Tokens | None = None,
         approvals: bool = True,
         approval_within: str | timedelta | None = "7d",
         approver: str | None = None,
@@ -234,9 +235,7 @@ def _is_internal(coroutine: Any) -> bool:
     return frame is not None and str(frame.f_globals.get("__name__")).startswith("pydantic_ai")
 
 
-async def _pass_tokens(
-    events: AsyncIterable[AgentStreamEvent], tokens: Callable[[str], object]
-) -> AsyncIterable[AgentStreamEvent]:
+async def _pass_tokens(events: AsyncIterable[AgentStreamEvent], tokens: Tokens) -> AsyncIterable[AgentStreamEvent]:
     async for event in events:
         text = ""
         if isinstance(event, PartStartEvent) and isinstance(event.part, TextPart):
@@ -244,7 +243,7 @@ async def _pass_tokens(
         elif isinstance(event, PartDeltaEvent) and isinstance(event.delta, TextPartDelta):
             text = event.delta.content_delta
         if text:
-            tokens(text)
+            await pass_token(tokens, _BRANCH.get(), text)
         yield event
 
 

@@ -28,6 +28,18 @@ def read_lines(parts: Iterable[StoredPart], opening: RowUnsealer, *, after: int 
     return sorted(lines, key=lambda line: line.at)
 
 
+def number_lines(parts: Iterable[StoredPart], opening: RowUnsealer, since: int) -> list[tuple[int, LogLine]]:
+    """Return the lines after the number `since` with their numbers, in stored order; a gap has a placeholder line."""
+    numbered: list[tuple[int, LogLine]] = []
+    for part in parts:
+        if part.seq > since + 1:
+            numbered.append((part.seq - 1, _placeholder_line(part, describe_dropped_lines(part.seq - since - 1))))
+        lines = [*enumerate(_unseal_lines(part, opening), part.seq)]
+        numbered += [(number, line) for number, line in lines if number > since]
+        since = max(since, part.seq + part.lines - 1)
+    return numbered
+
+
 def read_newest_lines(
     parts: Sequence[StoredPart], opening: RowUnsealer, count: int, matches: Callable[[LogLine], bool]
 ) -> list[LogLine]:

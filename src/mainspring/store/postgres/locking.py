@@ -79,6 +79,7 @@ from mainspring.store.commands.runs import (
     SuspendRun,
 )
 from mainspring.store.commands.sessions import RecordHeartbeat
+from mainspring.store.commands.streams import SupersedeRecords, WriteStream
 from mainspring.store.commands.targets import EnterTarget, LeaveTarget, ResetTarget
 from mainspring.store.commands.triggers import (
     AcceptDelivery,
@@ -199,7 +200,7 @@ def _touched_runs(part: StoreCommand[object]) -> set[str]:
             return {source}
         case OpenWait(kind="run", run=run, name=name):
             return {run, name}
-        case OpenWait(run=run):
+        case OpenWait(run=run) | WriteStream(target=run) | SupersedeRecords(target=run):
             return {run}
     return {part.run} if isinstance(part, _OF_A_RUN) else set()
 

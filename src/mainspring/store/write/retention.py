@@ -51,6 +51,8 @@ _OF_RUNS = (
     "prune_run_updates",
     "prune_run_queries",
     "prune_logs",
+    "prune_stream_chunks",
+    "prune_stream_writers",
     "prune_rollout_runs",
     "prune_runs",
 )

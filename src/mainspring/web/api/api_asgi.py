@@ -22,7 +22,9 @@ from mainspring.version import __version__
 from mainspring.web.api.call import ApiCall, HandlerContext, RequestAuthenticator
 from mainspring.web.api.change_streams import ChangeStreams
 from mainspring.web.api.document import build_document
+from mainspring.web.api.event_page import EventPage
 from mainspring.web.api.problem import CONTENT_TYPE, Problem, build_problem, problem_from_error
+from mainspring.web.api.record_streams import RecordStreams
 from mainspring.web.api.request_parsing import ApiError, parse_body, parse_query, read_command_id, scope_command_id
 from mainspring.web.api.route import BASE, ApiRoute, FindPendingRun
 from mainspring.web.api.run_waiters import RunWaiters
@@ -45,6 +47,7 @@ class ApiApp:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="mainspring-api")
         self.changes = ChangeStreams(authenticator, site)
         self.run_waits = RunWaiters(site)
+        self.records = RecordStreams(site)
 
     @functools.cached_property
     def _document(self) -> bytes:
@@ -109,6 +112,8 @@ class ApiApp:
             else scope_command_id(read_command_id(request), visitor, self._site.clock)
         )
         call = ApiCall(self._site, visitor, names, query, body, command)
+        if route.events is not None and "text/event-stream" in request.headers.get("accept", ""):
+            return await self._send_events(request, route, call)
         if route.pending is not None and await self._wait(request, route.pending, call):
             call = msgspec.structs.replace(call, visitor=await self._visitor_now(request, route))
         async with asyncio.timeout(route.within_s):
@@ -116,6 +121,22 @@ class ApiApp:
         if route.request_type is None:
             return _response_with_etag(request, data)
         return Response(data, 200, _HEADERS, _JSON)
+
+    async def _send_events(self, request: Request, route: ApiRoute, call: ApiCall[Any, Any]) -> Response:
+        """Send the events of a run as it makes them, after the last one that the client had. Raises ApiError."""
+        loop, blocking_read = asyncio.get_running_loop(), route.events
+        assert blocking_read is not None
+
+        async def read(call: ApiCall[Any, Any], since: int, run: str | None) -> EventPage:
+            return await loop.run_in_executor(self._threads, blocking_read, call, since, run)
+
+        last = request.headers.get("last-event-id", "")
+        first = await read(
+            call, int(last) if last.isdecimal() and len(last) < 19 else getattr(call.query, "since", 0), None
+        )
+        if request.method == "HEAD":
+            return Response(headers=_HEADERS, media_type="text/event-stream")
+        return self.records.respond(request, call, read, lambda: self._visitor_now(request, route), first)
 
     async def _wait(self, request: Request, pending: FindPendingRun, call: ApiCall[Any, Any]) -> bool:
         """Wait for the end of the pending run and of its successors; False if none is pending. Raises ApiError if this process ends."""
@@ -151,6 +172,7 @@ class ApiApp:
         """End the streams. Calls that run in threads end by themselves."""
         self.changes.close()
         self.run_waits.close()
+        self.records.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 

@@ -8,6 +8,7 @@ import msgspec
 from mainspring.domain import errors
 from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.errors import CodecUnavailableError, MainspringError, SealedError
+from mainspring.domain.runs.stream import Truncated
 
 CONTENT_TYPE: Final = "application/problem+json"
 ERRORS_PAGE: Final = "docs/reference/errors.md"
@@ -25,6 +26,7 @@ _STATUS: Final[tuple[tuple[type[MainspringError], int], ...]] = (
     (errors.BusyError, 429),
     (errors.StoreError, 503),
     (errors.FencedError, 503),
+    (Truncated, 410),
 )
 """The first match counts; an error that is not listed is a fault of Mainspring."""
 
@@ -91,6 +93,6 @@ def problem_from_error(error: MainspringError) -> Problem:
         code=error.code,
         detail=error.message,
         hint=error.hint,
-        at=place if isinstance(place, str) else None,
+        at=str(place) if isinstance(place, str | int) else None,
         retry_after_ms=wait,
     )

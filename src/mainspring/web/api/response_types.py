@@ -46,6 +46,8 @@ class ResponseTypes:
             return self.of(get_args(kind)[0], field)
         if origin in (Union, types.UnionType):
             return reduce(or_, (self._optional(alternative, field) for alternative in get_args(kind)))
+        if isinstance(origin, type) and issubclass(origin, msgspec.Struct):
+            return self._struct(origin)
         if origin is not None:
             return self._container(origin, get_args(kind))
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):

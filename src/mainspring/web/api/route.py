@@ -7,8 +7,10 @@ import msgspec
 
 from mainspring.domain.access.permissions import Role
 from mainspring.web.api.call import ApiCall
+from mainspring.web.api.event_page import EventPage
 
 BASE = "/api/v1"
+ReadEvents = Callable[[ApiCall[Any, Any], int, str | None], EventPage]
 FindPendingRun = Callable[[ApiCall[Any, Any]], str | None]
 
 
@@ -30,6 +32,8 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
     query: type[msgspec.Struct] | None = None
     whole: bool = False
     within_s: float = 10.0
+    events: ReadEvents | None = None
+    """Reads the next events for a client that accepts server-sent events: after a number, in this run. It blocks."""
     pending: FindPendingRun | None = None
     """Returns the run whose end a request awaits before it is answered. It blocks, as the handler does."""
 

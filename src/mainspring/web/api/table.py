@@ -32,7 +32,7 @@ from mainspring.web.api.endpoints import (
 )
 from mainspring.web.api.endpoints.flags import flag_operations, flag_reads
 from mainspring.web.api.endpoints.rollouts import rollout_operations, rollout_reads
-from mainspring.web.api.endpoints.runs import failed_runs, logs, queries, run_operations, runs, updates
+from mainspring.web.api.endpoints.runs import failed_runs, logs, queries, run_operations, runs, streams, updates
 from mainspring.web.api.route import BASE, ApiRoute
 from mainspring.web.server.path_table import PathTable
 
@@ -45,6 +45,7 @@ ROUTES: Final[tuple[ApiRoute, ...]] = (
     *bulk_operations.ROUTES,
     *failed_runs.ROUTES,
     *logs.ROUTES,
+    *streams.ROUTES,
     *automations.ROUTES,
     *automation_health.ROUTES,
     *schedule.ROUTES,

@@ -21,6 +21,7 @@ from mainspring.domain.runs.journal import FactKind, OutcomeKind
 from mainspring.domain.runs.log_chunk import LogChunk
 from mainspring.domain.runs.outbox import QueuedMessage
 from mainspring.domain.runs.run_conditions import ConditionKind, ConditionSnapshot
+from mainspring.domain.runs.stream import StreamPart, pack_records
 from mainspring.domain.secrets.secret_use import SecretUse
 from mainspring.domain.states import (
     AttemptState,
@@ -54,6 +55,7 @@ from mainspring.store.commands import (
     schedules,
     secrets,
     sessions,
+    streams,
     targets,
     triggers,
     updates,
@@ -83,6 +85,9 @@ ANNOUNCE = automations.AnnounceDefinitions(
 )
 USE = SecretUse(secret="S", version="v1", provider="env:", actor="w", automation="a", step="s")
 BROKEN = Failure(type="ValueError", code="permanent", message="no")
+PART = StreamPart(
+    source="mine", ident="s#1", name="s", generation=0, attempt=1, n=1, records=1, size=1, body=pack_records([b"1"])
+)
 OUTCOME = journal.SaveOutcome(
     run="mine", claim=1, rank=1, ident="s", name="s", kind=OutcomeKind.STEP, state=OutcomeState.SUCCEEDED, request_number=1, attempt=1,
     generation=0, started_at=1, at=2, duration_us=3, automation="a", output=b"1",
@@ -201,6 +206,8 @@ COMMANDS: list[Any] = [
     journal.SaveCheckpoint(run="mine", claim=1, ident="s", value=b"1", done=1, total=2),
     logs.SaveLogs("mine", (LogChunk(ident="s#1", attempt=1, first_at=1, last_at=2, lines=3, size=9, body=b"z"),)),
     logs.PruneLogs(2**62),
+    streams.WriteStream("mine", 1, "tokens", PART),
+    streams.SupersedeRecords("mine", 1, "mine", "s#1", "s", 0, 2),
     journal.RecordStalledAttempt(
         run="mine", claim=1, ident="s", name="s", attempt=1, silent_ms=60_000, stack=("a.py:1 f",)
     ),

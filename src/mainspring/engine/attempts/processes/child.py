@@ -17,6 +17,7 @@ import socket
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from io import TextIOWrapper
 from pathlib import Path
@@ -27,7 +28,14 @@ import msgspec
 
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.effects.errors import EffectConflictError, EffectInDoubtError
-from mainspring.domain.errors import BusyError, ConfigError, ConflictError, MainspringError, SecretProviderError
+from mainspring.domain.errors import (
+    ArgumentError,
+    BusyError,
+    ConfigError,
+    ConflictError,
+    MainspringError,
+    SecretProviderError,
+)
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.measurement import StepRecord
@@ -38,7 +46,15 @@ from mainspring.domain.values.function_signature import read_signature
 from mainspring.domain.values.saved_call import decode_call
 from mainspring.engine.attempts import attempt_end
 from mainspring.engine.attempts.attempt_end import AttemptEnd
-from mainspring.engine.attempts.attempt_reports import HeartbeatReport, LogReport, ProcessReport, ProgressReport
+from mainspring.engine.attempts.attempt_reports import (
+    AckCallback,
+    HeartbeatReport,
+    LogReport,
+    ProcessReport,
+    ProgressReport,
+    StreamFlushReport,
+    StreamReport,
+)
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.isolation import PROCESS, load_callable
 from mainspring.engine.attempts.logs.log_capture import install_capture_in_child
@@ -51,6 +67,7 @@ from mainspring.engine.attempts.step_context import (
     CURRENT_STEP,
     SAVED_CHECKPOINT,
     LockRequest,
+    PostedReport,
     SavedCheckpoint,
     StepContext,
 )
@@ -91,6 +108,8 @@ class ChildChannel:
         self._effect_requests: dict[int, tuple[PendingAnswer[Any], EffectRequest | None]] = {}
         self._secret_requests: dict[int, PendingAnswer[SecretRead]] = {}
         self._sent_commands: dict[int, PendingAnswer[Any]] = {}
+        self._stream_acks: deque[AckCallback] = deque()
+        """Those of the records that are not committed; the worker counts them."""
         self._at_end: dict[Callable[[], None], None] = {}
         self.calls: SimpleQueue[child_protocol.CallMessage] = SimpleQueue()
 
@@ -134,6 +153,8 @@ class ChildChannel:
                     sent.answer(
                         message.answer or DONE if message.error is None else _rebuild_error(message.code, message.error)
                     )
+                elif isinstance(message, child_protocol.StreamAnswer):
+                    self._acknowledge_records(message)
                 elif isinstance(message, child_protocol.StackRequest):
                     self.send(
                         child_protocol.StackAnswer(message.n, read_thread_stack(threading.main_thread().ident or 0))
@@ -145,7 +166,7 @@ class ChildChannel:
         with self._send_lock:
             self._socket.sendall(data)
 
-    def post(self, report: LogReport | ProgressReport | HeartbeatReport | ProcessReport) -> None:
+    def post(self, report: PostedReport) -> None:
         """Send a report; process groups need none, because all that this process starts dies with it."""
         if isinstance(report, ProcessReport) and report.ack is not None:
             report.ack(None)
@@ -155,6 +176,12 @@ class ChildChannel:
             self.send(child_protocol.ProgressMessage(report.done, report.total))
         elif isinstance(report, HeartbeatReport):
             self.send(child_protocol.HeartbeatMessage())
+        elif isinstance(report, StreamReport):
+            self._numbers.require_own_process()
+            self._stream_acks.append(report.ack)
+            self.send(child_protocol.StreamMessage(report.stream, report.n, msgspec.Raw(report.data)))
+        elif isinstance(report, StreamFlushReport):
+            self.send(child_protocol.StreamFlushMessage())
 
     def save(self, data: bytes) -> SavedCheckpoint:
         """Send a checkpoint and wait for its commit."""
@@ -196,6 +223,7 @@ class ChildChannel:
         while self._at_end:
             with contextlib.suppress(Exception):
                 self._at_end.popitem()[0]()
+        self._stream_acks.clear()
 
     def begin_effect(self, request: EffectRequest) -> PendingAnswer[EffectAnswer]:
         """Ask for an effect."""
@@ -227,6 +255,11 @@ class ChildChannel:
         KNOWN_SECRETS.add([read.value])
         return read
 
+    def _acknowledge_records(self, message: child_protocol.StreamAnswer) -> None:
+        error = None if message.error is None else _rebuild_error(message.code, message.error)
+        for _ in range(min(message.n, len(self._stream_acks))):
+            self._stream_acks.popleft()(error)
+
     def _answer_effect(
         self,
         message: child_protocol.EffectAnswerMessage,
@@ -242,7 +275,10 @@ class ChildChannel:
 
 def _rebuild_error(code: str, text: str) -> MainspringError:
     """Return the error that the worker sent, in its own class if steps may catch it: so the same code works with every isolation."""
-    kinds = (LockHeldError, LockSlotsError, LockLostError, ConflictError, EffectConflictError, EffectInDoubtError)
+    kinds = (
+        *(LockHeldError, LockSlotsError, LockLostError, ConflictError, EffectConflictError, EffectInDoubtError),
+        ArgumentError,
+    )
     if code == BusyError.code:
         return BusyError(EFFECT_RETRY_AFTER, text)
     return {kind.code: kind for kind in kinds}.get(code, MainspringError)(text)

@@ -190,6 +190,14 @@ class StackRequest(msgspec.Struct, tag="place_asked"):
     n: int
 
 
+class StreamAnswer(msgspec.Struct, tag="streamed"):
+    """`n` more records are committed, or (`error`) never will be; `code` is that of the error's class."""
+
+    n: int
+    error: str | None = None
+    code: str = ""
+
+
 class StartMessage(msgspec.Struct, tag="began"):
     """The function was imported and is being called now."""
 
@@ -212,6 +220,18 @@ class ProgressMessage(msgspec.Struct, tag="progressed"):
 
 class HeartbeatMessage(msgspec.Struct, tag="beat"):
     """A sign of life."""
+
+
+class StreamMessage(msgspec.Struct, tag="record"):
+    """Number `n` of the records of this attempt in a stream."""
+
+    stream: str
+    n: int
+    data: msgspec.Raw
+
+
+class StreamFlushMessage(msgspec.Struct, tag="flush"):
+    """Send all records now."""
 
 
 class CheckpointMessage(msgspec.Struct, tag="checkpointed"):
@@ -301,6 +321,7 @@ MessageToChild = (
     | EffectAnswerMessage
     | CommandAnswer
     | SecretAnswer
+    | StreamAnswer
     | StackRequest
 )
 MessageFromChild = (
@@ -308,6 +329,8 @@ MessageFromChild = (
     | LogMessage
     | ProgressMessage
     | HeartbeatMessage
+    | StreamMessage
+    | StreamFlushMessage
     | CheckpointMessage
     | RecordMessage
     | LockMessage

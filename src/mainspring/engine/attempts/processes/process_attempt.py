@@ -27,6 +27,8 @@ from mainspring.engine.attempts.attempt_reports import (
     LockReport,
     LogReport,
     ProgressReport,
+    StreamFlushReport,
+    StreamReport,
     UnlockReport,
 )
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
@@ -53,13 +55,15 @@ _NO_ANSWER_TEXT = (
 class ProcessAttempt(LiveAttempt):
     """Exchanges messages with the child that serves this attempt."""
 
-    __slots__ = ("_child", "_children", "_last_words", "_ref", "_stack_request")
+    __slots__ = ("_acknowledged", "_child", "_children", "_last_words", "_ref", "_stack_request")
 
     def __init__(self, host: AttemptHost, spec: AttemptSpec, on_end: EndCallback, children: ChildPool) -> None:
         self._ref = import_name_of(spec.fn)
         super().__init__(host, spec, on_end)
         self._child: ChildProcess | None = None
         self._last_words = ""
+        self._acknowledged = 0
+        """The number of committed records that the child does not know yet."""
         self._stack_request: tuple[int, StackCallback] | None = None
         """The open stack request: its number and its callback."""
         self._children = children
@@ -107,6 +111,10 @@ class ProcessAttempt(LiveAttempt):
                 self.send_report(ProgressReport(done, total))
             case child_protocol.HeartbeatMessage():
                 self.send_report(HeartbeatReport())
+            case child_protocol.StreamMessage(stream, number, data):
+                self.send_report(StreamReport(stream, number, bytes(data), self._acknowledge_record))
+            case child_protocol.StreamFlushMessage():
+                self.send_report(StreamFlushReport())
             case child_protocol.CheckpointMessage(number, data):
                 self.send_report(CheckpointReport(bytes(data), self._checkpoint_ack(number)))
             case child_protocol.RecordMessage(record):
@@ -200,6 +208,21 @@ class ProcessAttempt(LiveAttempt):
                 refused=Failure.of(error, self.host.classifier.classify(error)), duration_us=message.duration_us
             )
         return AttemptEnd(ok=True, output=output, value=value, duration_us=message.duration_us)
+
+    def _acknowledge_record(self, error: BaseException | None) -> None:
+        """Count a record that is committed, or send the error of one that never will be; in the loop's thread."""
+        if error is not None and self._child is not None:
+            code, text = getattr(error, "code", ""), _error_text(error)
+            self._child.send(child_protocol.StreamAnswer(1, text, code))
+            return
+        self._acknowledged += 1
+        if self._acknowledged == 1:
+            self.host.loop.call_soon(self._send_acknowledgement, context=self.host.context)
+
+    def _send_acknowledgement(self) -> None:
+        count, self._acknowledged = self._acknowledged, 0
+        if self._child is not None:
+            self._child.send(child_protocol.StreamAnswer(count))
 
     def _checkpoint_ack(self, number: int) -> AckCallback:
         """Return the callback that answers this checkpoint; from any thread."""

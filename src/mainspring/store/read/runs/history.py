@@ -40,6 +40,11 @@ def histories(reader: StoreReader, runs: Sequence[str], about_bytes: int) -> lis
             histories_by_run[point.run].checkpoints[point.checkpoint.ident] = point.checkpoint
         for run, old, new in read("list_step_renames_of", params):
             histories_by_run[run].renames[old] = new
+        for run, ident, stream, next_n in read("list_stream_writers_of", params):
+            if ident:
+                histories_by_run[run].stream_writers.append(ident)
+            else:
+                histories_by_run[run].body_records[stream] = next_n
         for run, ident in read("list_unfinished_children_of", params):
             histories_by_run[run].children.append(ident)
         for fact in FACT.read_all(read("list_facts_of", params)):

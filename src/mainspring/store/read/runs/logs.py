@@ -44,6 +44,12 @@ def parts_of(reader: StoreReader, run: str, after: int = 0, lines: int | None = 
         after = parts[-1].seq
 
 
+def list_parts_after(reader: StoreReader, run: str, number: int, limit: int) -> list[StoredPart]:
+    """Return up to `limit` chunks in order: that of the line after this number, or the first stored ones, and the next ones."""
+    first = _parts(reader.read("list_last_logs_of", (run, None, number + 2, 1)))
+    return _parts(reader.read("list_logs_of", (run, first[0].seq - 1 if first else 0, limit)))
+
+
 def last_parts(
     reader: StoreReader, run: str, ident: str | None, limit: int, before: int = FOR_EVER
 ) -> list[StoredPart]:

@@ -173,6 +173,9 @@ def _start_successor(tx: Transaction, run: str, then: StartRun, ended: EndedRun)
         run_keys.hand_over_key(tx, then.automation, then.run_key, run, then.id, RunState(answer.state))
     tx.change("inherit_run_links", {"successor": then.id, "run": run})
     tx.change("copy_run_retry", {"successor": then.id, "run": run})
+    from mainspring.store.write.runs.streams import carry_streams  # noqa: PLC0415 - few runs continue another one
+
+    carry_streams(tx, run, then.id)
     # Facts that were sent and not yet consumed are for the successor; its waits find events.
     events.free_inbox_events(tx, run)
     tx.change("move_rejected_facts_to_successor", {"successor": then.id, "run": run})

@@ -33,6 +33,7 @@ from mainspring.web.dashboard.runs.run_comparison import (
 from mainspring.web.dashboard.runs.run_log import WHOLE_RUN, RunPageQuery
 from mainspring.web.dashboard.runs.run_operations import BUTTONS
 from mainspring.web.dashboard.runs.run_step import AttemptView, find_chosen_step, list_attempts, read_step
+from mainspring.web.dashboard.runs.run_streams import StreamRow, list_stream_rows
 from mainspring.web.dashboard.runs.run_summary import build_summary
 from mainspring.web.dashboard.runs.run_values import build_values
 from mainspring.web.dashboard.runs.runs import read_progress
@@ -104,6 +105,10 @@ def _list_updates(call: ApiCall[RunPageQuery, None]) -> list[UpdateView]:
     return runs.read_outline(call).updates
 
 
+def _list_streams(call: ApiCall[RunPageQuery, None]) -> list[StreamRow]:
+    return list_stream_rows(call, runs.read_outline(call).run)
+
+
 def _list_effects(call: ApiCall[RunPageQuery, None]) -> list[RunEffect]:
     return effects.list_effects_of_run(call).items
 
@@ -123,6 +128,7 @@ TABLES: Final[dict[str, Callable[[ApiCall[RunPageQuery, None]], Iterable[msgspec
     "children": _list_children,
     "started": _list_started_runs,
     "updates": _list_updates,
+    "streams": _list_streams,
     "effects": _list_effects,
     "drift": _list_drift,
     "differences": _list_differences,
@@ -172,6 +178,7 @@ def show(call: ApiCall[RunPageQuery, Form | None]) -> PageView:
         "holds_up": explanation.holds_up,
         "effects": effects.list_effects_of_run(api_call(call)).items[-_MAX_EFFECTS:],
         "links_effects": call.visitor.is_for_all,
+        "streams": list_stream_rows(call, run),
         "parent": _read_parent(call, run),
         "diff": diff,
         "most_differences": DIFFERENCES,

@@ -20,6 +20,7 @@ from mainspring.store.read.runs.run_views import run_view
 from mainspring.web.dashboard.runs import run_comparison
 from tests.api_world import BACKUP, PAY, announce
 from tests.contract.store.process import BOOM, fail, finish, halt, outcome, suspend
+from tests.contract.store.test_streams import write
 from tests.reversing_codec import ReversingCodec
 from tests.unit.web.dashboard.page_world import printed_text
 from tests.unit.web.dashboard.run_world import HOSTILE, ORDER, ask_question, claimed, failed, lines
@@ -260,6 +261,20 @@ async def test_log_is_filtered_and_read_backwards(world):
     steps = json.loads((await browser.get(f"/r/{run}?step=*&as=json")).content)
     assert len(steps) == 252
     assert "unknown field" in printed_text(await world.get(f"/r/{run}", stepp="x", status=400))
+
+
+@pytest.mark.asyncio
+async def test_streams_show_their_last_values_that_count(world):
+    """As text, without secrets and markup; the table is an export, too."""
+    run = claimed(world)
+    world.store.apply(write(run, "old", stream="words"))
+    world.store.apply(write(run, "<b>new</b>", {"n": 1}, stream="words", attempt=2))
+    section_text = section(await world.get(f"/r/{run.id}"), "<h2>Streams</h2>")
+    assert "&lt;b&gt;new&lt;/b&gt;" in section_text
+    assert "{&#34;n&#34;:1}" in section_text
+    assert "old" not in section_text
+    exported = await world.get(f"/r/{run.id}?as=json&of=streams")
+    assert json.loads(exported)[0]["name"] == "words"
 
 
 @pytest.mark.asyncio

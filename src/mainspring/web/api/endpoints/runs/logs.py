@@ -7,16 +7,20 @@ import msgspec
 
 from mainspring.domain.errors import ArgumentError
 from mainspring.domain.runs.log_line import Level, LogLine
-from mainspring.service.runs.log_lines import read_lines, read_newest_lines
-from mainspring.store.read.runs.logs import StoredPart, last_parts, parts_of, parts_since
+from mainspring.service.runs.log_lines import number_lines, read_lines, read_newest_lines
+from mainspring.store.read.runs.logs import StoredPart, last_parts, list_parts_after, parts_of, parts_since
+from mainspring.store.read.runs.streams import describe_position
 from mainspring.store.texts import FOR_EVER
 from mainspring.store.views import RunView
 from mainspring.web.api.bodies import Limit, Word
 from mainspring.web.api.call import ApiCall, to_ms
+from mainspring.web.api.event_page import EventPage, NumberedEvent
 from mainspring.web.api.response_types import Instant, Page
 from mainspring.web.api.route import get_route
 
 _AT_ONCE = 500
+_LAST_LINES_MS, _PAUSE_S = 2_000, 0.3
+"""The last lines of a run may be stored this long after its end."""
 _DAY_MS = 86_400_000
 _PLACE = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 
@@ -46,7 +50,10 @@ class NewestQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 def list_run_lines(call: ApiCall[LogsQuery, None]) -> Page[LogLine]:
-    """List what a run logged and printed, in order."""
+    """List what a run logged and printed, in order. With `Accept: text/event-stream` lines are sent as events while the run writes them.
+
+    Events come in the order in which lines are stored. The `id` of an event is the number of its line.
+    """
     run, query = call.run(), call.query
     after, expected = _parse_cursor(query.cursor)
     if query.last:
@@ -61,6 +68,28 @@ def list_run_lines(call: ApiCall[LogsQuery, None]) -> Page[LogLine]:
         number, read, expected = number + part.lines, read + 1, part.seq + part.lines
     lines.sort(key=lambda line: line.at)
     return Page(lines, f"{parts[read - 1].seq}-{expected}" if read < len(parts) else None)
+
+
+def read_line_events(call: ApiCall[LogsQuery, None], since: int, run: str | None = None) -> EventPage:
+    """Return the lines after a number as events, in the order in which they were stored."""
+    view, query = call.run(run), call.query
+    ended_at = view.finished_at
+    parts = list_parts_after(call.site.reader, view.id, since, _AT_ONCE)
+    named = [msgspec.structs.replace(part, automation=view.automation) for part in parts]
+    numbered = number_lines(named, call.site.opening, since)
+    next_number = max(since, parts[-1].seq + parts[-1].lines - 1) if parts else since
+    needle = None if query.q is None else query.q.casefold()
+    events = [NumberedEvent(n, "line", line) for n, line in numbered if _matches(line, query, line.step, needle)]
+    is_last = ended_at is not None and not numbered
+    waits = is_last and call.site.clock.now() - (ended_at or 0) < _LAST_LINES_MS
+    return EventPage(
+        run=view.id,
+        place=describe_position(view.id, None, next_number),
+        events=events,
+        next=next_number,
+        is_over=is_last and not waits,
+        pause_s=_PAUSE_S if waits else 0,
+    )
 
 
 def _list_last_lines(call: ApiCall[LogsQuery, None], run: RunView, before: int) -> Page[LogLine]:
@@ -85,13 +114,17 @@ def _select_lines(call: ApiCall[LogsQuery, None], run: RunView, part: StoredPart
     part = msgspec.structs.replace(part, automation=run.automation)
     needle = None if query.q is None else query.q.casefold()
     return [
-        line
-        for line in read_lines([part], call.site.opening, after=after)
-        if query.step in (None, part.ident, line.step)
+        line for line in read_lines([part], call.site.opening, after=after) if _matches(line, query, part.ident, needle)
+    ]
+
+
+def _matches(line: LogLine, query: LogsQuery, ident: str, needle: str | None) -> bool:
+    return (
+        query.step in (None, ident, line.step)
         and query.attempt in (None, line.attempt)
         and line.level.number >= query.level.number
         and (needle is None or needle in line.text.casefold())
-    ]
+    )
 
 
 def list_newest_lines(call: ApiCall[NewestQuery, None]) -> Page[LogLine]:
@@ -127,6 +160,8 @@ def _parse_cursor(cursor: str | None) -> tuple[int, int]:
 
 
 ROUTES = (
-    get_route("logs.of_run", "/runs/{run}/logs", list_run_lines, Page[LogLine], query=LogsQuery),
+    get_route(
+        "logs.of_run", "/runs/{run}/logs", list_run_lines, Page[LogLine], query=LogsQuery, events=read_line_events
+    ),
     get_route("logs.newest", "/logs", list_newest_lines, Page[LogLine], query=NewestQuery),
 )

@@ -1,0 +1,1 @@
+select count(distinct stream) as number from stream_writers where run = ?

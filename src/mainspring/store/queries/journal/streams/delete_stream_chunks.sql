@@ -1,0 +1,1 @@
+delete from stream_chunks where run = ? and stream = ? and seq < ?

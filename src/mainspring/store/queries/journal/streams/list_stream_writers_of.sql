@@ -1,0 +1,1 @@
+select run, ident, stream, next_n from stream_writers where run in (select value from json_each(?))

@@ -1,0 +1,1 @@
+select stream, source, generation, attempt, next_n from stream_writers where run = ? and ident = ? order by stream

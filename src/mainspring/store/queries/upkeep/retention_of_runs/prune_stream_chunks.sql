@@ -1,0 +1,1 @@
+delete from stream_chunks where run in (select value from json_each(?))
