@@ -109,6 +109,21 @@ async def test_failed_attempt_is_reported_in_its_lines(tmp_path):
     assert {line.fingerprint for line in lifecycle_lines} == {"", lifecycle_lines[0].fingerprint}
 
 
+async def test_last_lines_of_a_body_are_there_when_its_result_is(tmp_path):
+    """They are committed with the end of the run."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run) -> None:
+            run.log.info("the last line")
+
+    async with World(tmp_path).engine(registry) as engine:
+        for _ in range(20):
+            run = await engine.start(work)
+            await run.result()
+            assert [line.text for line in await run.logs()] == ["the last line"]
+
+
 async def test_lines_are_written_once_though_the_body_is_replayed(tmp_path):
     """A body that is loaded again says nothing twice."""
     with Registry() as registry:

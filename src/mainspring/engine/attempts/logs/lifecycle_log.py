@@ -78,9 +78,10 @@ class LifecycleLog:
         failure: Failure | None = None,
         reason: FailureReason | None = None,
     ) -> None:
-        """Log the end of a run, or why it needs a person; success only if debug lines are logged."""
+        """Log the end of a run, or why it needs a person; success only if debug lines are logged. All its lines are sent before its end."""
         level = _LEVELS.get(state, Level.ERROR)
         if level is Level.DEBUG and not RUN_LOG.isEnabledFor(logging.DEBUG):
+            self._processor.flush(run.id)
             return
         cause = ": ".join([*([reason.value] if reason else []), *([_failure_text(failure)] if failure else [])])
         text = f"run {state.value}: {cause}" if cause else f"run {state.value}"
