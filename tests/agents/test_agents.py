@@ -212,9 +212,9 @@ async def test_an_agent_is_itself_outside_of_a_workflow(library):
 )
 async def test_an_absent_library_names_the_line_that_installs_it(monkeypatch, module, package, extra):
     """The integration is an extra."""
-    for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
+    gone = (package, f"mainspring.integrations.{module}")
+    for name in [name for name in sys.modules if name in gone or name.startswith(tuple(f"{start}." for start in gone))]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delitem(sys.modules, f"mainspring.integrations.{module}")
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ConfigError, match="is not installed") as raised:
         __import__(f"mainspring.integrations.{module}")
