@@ -106,6 +106,8 @@ class JournalWriter:
         if outcome.output is not None:
             self.value_bytes += len(outcome.output)
         seal = loaded.host.seal
+        # A replay reads author and note of an answer, and leaves references of inputs unread.
+        seal_input = loaded.host.seal_inline if outcome.kind is OutcomeKind.ANSWER else seal
         command = SaveOutcome(
             loaded.run.id,
             loaded.claim,
@@ -121,7 +123,7 @@ class JournalWriter:
             outcome.at,
             outcome.duration_us,
             loaded.run.automation,
-            seal(outcome.input),
+            seal_input(outcome.input),
             seal(outcome.output),
             loaded.host.seal_failure(outcome.failure),
             outcome.undo,
