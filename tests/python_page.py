@@ -34,7 +34,7 @@ from mainspring.integrations.verifiers import VERIFIERS
 from tests.reference.documented import EXAMPLES, Example
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "python.md"
-MODULES = ("automations", "runs", "step_calls", "programs", "clients", "failures", "testing")
+MODULES = ("automations", "runs", "step_calls", "middleware", "programs", "clients", "failures", "testing")
 """The modules of examples, `tests/reference/test_*.py`."""
 HEAD = """# Python
 
@@ -100,9 +100,15 @@ SECTIONS = (
                 "measure",
                 "stream",
                 "StreamWriter",
+                "headers",
             ),
             *("publish", "send", "once", "Effect", "lock", "NamedLock", "flag", "flag_async", "secret", "Secret", "Tx"),
         ),
+    ),
+    Section(
+        "Middleware",
+        "Code around runs and steps; see [middleware](../how-to/middleware.md).",
+        ("middleware", "RunInvocation", "StepInvocation"),
     ),
     Section(
         "Programs",
@@ -161,7 +167,7 @@ RETURNED: dict[str, Any] = {
 """Classes that are no public names: a public call returns their objects."""
 NOT_CONSTRUCTED = {
     *("Run", "Handle", "Tx", "StartedRun", "RunInfo", "StepInfo", "ItemFailed", "StepFailed", "RunFailed", "RunEnded"),
-    "ScheduleInfo",
+    *("ScheduleInfo", "RunInvocation", "StepInvocation"),
     *(
         "UpdateFailed",
         "UpdateRejected",

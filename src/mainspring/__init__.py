@@ -48,21 +48,25 @@ if TYPE_CHECKING:
     from mainspring.engine.attempts.outbox_api import send as send
     from mainspring.engine.attempts.step_context import attempt as attempt
     from mainspring.engine.attempts.step_context import checkpoint as checkpoint
+    from mainspring.engine.attempts.step_context import headers as headers
     from mainspring.engine.attempts.step_context import heartbeat as heartbeat
     from mainspring.engine.attempts.step_context import idempotency_key as idempotency_key
     from mainspring.engine.attempts.step_context import last_checkpoint as last_checkpoint
     from mainspring.engine.attempts.step_context import log as log
     from mainspring.engine.attempts.step_context import progress as progress
+    from mainspring.engine.attempts.step_middleware import StepInvocation as StepInvocation
     from mainspring.engine.attempts.streams import stream as stream
     from mainspring.engine.attempts.transaction import Tx as Tx
     from mainspring.engine.body.child_runs import StartedRun as StartedRun
     from mainspring.engine.body.fan_out import ItemFailed as ItemFailed
     from mainspring.engine.body.run import Run as Run
+    from mainspring.engine.body.run_middleware import RunInvocation as RunInvocation
     from mainspring.engine.definitions import on as on
     from mainspring.engine.definitions.decorators import script as script
     from mainspring.engine.definitions.decorators import step as step
     from mainspring.engine.definitions.decorators import task as task
     from mainspring.engine.definitions.decorators import workflow as workflow
+    from mainspring.engine.definitions.middleware import middleware as middleware
     from mainspring.integrations import verify as verify
 
 #: Public name -> the module that defines it.
@@ -81,12 +85,14 @@ _PUBLIC: dict[str, str] = {
     "Run": "mainspring.engine.body.run",
     "RunEnded": "mainspring.domain.failures.saved_error",
     "RunFailed": "mainspring.domain.failures.saved_error",
+    "RunInvocation": "mainspring.engine.body.run_middleware",
     "RunInfo": "mainspring.app.run_queries",
     "RunState": "mainspring.domain.states",
     "ScheduleInfo": "mainspring.app.schedules.schedule_info",
     "StartedRun": "mainspring.engine.body.child_runs",
     "StepFailed": "mainspring.domain.failures.saved_error",
     "StepInfo": "mainspring.app.run_queries",
+    "StepInvocation": "mainspring.engine.attempts.step_middleware",
     "StreamRecord": "mainspring.domain.runs.stream",
     "Throttled": "mainspring.domain.errors",
     "Transient": "mainspring.domain.errors",
@@ -102,12 +108,14 @@ _PUBLIC: dict[str, str] = {
     "connect": "mainspring.app.client",
     "flag": "mainspring.app.flag",
     "flag_async": "mainspring.app.flag",
+    "headers": "mainspring.engine.attempts.step_context",
     "heartbeat": "mainspring.engine.attempts.step_context",
     "idempotency_key": "mainspring.engine.attempts.step_context",
     "last_checkpoint": "mainspring.engine.attempts.step_context",
     "lock": "mainspring.app.lock",
     "log": "mainspring.engine.attempts.step_context",
     "measure": "mainspring.engine.attempts.measure",
+    "middleware": "mainspring.engine.definitions.middleware",
     "on": "mainspring.engine.definitions",
     "once": "mainspring.app.once",
     "progress": "mainspring.engine.attempts.step_context",

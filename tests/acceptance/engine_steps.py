@@ -3,6 +3,7 @@
 import os
 import pathlib
 import time
+from contextvars import ContextVar
 
 import mainspring as ms
 
@@ -87,6 +88,19 @@ class Meter:
 
 
 METER = Meter()
+
+
+USER: ContextVar[str] = ContextVar("user", default="none")
+
+
+def user_of_step() -> str:
+    """Return a context variable of the caller, as a step sees it."""
+    return USER.get()
+
+
+def headers_of_step() -> dict[str, str]:
+    """Return the headers of the run."""
+    return dict(ms.headers())
 
 
 def stream_words(words: list[str]) -> int:

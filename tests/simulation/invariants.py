@@ -6,9 +6,13 @@ import msgspec
 
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import permanent
+from mainspring.domain.runs.stream import StreamRecord, StreamRecordKind, drop_superseded
+from mainspring.domain.runs.unsealing import RowUnsealer
+from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.engine.body.body import Body
 from mainspring.engine.body.programs import build_program, find_effects_to_undo
 from mainspring.engine.driver.run_end import build_run_end
+from mainspring.service.runs.streams import read_stream
 from mainspring.store.commands.runs import ClaimedRun
 from mainspring.store.maintenance.integrity import RULES
 from mainspring.store.read.runs.history import histories
@@ -51,6 +55,7 @@ def check(world: Any) -> list[str]:
     errors += _partitions_in_order(world)
     errors += _undone(world, rows)
     errors += _chained(world)
+    errors += _streamed(world, rows)
     return errors
 
 
@@ -139,6 +144,37 @@ def _chained(world: Any) -> list[str]:
     if replies != [(f"put {n}", "done", str(n).encode()) for n in range(CHAINED)]:
         return [f"the updates of the chain have the replies {replies}"]
     return [] if sorted(got) == expected else [f"the chain counted {got}"]
+
+
+def _streamed(world: Any, rows: dict[str, tuple[Any, ...]]) -> list[str]:
+    """What a chain has counted is in its stream once and in order; what a step has saved ends with the last number."""
+    errors = []
+    if world.chain is not None:
+        runs = world.rows("select id, result from runs where automation = 'chain' order by seq")
+        records = [record for run, _ in runs for record in _records(world, run, "got")]
+        got = msgspec.json.decode(runs[-1][1]) if runs[-1][1] else []
+        if [record.value for record in records] != got:
+            errors.append(f"the chain counted {got}, and streamed {[record.value for record in records]}")
+        if [record.seq for record in records] != [*range(1, len(records) + 1)]:
+            errors.append(f"the records of the chain have the numbers {[record.seq for record in records]}")
+    for run in rows.values():
+        records = _records(world, run[0], "saved")
+        world.hits["marked record"] += any(record.kind is StreamRecordKind.RETRIED for record in records)
+        text = "select ident from journal where run = ? and state = 'succeeded' and superseded is null"
+        succeeded = {ident for (ident,) in world.rows(text, run[0])} if records else set()
+        numbers: dict[str, list[int]] = {}
+        for record in drop_superseded(records):
+            numbers.setdefault(record.writer, []).append(record.value)
+        errors += [
+            f"{writer} of {run[0]} streamed {values}"
+            for writer, values in numbers.items()
+            if values != list(range(values[0], values[-1] + 1)) or (writer in succeeded and values[-1] != 3)
+        ]
+    return errors
+
+
+def _records(world: Any, run: str, name: str) -> list[StreamRecord[Any]]:
+    return read_stream(world.reader, RowUnsealer(PLAIN_SEALING), run, name, limit=10_000).records
 
 
 def _root_of(rows: dict[str, tuple[Any, ...]], run: str) -> str:

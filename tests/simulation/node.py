@@ -4,7 +4,6 @@ A node can be killed (nothing of it happens any more), paused (everything of it 
 """
 
 import asyncio
-import contextvars
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -121,13 +120,10 @@ class Node:
     def _announced(self, result: Any) -> None:
         dice = self.world.dice
         settings = WorkerOptions(concurrency=dice.choice((2, 5, 64)), max_suspended=dice.choice((0, 1, 50)))
-        context = contextvars.copy_context()
-        context.run(NODE.set, self)
         reads = WorkerReads(self.world.reader)
         clock = self.process_clock or self.clock
-        self.worker = context.run(
-            lambda: Worker(self.loop, self, reads, REGISTRY, clock, settings=settings, off_loop=self._off_loop)
-        )
+        self.worker = Worker(self.loop, self, reads, REGISTRY, clock, settings=settings, off_loop=self._off_loop)
+        self.worker.attempts.step_context.run(NODE.set, self)
         self.worker.on_idle = self._idle
         self.worker.start()
 

@@ -277,12 +277,24 @@ def beats_ignored(patch):
     _statement(patch, "record_heartbeat", "where", "where 1 = 2 and", only=POSTGRES)
 
 
+def records_are_forgotten_by_a_replay(patch):
+    """A worker that continues a run does not know which records of its body are stored, and the store does not compare them."""
+    _statement(patch, "list_stream_writers_of", "where", "where 1 = 2 and")
+    _statement(patch, "find_stream_writer", "where", "where 1 = 2 and")
+
+
+def streams_begin_again(patch):
+    """A run that continues another one numbers its records from 1."""
+    _statement(patch, "carry_streams", "where", "where 1 = 2 and")
+
+
 WRAPPERS = (_AckedBefore, _NeverAgain, _UnknownIsFailed, _ReadBack)
 PLANTS = (
     *(no_fencing, recovery_of_one, recovery_of_the_first, unmarked_at_most_once, starts_before_the_history_ends),
     *(wake_lost, hold_stays, hold_shared, last_outcome_forgotten, timer_twice),
     *(lost_attempts_count, no_limit, other_branches_superseded, fence_without_attempt_number),
     *(updates_stay_with_the_run_that_ended, replies_are_forgotten),
+    *(records_are_forgotten_by_a_replay, streams_begin_again),
     *(signals_stay_with_the_run_that_ended, events_count_since_the_last_start, events_count_once_a_run),
 )
 

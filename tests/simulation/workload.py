@@ -9,6 +9,7 @@ from mainspring.domain.errors import Permanent, Transient
 from mainspring.domain.failures.retry import Retry
 from mainspring.domain.failures.saved_error import StepFailed
 from mainspring.engine.attempts.step_context import AttemptClosed, attempt, checkpoint, idempotency_key, last_checkpoint
+from mainspring.engine.attempts.streams import stream
 from mainspring.engine.body.run import Run
 from mainspring.engine.definitions.decorators import step, task, workflow
 from mainspring.engine.definitions.registry import Registry
@@ -82,6 +83,7 @@ with Registry() as REGISTRY:
         for number in range(done + 1, 4):
             await NODE.get().sleep(0.2)
             effects.started[key] = max(effects.started[key], number)
+            stream("saved").write(number)
             await checkpoint(number)
             effects.saved[key] = max(effects.saved[key], number)
             if number == 2 and not effects.failures[key]:
@@ -159,6 +161,7 @@ with Registry() as REGISTRY:
         @run.on_update("put")
         async def put(number: int) -> int:
             got.append(["update", number])
+            run.stream("got").write(got[-1])
             await run.step(act, f"put {number}", "ok")
             woken.set()
             return number
@@ -175,6 +178,7 @@ with Registry() as REGISTRY:
             for kind, task in tasks.items():
                 if task in done:
                     got.append([kind, task.result().data["number"] if kind == "event" else task.result()])
+                    run.stream("got").write(got[-1])
                 task.cancel()
             if len(got) % 2 == 0:
                 await run.step(act, f"link {len(got)}", "ok")

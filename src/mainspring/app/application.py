@@ -15,6 +15,7 @@ import contextlib
 import logging
 import os
 import socket
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
@@ -61,7 +62,13 @@ from mainspring.domain.values.sealing import Sealing, read_payload_limit
 from mainspring.engine.attempts.context_flags import IMPORTING_FOR_RUN
 from mainspring.engine.attempts.transaction import Tx
 from mainspring.engine.definitions.automation import Automation, Script, Task, Workflow
-from mainspring.engine.definitions.registry import Registry, current_registry, list_declarations_of_file
+from mainspring.engine.definitions.middleware import declare_middleware
+from mainspring.engine.definitions.registry import (
+    Registry,
+    current_registry,
+    list_declarations_of_file,
+    list_middleware_of_file,
+)
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.resources.secret_store import SecretStore
 from mainspring.resources.secret_variables import SECRET_VARIABLES
@@ -250,6 +257,8 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
         if isinstance(automation, Automation) and automation.name not in self.registry.names:
             for declared in list_declarations_of_file(automation):
                 self.registry.add(declared)
+            for middleware in list_middleware_of_file(automation):
+                self.registry.add_middleware(middleware)
 
         async def work() -> Any:
             async with self.running(schedules=False, one_run=True):
@@ -288,6 +297,15 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
         context = operation_context(self.actor, self.clock, reason=reason)
         engine = await self.opened_engine(creates_store=creates_store)
         return await asyncio.to_thread(operation, engine, act=context)
+
+    def middleware(self, kind: type[T]) -> type[T]:
+        """Add a middleware to this app alone, as the decorator of its class; `ms.middleware` adds one to the whole program.
+
+        Raises:
+            DefinitionError: the class cannot be used.
+        """
+        frame = sys._getframe(1)  # noqa: SLF001 - the cheap way to the caller's place
+        return declare_middleware(kind, self.registry, f"{frame.f_code.co_filename}:{frame.f_lineno}")
 
     @property
     def runs(self) -> RunQueries:

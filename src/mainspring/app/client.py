@@ -42,6 +42,7 @@ from mainspring.domain.errors import (
 from mainspring.domain.failures.retry import Retry
 from mainspring.domain.runs.stream import Truncated
 from mainspring.domain.runs.update import REPLY_TIMEOUT_S, Update
+from mainspring.resources.trace_baggage import add_current_baggage
 
 REQUEST_TIMEOUT_S = 90.0
 """The longest time for one request: an operation on many runs is answered within a minute."""
@@ -178,13 +179,19 @@ class Client(StartsWithOptions["RemoteStarter"]):
         """Return a handle on an existing run, without a request: its methods raise NotFoundError if there is none of this id."""
         return RemoteHandle(self, run_id, created=False)
 
-    async def publish(self, name: str, data: Any = None, *, key: str | None = None) -> int:
+    async def publish(
+        self, name: str, data: Any = None, *, key: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> int:
         """Publish an event; return how many waiting runs it woke. The same (name, key) counts once.
 
+        The runs that it starts have the `headers`.
+
         Raises:
-            ArgumentError, ValueRefusedError: the name, the key or the data cannot be used.
+            ArgumentError, ValueRefusedError, OptionError: the name, the key, the data or the headers cannot be used.
         """
-        body = {"name": name, "data": encode_value(data, f"event {name}"), "key": key}
+        body: dict[str, Any] = {"name": name, "data": encode_value(data, f"event {name}"), "key": key}
+        if (carried := add_current_baggage(headers)) is not None:
+            body["headers"] = dict(carried)
         return int((await self.act("events", body))["woken"])
 
     async def signal(self, run_id: str, name: str, value: Any = None) -> None:
@@ -341,6 +348,8 @@ def _encode_options(options: StartOptions) -> dict[str, Any]:
         given["at"] = datetime.fromtimestamp(options.due_at / 1000, UTC)
     if options.retry is not None:
         given["retry"] = Retry.parse(options.retry).to_data()
+    if (headers := add_current_baggage(options.headers)) is not None:
+        given["headers"] = dict(headers)
     return given | {"key_policy": options.key_policy, "join": options.join}
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mainspring.app.blocking import run_blocking
 from mainspring.domain.values.sealing import Sealing
+from mainspring.resources.trace_baggage import add_current_baggage
 from mainspring.service.actor import OperationContext
 from mainspring.service.run_engine import RunEngine
 from mainspring.service.runs.run_fork import ForkOptions
@@ -43,16 +44,19 @@ class RunOperations(ABC):
     def handle(self, run_id: str) -> "Handle[Any]":
         """Return a handle on a run of this store."""
 
-    async def publish(self, name: str, data: Any, *, key: str | None = None) -> int:
+    async def publish(
+        self, name: str, data: Any, *, key: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> int:
         """Publish an event: it wakes the runs that wait for it, and starts what listens to it. Return how many waiting runs it woke.
 
-        The same (name, key) counts once.
+        The same (name, key) counts once. The runs that it starts have the `headers`.
 
         Raises:
-            ArgumentError, ValueRefusedError: the name, the key or the data cannot be used.
+            ArgumentError, ValueRefusedError, OptionError: the name, the key, the data or the headers cannot be used.
             NoStoreError: there is no store.
         """
-        published = await self.do(lambda engine, *, act: engine.publish(name, data, act=act, key=key))
+        carried = add_current_baggage(headers)
+        published = await self.do(lambda engine, *, act: engine.publish(name, data, act=act, key=key, headers=carried))
         return int(published.woken)
 
     async def signal(self, run_id: str, name: str, value: Any = None) -> None:
@@ -155,9 +159,11 @@ class RunOperations(ABC):
 
     # -- blocking twins, for programs without an event loop -------------------------------------------------------------
 
-    def publish_sync(self, name: str, data: Any, *, key: str | None = None) -> int:
+    def publish_sync(
+        self, name: str, data: Any, *, key: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> int:
         """Publish an event as `publish` does, and block until that is committed. Raises ConflictError in the thread of a loop."""
-        return run_blocking(self.publish(name, data, key=key), "app.publish")
+        return run_blocking(self.publish(name, data, key=key, headers=headers), "app.publish")
 
     def signal_sync(self, run_id: str, name: str, value: Any = None) -> None:
         """Send a message as `signal` does, and block until that is committed. Raises ConflictError in the thread of a loop."""

@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar, overload
 
+import msgspec
+
 from mainspring.app.blocking import run_blocking
 from mainspring.app.handle import Handle
 from mainspring.app.update import await_reply
@@ -13,6 +15,7 @@ from mainspring.domain.runs.update import REPLY_TIMEOUT_S, Update, check_timeout
 from mainspring.domain.values.function_signature import Signature
 from mainspring.engine.attempts.transaction import Tx
 from mainspring.engine.definitions.automation import Automation, Script, Task, Workflow
+from mainspring.resources.trace_baggage import add_current_baggage
 
 if TYPE_CHECKING:
     from mainspring.app.application import App
@@ -64,6 +67,7 @@ class RunStarter(ABC):
             BusyError, KeyConflictError, ConflictError: the start was refused.
         """
         app, options = self._start_context()
+        options = _add_baggage(options)
         prepared = await app.prepare_start(automation, args, kwargs)
         started = await app.do(
             lambda engine, *, act: engine.start(prepared.definition, prepared.data, act=act, options=options),
@@ -91,6 +95,7 @@ class RunStarter(ABC):
         """
         check_timeout(timeout)
         app, options = self._start_context()
+        options = _add_baggage(options)
         prepared = await app.prepare_start(automation, args, kwargs)
         stored = await app.do(
             lambda engine, *, act: engine.start_with_update(
@@ -144,3 +149,9 @@ class RunStarter(ABC):
         """
         start: Callable[..., Coroutine[Any, Any, Handle[Any]]] = self.start
         return run_blocking(start(automation, *args, **kwargs), "app.start")
+
+
+def _add_baggage(options: StartOptions) -> StartOptions:
+    """Return the options with the baggage of the calling code, if it uses OpenTelemetry."""
+    headers = add_current_baggage(options.headers)
+    return options if headers is options.headers else msgspec.structs.replace(options, headers=headers)

@@ -28,6 +28,7 @@ class StartsWithOptions(ABC, Generic[S]):
         tags: dict[str, str] | None = None,
         title: str | None = None,
         retry: Retry | int | Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> S:
         """Return a starter that applies these options to its runs.
 
@@ -41,6 +42,9 @@ class StartsWithOptions(ABC, Generic[S]):
 
         `retry` = how often, and how far apart, the run continues by itself after it failed: from its failure, or with
         `ms.Retry(..., restart=True)` from its first step.
+
+        `headers` = texts by name, at most 8 KiB of JSON: `run.headers` and `ms.headers()` return them in the run and its steps, and in all
+        runs that follow from it.
         """
         return self._make_starter(
             StartOptions(
@@ -55,6 +59,7 @@ class StartsWithOptions(ABC, Generic[S]):
                 tags=tags,
                 title=title,
                 retry=retry,
+                headers=headers,
             )
         )
 

@@ -29,6 +29,7 @@ NOT_SETTINGS = frozenset(
             "MAINSPRING_ATTEMPT",
             "MAINSPRING_IDEMPOTENCY_KEY",
             "MAINSPRING_SLOT",
+            "MAINSPRING_HEADERS",
             STORE_WITHHELD_VARIABLE,
         ),
     }

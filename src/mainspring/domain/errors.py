@@ -35,6 +35,7 @@
     |                               `except StoreError` lets a zombie continue
     |- OutsideStepError             a step was called straight from a workflow's body
     |- BodyError                    a body used a thread, socket or foreign await
+    |- MiddlewareError              a middleware repeated or lost the call that it surrounds, or changed its run
     |- StepFailed                   raised in a body: a step or child ended without success
     `- RunFailed                    raised for the waiter of a run: it ended without success
 
@@ -342,3 +343,9 @@ class BodyError(MainspringError):
     """A workflow's body used a thread, a socket or a foreign await: only steps may."""
 
     code = "not_in_body"
+
+
+class MiddlewareError(MainspringError):
+    """A middleware called `proceed` twice, lost the result, or used `run.*`, a timer or a task around a run."""
+
+    code = "middleware"

@@ -5,7 +5,7 @@ operation carries its actor, reason and command id, and the same command id agai
 restarted (`run.restart`) is for the run that continues it, if it is about a live run.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Protocol
@@ -80,8 +80,20 @@ class RunEngine(Protocol):
         """
         ...
 
-    def publish(self, name: str, data: object, *, act: OperationContext, key: str | None = None) -> PublishResult:
-        """Publish an event to all runs that wait for it. Raises ValueRefusedError, ArgumentError."""
+    def publish(
+        self,
+        name: str,
+        data: object,
+        *,
+        act: OperationContext,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> PublishResult:
+        """Publish an event to all runs that wait for it; runs that it starts have the `headers`.
+
+        Raises:
+            ValueRefusedError, ArgumentError, OptionError: the data, the name, the key or the headers cannot be used.
+        """
         ...
 
     def answer(

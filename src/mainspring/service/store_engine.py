@@ -1,7 +1,7 @@
 """The own engine behind its store, for programs, pages and commands."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from mainspring.domain.clock import Clock
@@ -77,9 +77,18 @@ class StoreEngine:
         """Send a message to a run; see `signal.signal`."""
         send_signal(self._store, self._reads, run, name, value, act=act, sealing=self._sealing)
 
-    def publish(self, name: str, data: object, *, act: OperationContext, key: str | None = None) -> event.PublishResult:
+    def publish(
+        self,
+        name: str,
+        data: object,
+        *,
+        act: OperationContext,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> event.PublishResult:
         """Publish an event; see `event.publish`."""
-        return event.publish(self._store, self._clock, name, data, act=act, key=key, sealing=self._sealing)
+        sealing = self._sealing
+        return event.publish(self._store, self._clock, name, data, act=act, key=key, sealing=sealing, headers=headers)
 
     def request_update(
         self, run: str, name: str, value: object = None, *, act: OperationContext, request_id: str | None = None

@@ -22,6 +22,7 @@ class ViewUnsealer(RowUnsealer):
             failure=self.failure(view.failure),
             published=self.value(view.published),
             tags=self.value(view.tags),
+            headers=self.value(view.headers),
         )
 
     def row(self, row: RunRow) -> RunRow:

@@ -93,6 +93,8 @@ class RunView(msgspec.Struct, frozen=True):
     """The versions of changes as JSON (`domain.runs.change_versions.ChangeVersions`)."""
     concurrency_key: str | None = None
     """The key whose runs share slots; None = no limit, "" = one key for all runs of its automation."""
+    headers: bytes | None = None
+    """Its headers, sealed (`domain.runs.run_headers`)."""
 
 
 class RunPage(msgspec.Struct, frozen=True):

@@ -40,7 +40,7 @@ class UnreadableDelivery(NamedTuple):
 
 
 class RunEndRow(NamedTuple):
-    """The end of a run; result sealed."""
+    """The end of a run; result and headers sealed."""
 
     run: str
     automation: str
@@ -50,6 +50,7 @@ class RunEndRow(NamedTuple):
     key: str | None
     result: bytes | None
     at: int | None
+    headers: bytes | None
 
 
 def read_run_ends(reader: StoreReader, rows: Sequence[WaitingDelivery]) -> dict[str, RunEndRow]:
@@ -85,7 +86,8 @@ def _read_event(
         if known.trigger.kind == "event":
             event, name, key, data, at = source
             opened = msgspec.json.decode(sealing.open(data))
-            return build_event(known, id=event, key=key or event, name=name, data=opened, at=at)
+            headers = _open_headers(row.headers, sealing)
+            return build_event(known, id=event, key=key or event, name=name, data=opened, at=at, headers=headers)
         return _event_of_run_end(known, row, RunEndRow(*source), sealing)
     except MainspringError as error:
         return UnreadableDelivery(f"{error.message}\n{error.hint}" if error.hint else error.message)
@@ -95,7 +97,7 @@ def _read_event(
 
 def _event_of_delivery(known: CachedTrigger, row: WaitingDelivery, sealing: Sealing) -> EventData:
     sealed = row.data if row.data is not None else row.body
-    headers = {} if row.headers is None else msgspec.json.decode(sealing.open(row.headers))
+    headers = _open_headers(row.headers, sealing)
     data = None if sealed is None else decode_body(sealing.open(sealed))
     return build_event(known, id=row.id, key=row.key, name=row.name, data=data, at=row.received_at, headers=headers)
 
@@ -112,7 +114,13 @@ def _event_of_run_end(known: CachedTrigger, row: WaitingDelivery, end: RunEndRow
         "result": result,
     }
     at = row.received_at if end.at is None else end.at
-    return build_event(known, id=row.id, key=row.key, name=f"{end.automation}.{end.state}", data=data, at=at)
+    name, headers = f"{end.automation}.{end.state}", _open_headers(end.headers, sealing)
+    return build_event(known, id=row.id, key=row.key, name=name, data=data, at=at, headers=headers)
+
+
+def _open_headers(sealed: bytes | None, sealing: Sealing) -> dict[str, str]:
+    headers: dict[str, str] = {} if sealed is None else msgspec.json.decode(sealing.open(sealed))
+    return headers
 
 
 class UndecidedDeliveryReader:

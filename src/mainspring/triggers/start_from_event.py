@@ -91,7 +91,9 @@ def build_start(
         trigger=f"trigger {known.name}",
         slot=None if slot_at is None else SlotLink(None, slot_at),
         options=StartOptions(
-            key=key if known.definition.option("key") is None else None, item=_find_item(known, events, slot_at)
+            key=key if known.definition.option("key") is None else None,
+            item=_find_item(known, events, slot_at),
+            headers=_find_headers(known, events),
         ),
         sealing=sealing,
     )
@@ -101,6 +103,23 @@ def build_start(
         if chosen is not None:
             start = msgspec.structs.replace(start, partition=make_printable_key(f"{known.name}:{chosen}"))
     return start
+
+
+def _find_headers(known: CachedTrigger, events: Sequence[EventData]) -> dict[str, str] | None:
+    """Return the headers of a run that these events start: those that all of them carry. None = no headers.
+
+    Events and ends of runs carry headers, and messages in a header of their own. Those of a webhook come from a stranger: the run gets
+    them in its event alone.
+    """
+    if known.trigger.kind not in ("event", "run", "queue") or not any(event["headers"] for event in events):
+        return None
+    from mainspring.domain.runs.run_headers import (  # noqa: PLC0415 - few events have headers
+        find_common_headers,
+        read_message_headers,
+    )
+
+    read = read_message_headers if known.trigger.kind == "queue" else dict[str, str]
+    return find_common_headers(read(event["headers"]) for event in events) or None
 
 
 def _find_item(known: CachedTrigger, events: Sequence[EventData], slot_at: int | None) -> str | None:

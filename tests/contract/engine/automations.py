@@ -41,6 +41,20 @@ def make_registry() -> Registry:
         def fail(text: str) -> str:
             return refuse(text)
 
+        @ms.task
+        def read_headers() -> dict[str, str]:
+            return dict(ms.headers())
+
+        @ms.on.event("order.placed")
+        @ms.task
+        def receive_headers(event: ms.Event) -> dict[str, str]:
+            CALLS.append(f"{event.data} {dict(ms.headers())}")
+            return dict(ms.headers())
+
+        @ms.workflow
+        async def pass_headers_on(run: ms.Run) -> list[dict[str, str]]:
+            return [dict(run.headers), await run.child("read_headers")]
+
         @ms.workflow
         async def receive_two(run: ms.Run) -> list[int]:
             return [await run.receive("number", int), await run.receive("number", int)]

@@ -15,6 +15,7 @@ from mainspring.domain.errors import (
     ConflictError,
     KeyConflictError,
     NotFoundError,
+    OptionError,
     UnknownNameError,
     ValueRefusedError,
 )
@@ -57,6 +58,37 @@ async def test_failure_is_described_with_its_reason(open_engine):
     async with open_engine(make_registry()) as caller:
         view = await caller.end_of((await caller.start("fail", text="no stock")).run)
     assert (view.state, view.failure.message) == (RunState.FAILED, "no stock")
+
+
+async def test_headers_of_a_start_reach_the_run_and_its_children(open_engine):
+    """They are fixed at the start; unusable ones start nothing."""
+    async with open_engine(make_registry()) as caller:
+        headers = {"Tenant": "acme"}
+        view = await caller.end_of((await caller.start("pass_headers_on", options=StartOptions(headers=headers))).run)
+        assert value(view.result) == [{"tenant": "acme"}, {"tenant": "acme"}]
+        assert value((await caller.end_of((await caller.start("read_headers")).run)).result) == {}
+        with pytest.raises(OptionError, match="not a valid name"):
+            await caller.start("read_headers", options=StartOptions(headers={"a b": "c"}))
+
+
+async def test_headers_of_a_fork_are_those_of_its_source(open_engine):
+    """The fork is another run of the same start."""
+    async with open_engine(make_registry()) as caller:
+        source = await caller.start("pass_headers_on", options=StartOptions(headers={"tenant": "acme"}))
+        await caller.end_of(source.run)
+        definition = await caller.definition("pass_headers_on")
+        fork = await caller.call(caller.engine.fork, definition, source.run, None, options=ForkOptions())
+        assert value((await caller.end_of(fork.run)).result)[0] == {"tenant": "acme"}
+
+
+async def test_run_that_an_event_starts_has_the_headers_of_the_event(open_engine):
+    """They are those of its publication."""
+    async with open_engine(make_registry()) as caller:
+        await caller.call(caller.engine.publish, "order.placed", 7, headers={"tenant": "acme"})
+        async with asyncio.timeout(20):
+            while not CALLS:
+                await asyncio.sleep(0.01)
+    assert CALLS == ["7 {'tenant': 'acme'}"]
 
 
 async def test_unknown_automation_is_named_with_the_nearest(open_engine):

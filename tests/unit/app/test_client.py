@@ -22,6 +22,7 @@ from mainspring.domain.errors import (
     ConflictError,
     MainspringError,
     NotFoundError,
+    OptionError,
     StoreUnavailableError,
     UnknownNameError,
     ValueRefusedError,
@@ -301,3 +302,39 @@ def test_client_needs_no_store():
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     heavy = ("apsw", "starlette", "rich", "click", "mainspring.store", "mainspring.engine", "mainspring.web")
     assert not [name for name in output if name.startswith(heavy)]
+
+
+@pytest.mark.asyncio
+async def test_headers_of_a_start_and_of_an_event_are_sent(world):
+    """The API checks them as the app does, and stores them with the run."""
+    client = client_of(world)
+    started = await client.options(headers={"Tenant": "acme"}).start("pay", amount=3)
+    assert world.site.reads.run_history(started.id).run.headers == b'{"tenant":"acme"}'
+    secret = await client.options(headers={"x-token": "hush", "tenant": "acme"}).start("pay", amount=4)
+    for path in (f"runs/{secret.id}", f"runs/{secret.id}/story"):
+        text = (await client._http.get(f"http://here/api/v1/{path}")).text
+        assert "hush" not in text
+        assert '"tenant":"acme"' in text
+    plain = await client.start("pay", amount=3)
+    assert world.site.reads.run_history(plain.id).run.headers is None
+    with pytest.raises(OptionError, match="not a valid name"):
+        await client.options(headers={"a b": "c"}).start("pay", amount=3)
+    assert await client.publish("paid", 1, headers={"tenant": "acme"}) == 0
+    with pytest.raises(OptionError, match="limit is 8,192"):
+        await client.publish("paid", 1, headers={"tenant": "x" * 9_000})
+
+
+@pytest.mark.asyncio
+async def test_baggage_of_the_caller_becomes_a_header(world):
+    """Only in a program that uses OpenTelemetry; a header of that name takes precedence."""
+    baggage = pytest.importorskip("opentelemetry.baggage")
+    context = pytest.importorskip("opentelemetry.context")
+    token = context.attach(baggage.set_baggage("user", "7"))
+    try:
+        client = client_of(world)
+        found = await client.options(headers={"tenant": "acme"}).start("pay", amount=3)
+        own = await client.options(headers={"Baggage": "a=b"}).start("pay", amount=4)
+    finally:
+        context.detach(token)
+    assert world.site.reads.run_history(found.id).run.headers == b'{"baggage":"user=7","tenant":"acme"}'
+    assert world.site.reads.run_history(own.id).run.headers == b'{"baggage":"a=b"}'

@@ -235,3 +235,19 @@ def test_run_of_a_file_that_up_does_not_load_reports_that_its_schedule_is_on_rec
     assert "Start one: mainspring up -m rates.py. To end the schedule: mainspring auto retire rates\n" in result.err
     (folder / "mainspring.toml").write_text('[project]\nautomations = ["rates.py"]\n')
     assert "schedule" not in cli("run", "rates").err
+
+
+def test_headers_of_the_command_line_reach_the_run(cli, folder):
+    """Each --header is NAME=VALUE; a word without a value starts nothing."""
+    (folder / "headers.py").write_text(
+        "import mainspring as ms\n\n@ms.task\ndef show() -> dict[str, str]:\n    return dict(ms.headers())\n"
+    )
+    result = cli("run", "-m", "headers.py", "show", "--header", "Tenant=acme", "--header", "q=a=b")
+    assert json.loads(result.out) == {"tenant": "acme", "q": "a=b"}, result
+    printed = cli("runs", "show", "@last").out
+    assert '"tenant": "acme"' in printed or '"tenant":"acme"' in printed
+    cli("run", "-m", "headers.py", "show", "--header", "x-token=hush")
+    assert "hush" not in cli("runs", "show", "@last").out.partition("result")[0]
+    result = cli("run", "-m", "headers.py", "show", "--header", "tenant")
+    assert result.code == 2
+    assert "--header NAME=VALUE" in result.err

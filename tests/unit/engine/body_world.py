@@ -28,11 +28,12 @@ from mainspring.engine.body.request import (
     TimerCall,
 )
 from mainspring.engine.body.run import Run
+from mainspring.engine.body.run_middleware import RunInvocation, run_through
 
 RUN = "r01"
 _MOST_UPDATES = 3
 STARTED_AT = 1_700_000_000_000
-FACTS = {"automation": "w", "created_at": STARTED_AT}
+FACTS = {"automation": "w", "created_at": STARTED_AT, "key": None, "headers": {}}
 Main = Callable[[Run, list[Any]], Coroutine[Any, Any, Any]]
 
 
@@ -60,11 +61,14 @@ class Life:
     body: Any = None
 
 
-def new_body(main: Main, journal: Sequence[Outcome], life: Life) -> WatchedBody:
-    """Make the body of a workflow over a saved journal."""
+def new_body(main: Main, journal: Sequence[Outcome], life: Life, middleware: Sequence[Any] = ()) -> WatchedBody:
+    """Make the body of a workflow over a saved journal, with middleware around its run."""
 
     def start(body: Body) -> Coroutine[Any, Any, Any]:
-        return run_to_end(main(Run(body, FACTS, None), life.trace), body)
+        def call() -> Coroutine[Any, Any, Any]:
+            return run_to_end(main(Run(body, FACTS, None), life.trace), body)
+
+        return run_through(middleware, body, RunInvocation(body, FACTS, (), {}), call) if middleware else call()
 
     body = WatchedBody(RUN, 0, start, list(journal), STARTED_AT)
     body.requested = life.requested
@@ -87,7 +91,8 @@ def end_of(body: Body) -> Any:
 class World:
     """The world outside of one body: steps that take their time, timers, signals, sometimes a cancel."""
 
-    def __init__(self, seed: int, *, stops: bool = True) -> None:
+    def __init__(self, seed: int, *, stops: bool = True, middleware: Sequence[Any] = ()) -> None:
+        self.middleware = middleware
         self.dice = random.Random(seed)
         self.time = STARTED_AT
         self.cancel_at = STARTED_AT + self.dice.randrange(5, 400) if stops and self.dice.random() < 0.15 else None
@@ -97,7 +102,7 @@ class World:
     def live(self, main: Main, journal: Sequence[Outcome] = (), *, at_most: int = 5_000) -> Life:
         """Continue a run from its journal until its body rests for good; return all it showed."""
         life = Life(list(journal))
-        body = new_body(main, journal, life)
+        body = new_body(main, journal, life, self.middleware)
         body.begin()
         if journal:
             self.time = max(self.time, *(o.at for o in journal))

@@ -1,9 +1,14 @@
 """The same history gives the same outcomes and the same requests, whatever the order was in which things came to an end."""
 
+import asyncio
+import contextlib
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mainspring.domain.errors import MiddlewareError
 from mainspring.domain.states import OutcomeState
 from mainspring.engine.body.body import Body
 from tests.unit.engine.body_programs import PROGRAMS, main_of
@@ -63,6 +68,57 @@ def test_a_twice_continued_run_can_be_replayed(node, seed):
     again = World(seed + 3, stops=False).live(main, third.journal)
     assert (again.trace, again.requested, again.end) == (third.trace, third.requested, third.end)
     assert not again.executed
+
+
+class Curious:
+    """A middleware that yields, swallows refused requests, and gives back what the run returned or raised."""
+
+    async def around_run(self, run: Any, proceed: Any) -> Any:
+        await asyncio.sleep(0)
+        for request in (lambda: asyncio.sleep(1), lambda: asyncio.create_task(asyncio.sleep(0))):
+            with contextlib.suppress(MiddlewareError):
+                await request()
+        run.now()
+        try:
+            return await proceed()
+        finally:
+            with contextlib.suppress(MiddlewareError):
+                asyncio.get_running_loop().call_later(1, print)
+
+
+@given(node=PROGRAMS, seed=SEEDS, other=SEEDS)
+@settings(max_examples=60)
+def test_middleware_changes_neither_a_life_nor_its_replay(node, seed, other):
+    """With it the same world shows the same trace, requests and journal; a run cut anywhere continues with or without it."""
+    main, middleware = main_of(node), [Curious(), Curious()]
+    plain = World(seed).live(main)
+    lived = World(seed, middleware=middleware).live(main)
+    assert (lived.trace, lived.requested, lived.end) == (plain.trace, plain.requested, plain.end)
+    assert lived.journal == plain.journal
+    length = len(plain.journal)
+    for cut in range(0, length + 1, max(1, length // 6)):
+        journal = plain.journal[:cut]
+        again = World(other + cut, middleware=middleware if cut % 2 else ()).live(main, journal)
+        _same_until(lived, again, cut)
+        assert again.end not in ("waits", "stuck")
+
+
+@given(node=PROGRAMS, seed=SEEDS, at=st.integers(0, 30))
+@settings(max_examples=40)
+def test_unloading_a_body_with_middleware_requests_nothing(node, seed, at):
+    """The middleware is closed with the body, and holds no task."""
+    main = main_of(node)
+    lived = World(seed).live(main)
+    life = Life(lived.journal[: min(at, len(lived.journal))])
+    body = new_body(main, life.journal, life, [Curious()])
+    body.begin()
+    body.new.clear()
+    request_count = len(life.requested)
+    body.close()
+    assert len(life.requested) == request_count
+    assert not body.new
+    assert not body.waiting
+    assert not body.loop.tasks
 
 
 @given(node=PROGRAMS, seed=SEEDS, at=st.integers(0, 30))

@@ -1,5 +1,6 @@
 """What a start that a trigger makes is about: the item that a later success settles."""
 
+import msgspec
 import pytest
 
 from mainspring.domain.definitions.definition import Definition
@@ -106,3 +107,34 @@ def test_run_that_follows_a_slot_is_about_that_slot():
     trigger = known_trigger(RunEndSource(automation="extract"))
     assert item_of(trigger, "r1", data={"slot_at": T0}) == (HealthRule.ITEM, "2027-01-15T08:00:00.000Z")
     assert item_of(trigger, "r1", data={"slot_at": None}) == (HealthRule.ITEM, None)
+
+
+def headers_of(known: CachedTrigger, *headers: dict[str, str]) -> object:
+    events = [
+        build_event(known, id=f"d_{n}", key=str(n), name="n", data={"id": n}, at=T0, headers=given)
+        for n, given in enumerate(headers)
+    ]
+    start = build_start(known, events, "d_0", T0, PLAIN_SEALING)
+    return None if start.headers is None else msgspec.json.decode(start.headers)
+
+
+def test_run_that_a_message_starts_has_the_headers_that_it_carries():
+    """One header of the message holds them, and OpenTelemetry's baggage has a name of its own. Others belong to the event alone."""
+    message = {"mainspring-headers": '{"tenant":"acme"}', "baggage": "user=7", "x-other": "1"}
+    assert headers_of(known_trigger(QUEUE), message) == {"tenant": "acme", "baggage": "user=7"}
+    assert headers_of(known_trigger(QUEUE), {"x-other": "1"}) is None
+
+
+def test_run_that_a_webhook_starts_has_no_headers():
+    """A stranger must not choose the tenant of a run. The event has them all."""
+    stranger = {"mainspring-headers": '{"tenant":"acme"}', "baggage": "user=7", "tenant": "acme"}
+    assert headers_of(known_trigger(WEBHOOK), stranger) is None
+
+
+def test_runs_of_an_event_have_its_headers_and_a_batch_those_that_are_equal():
+    """A batch of two tenants has none."""
+    assert headers_of(known_trigger(EVENT), {"tenant": "acme"}) == {"tenant": "acme"}
+    batch = known_trigger(EVENT, flow_control=FlowControl(batch=2, within=1_000))
+    assert headers_of(batch, {"tenant": "acme", "region": "eu"}, {"tenant": "globex", "region": "eu"}) == {
+        "region": "eu"
+    }

@@ -17,7 +17,7 @@ from mainspring.store.commands.runs import ClaimedRun
 
 T = TypeVar("T")
 _HINT = "Write it with: mainspring runs export RUN > FILE"
-_VALUES = frozenset({"fork", "input", "output", "payload", "result", "versions"})
+_VALUES = frozenset({"fork", "headers", "input", "output", "payload", "result", "versions"})
 _SEALED_KEYS = frozenset({"sealed", "base64"})
 _encode_value = msgspec.json.Encoder(order="deterministic").encode
 

@@ -154,7 +154,9 @@ def open_run(row: ReplayableRun, history: History, unsealer: RowUnsealer) -> Sav
     """Return a stored run with its values opened. Raises SealedError."""
     detail = {} if row.detail is None else msgspec.json.decode(row.detail)
     return SavedRun(
-        msgspec.structs.replace(row.run, input=unsealer.value(row.run.input) or b"{}"),
+        msgspec.structs.replace(
+            row.run, input=unsealer.value(row.run.input) or b"{}", headers=unsealer.value(row.run.headers)
+        ),
         row.state,
         FailureReason(row.reason) if row.reason in _REASONS else None,
         unsealer.value(row.result),

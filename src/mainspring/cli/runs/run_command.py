@@ -55,6 +55,9 @@ if TYPE_CHECKING:
 @click.option("--at", metavar="TIME", help="start at this time (ISO), or after this time (10m)")
 @click.option("--queue", help="use this queue")
 @click.option("--priority", type=int, help="start higher numbers first")
+@click.option(
+    "--header", "headers", metavar="NAME=VALUE", multiple=True, help="add this header to the run; may be repeated"
+)
 @click.option("--watch", is_flag=True, help="print each step when it ends (on stderr)")
 @click.option("--detach", is_flag=True, help="do not wait for the end")
 @click.option("--timeout", metavar="SPAN", help="wait at most this long for the end")
@@ -213,8 +216,20 @@ def _make_start_options(invocation: Invocation, given: dict[str, Any]) -> "Start
         due_at=None if at is None else parse_instant(at, invocation.clock.now(), invocation.zone, back=False),
         queue=given["queue"],
         priority=given["priority"],
+        headers=_read_headers(given["headers"]),
         awaited=at is None and not given["detach"],
     )
+
+
+def _read_headers(words: tuple[str, ...]) -> dict[str, str] | None:
+    """Return the headers of --header NAME=VALUE; None = there are none."""
+    headers: dict[str, str] = {}
+    for word in words:
+        name, sign, value = word.partition("=")
+        if not sign:
+            raise ArgumentError(f"--header {word!r} has no value", hint="Write --header NAME=VALUE.")
+        headers[name.strip()] = value
+    return headers or None
 
 
 def _start_run(invocation: Invocation, automation: "Automation", data: bytes, options: "StartOptions") -> "StartAnswer":

@@ -13,6 +13,7 @@ from mainspring.domain.failures.error_location import locate_full_path
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.insight.text import formatting
 from mainspring.insight.text.text_width import cut_to_width, measure_width, pad_to_width
+from mainspring.insight.triggers.delivery_view import hide_secret_headers
 
 if TYPE_CHECKING:
     from mainspring.cli.output import Output
@@ -167,7 +168,13 @@ def _format_facts(history: "RunHistory", now: int, zone: str) -> Iterator[tuple[
         yield "measured", format_numbers(history.numbers)
     if run.generation:
         yield "again", f"generation {run.generation}: continued from an earlier step"
-    for name, data in (("input", run.input), ("result", run.result), ("state", run.published), ("tags", run.tags)):
+    for name, data in (
+        ("input", run.input),
+        ("result", run.result),
+        ("state", run.published),
+        ("tags", run.tags),
+        ("headers", hide_secret_headers(run.headers)),
+    ):
         if data is not None:
             yield name, format_value(data)
 

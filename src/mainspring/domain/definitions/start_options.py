@@ -26,7 +26,7 @@ class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
     `join` = "any": with "one_live" another input joins the live run, too. `request_id` = the id of this start: sent again within 24
     hours it gets the same run. `due_at` = the earliest instant (ms UTC). `tags` are added to the definition's. `item` = the subject of
     the run, if its definition has none; `retry` = the policy by which the run continues after it failed; `awaited` = the caller waits for
-    the result.
+    the result. `headers` = texts that go from this run to all that follows from it (`domain.runs.run_headers`).
     """
 
     key: str | None = None
@@ -42,4 +42,5 @@ class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
     title: str | None = None
     item: str | None = None
     retry: Retry | int | Mapping[str, Any] | None = None
+    headers: Mapping[str, str] | None = None
     awaited: bool = False

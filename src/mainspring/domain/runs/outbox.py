@@ -41,12 +41,13 @@ class QueuedMessage(msgspec.Struct, frozen=True, tag="message"):
 
 
 class PublishedEvent(msgspec.Struct, frozen=True, tag="publication"):
-    """An event, for waits here, in the store. `data` is JSON."""
+    """An event, for waits here, in the store. `data` is JSON; `headers` = those of the run as JSON, for the runs that it starts."""
 
     id: str
     name: str
     data: bytes
     key: str | None = None
+    headers: bytes | None = None
 
 
 OutboxEntry = QueuedMessage | PublishedEvent

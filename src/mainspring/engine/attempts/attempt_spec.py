@@ -16,6 +16,7 @@ class AttemptSpec(msgspec.Struct, kw_only=True):
     `isolate` = result of `choose_isolation`; `checkpoint` = last value saved by earlier attempts; `slot_at` = due time
     (ms UTC) of the run's schedule slot; `payload_max` = largest result or checkpoint in bytes of JSON; `is_first` = no code of this step
     has run before. `heartbeat` = the longest silence; `overlaps` = the next attempt may begin while the code of this one still runs.
+    `headers` = those of the run as JSON.
     """
 
     run_id: str
@@ -39,3 +40,4 @@ class AttemptSpec(msgspec.Struct, kw_only=True):
     version: int = 1
     payload_max: int = DEFAULT_LIMIT
     is_first: bool = False
+    headers: bytes | None = None

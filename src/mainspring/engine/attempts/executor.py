@@ -4,16 +4,18 @@ Role: the only way from the driver to running user code. Invariants: see `live_a
 """
 
 import asyncio
-from typing import Protocol
+import contextvars
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.errors import DefinitionError
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.processes.child_queue import ChildQueue
+from mainspring.engine.attempts.attempt_host import AttemptHost, EndCallback, ReportCallback, StackCallback
 from mainspring.engine.attempts.attempt_reports import ReportKind, StartReport
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.isolation import LOOP, PROCESS, THREAD
-from mainspring.engine.attempts.live_attempt import AttemptHost, EndCallback, ReportCallback, StackCallback
 from mainspring.engine.attempts.logs.lifecycle_log import is_step_debug_enabled
 from mainspring.engine.attempts.loop_attempt import LoopAttempt
 from mainspring.engine.attempts.processes.child_pool import ChildPool
@@ -21,6 +23,9 @@ from mainspring.engine.attempts.processes.process_attempt import ProcessAttempt
 from mainspring.engine.attempts.thread_attempt import ThreadAttempt
 from mainspring.engine.attempts.thread_pool import DaemonThreadPool
 from mainspring.resources.attempt_secrets import AttemptSecrets
+
+if TYPE_CHECKING:
+    from mainspring.engine.attempts.step_middleware import RegisteredMiddleware
 
 _GRACE_PERIOD_S = 5.0
 
@@ -46,7 +51,7 @@ class AttemptExecutor:
     """All running attempts; created and used in the thread of `loop`.
 
     `threads` is the most plain functions in threads at a time; `children` serve those in processes, and are closed with
-    this executor. A coroutine that ignores its cancellation is abandoned after `grace_after` seconds.
+    this executor. A coroutine that ignores its cancellation is abandoned after `grace_after` seconds. `middleware` = that around steps.
     """
 
     def __init__(
@@ -60,9 +65,10 @@ class AttemptExecutor:
         clock: Clock | None = None,
         grace_after: float = _GRACE_PERIOD_S,
         secrets: AttemptSecrets | None = None,
+        middleware: "Sequence[RegisteredMiddleware]" = (),
     ) -> None:
         self._host = AttemptHost(
-            loop, classifier or Classifier(), clock or SystemClock(), on_report, grace_after, secrets
+            loop, classifier or Classifier(), clock or SystemClock(), on_report, grace_after, secrets, middleware
         )
         self._threads = DaemonThreadPool(threads)
         self._children = children
@@ -71,6 +77,11 @@ class AttemptExecutor:
     def child_queue(self) -> ChildQueue | None:
         """The attempts that wait for a child process; None if none does."""
         return None if self._children is None else self._children.queue
+
+    @property
+    def step_context(self) -> contextvars.Context:
+        """The context variables that the code of each attempt sees in this process; each attempt gets a copy."""
+        return self._host.step_context
 
     @property
     def live_count(self) -> int:

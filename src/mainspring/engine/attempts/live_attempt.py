@@ -7,7 +7,6 @@ but its end is reported, and its locks are released, only when the code has ende
 
 import asyncio
 import contextlib
-import contextvars
 import functools
 import threading
 import time
@@ -15,15 +14,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.measurement import StepRecord
 from mainspring.domain.secrets.errors import SecretNotAllowedError
 from mainspring.domain.secrets.secret_use import SecretRead, SecretUse
 from mainspring.engine.attempts import attempt_end
 from mainspring.engine.attempts.attempt_end import AttemptEnd
+from mainspring.engine.attempts.attempt_host import AttemptHost, EndCallback, StackCallback
 from mainspring.engine.attempts.attempt_reports import (
     AbandonReport,
     AttemptReport,
@@ -42,12 +40,10 @@ from mainspring.engine.attempts.attempt_reports import (
     UnlockReport,
 )
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
-from mainspring.engine.attempts.context_flags import IN_BODY
 from mainspring.engine.attempts.heartbeat_timer import HeartbeatTimer
 from mainspring.engine.attempts.logs.lifecycle_log import is_step_debug_enabled
-from mainspring.engine.attempts.pending_answer import PendingAnswer, PendingCheckpoint, RequestNumbers
+from mainspring.engine.attempts.pending_answer import PendingAnswer, PendingCheckpoint
 from mainspring.engine.attempts.step_context import (
-    CURRENT_STEP,
     SAVED_CHECKPOINT,
     AttemptClosed,
     LockRequest,
@@ -55,7 +51,6 @@ from mainspring.engine.attempts.step_context import (
     StepContext,
     raise_attempt_closed,
 )
-from mainspring.resources.attempt_secrets import AttemptSecrets
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement, release_of
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.resources.locks import LockSpec
@@ -65,53 +60,6 @@ from mainspring.store.commands.targets import EnterTarget, LeaveTarget
 _MAX_PENDING_LINES = 2_000
 _THROTTLE_PAUSE_S, _MAX_THROTTLE_PAUSES = 0.002, 250
 """A thread with more pending lines than `_MAX_PENDING_LINES` pauses this long, up to this many times: the loop may wait for the thread."""
-
-EndCallback = Callable[[AttemptEnd], None]
-ReportCallback = Callable[[AttemptSpec | None, ReportKind, AttemptReport], None]
-StackCallback = Callable[[list[str]], None]
-"""Receives lines, outermost first: frames of a stack, processes, or the reason why none can be read."""
-
-
-class AttemptHost:
-    """The shared state of all attempts of one loop."""
-
-    __slots__ = (
-        "abandoned",
-        "classifier",
-        "clock",
-        "context",
-        "grace_after",
-        "live",
-        "loop",
-        "numbers",
-        "on_report",
-        "secrets",
-        "thread",
-    )
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        classifier: Classifier,
-        clock: Clock,
-        on_report: ReportCallback,
-        grace_after: float,
-        secrets: AttemptSecrets | None = None,
-    ) -> None:
-        self.loop = loop
-        self.secrets = secrets
-        self.thread = threading.get_ident()
-        self.classifier = classifier
-        self.clock = clock
-        self.on_report = on_report
-        self.grace_after = grace_after
-        self.numbers = RequestNumbers()
-        self.live: set[LiveAttempt] = set()
-        self.abandoned: set[LiveAttempt] = set()
-        # Copied once, so that steps see the context variables of the program but never those of the body.
-        self.context = contextvars.copy_context()
-        self.context.run(IN_BODY.set, False)
-        self.context.run(CURRENT_STEP.set, None)
 
 
 class LiveAttempt:

@@ -9,8 +9,9 @@ from typing import Any
 
 from mainspring.engine.attempts import attempt_end
 from mainspring.engine.attempts.attempt_end import AttemptEnd
+from mainspring.engine.attempts.attempt_host import AttemptHost, EndCallback, StackCallback
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
-from mainspring.engine.attempts.live_attempt import AttemptHost, EndCallback, LiveAttempt, StackCallback
+from mainspring.engine.attempts.live_attempt import LiveAttempt
 from mainspring.engine.attempts.logs.log_capture import post_last_lines
 from mainspring.engine.attempts.stacks import read_task_stack
 from mainspring.engine.attempts.step_context import CURRENT_STEP
@@ -24,7 +25,7 @@ class LoopAttempt(LiveAttempt):
     def __init__(self, host: AttemptHost, spec: AttemptSpec, on_end: EndCallback) -> None:
         super().__init__(host, spec, on_end)
         self._end: AttemptEnd | None = None
-        task = host.loop.create_task(self._drive(), context=host.context.copy())
+        task = host.loop.create_task(self._drive(), context=host.step_context.copy())
         # The end is reported from a callback: on_end drives bodies, and a task may not be entered inside a task.
         task.add_done_callback(self._done, context=host.context)
         self._task: asyncio.Task[Any] | None = task
@@ -36,7 +37,10 @@ class LoopAttempt(LiveAttempt):
         CURRENT_STEP.set(step)
         spec = self.spec
         try:
-            value = await spec.fn(*spec.args, **spec.kwargs)
+            if not self.host.middleware and spec.headers is None:
+                value = await spec.fn(*spec.args, **spec.kwargs)
+            else:
+                value = await _call_surrounded(self)
         except GeneratorExit:  # the loop is being closed
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit of one step must not stop the loop
@@ -74,3 +78,9 @@ class LoopAttempt(LiveAttempt):
         super().close()
         if self._task is not None and not self._task.done():
             self._task.cancel()
+
+
+async def _call_surrounded(attempt: LoopAttempt) -> Any:
+    from mainspring.engine.attempts.step_middleware import call_surrounded  # noqa: PLC0415 - few programs have middleware
+
+    return await call_surrounded([known.instance for known in attempt.host.middleware], attempt.spec)

@@ -31,7 +31,8 @@ _NUMBER_LOCK = threading.Lock()
 def publish(name: str, data: Any = None, *, key: str | None = None) -> str:
     """Publish an event when this step is committed; return its id. The same (name, key) counts once.
 
-    It wakes the runs that wait for it and starts what listens to it, in the commit of the step's outcome.
+    It wakes the runs that wait for it and starts what listens to it, in the commit of the step's outcome. The runs that it starts have the
+    headers of this run.
 
     Raises:
         NotInStepError: no step is running here.
@@ -41,14 +42,15 @@ def publish(name: str, data: Any = None, *, key: str | None = None) -> str:
     step = current_step("publish()")
     check_event_name(name, key)
     body = encode(data, value_name=f"event {name}", limit=min(step.payload_max, MAX_EVENT_BYTES))
-    return _record_outgoing(step, lambda known_as: PublishedEvent(known_as, name, body, key))
+    return _record_outgoing(step, lambda known_as: PublishedEvent(known_as, name, body, key, step.headers))
 
 
 def send(queue: str, data: Any, *, key: str | None = None, headers: Mapping[str, str] | None = None) -> str:
     """Send a message to a broker's queue once this step is committed; return its id. It is sent at least once.
 
     `queue` is "NAME/QUEUE" with NAME from `[brokers]`, or a whole address. `bytes` are sent unchanged, all else as JSON. The broker gets
-    `key`, or the id, as the key under which the message counts once; it is the same on every resend.
+    `key`, or the id, as the key under which the message counts once; it is the same on every resend. The message carries the headers of
+    the run in its header `mainspring-headers`.
 
     Raises:
         NotInStepError: no step is running here.
@@ -59,6 +61,10 @@ def send(queue: str, data: Any, *, key: str | None = None, headers: Mapping[str,
     headers_by_name = None if headers is None else dict(headers)
     check_queue_name(queue)
     check_message(queue, key, headers_by_name)
+    if step.headers is not None:
+        from mainspring.domain.runs.run_headers import make_message_headers  # noqa: PLC0415 - few runs have headers
+
+        headers_by_name = make_message_headers(step.headers, headers_by_name or {})
     body = encode(data, value_name=f"message to {queue}", limit=step.payload_max)
     head = (
         encode(headers_by_name, value_name=f"headers of a message to {queue}", limit=step.payload_max)

@@ -8,7 +8,7 @@ is no `Exception`, so that user code does not swallow it. A value is checked and
 
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, overload
 
@@ -65,6 +65,8 @@ class NotInStepError(MainspringError):
             hint = "Call it in a function that `run.step` runs: its outcome is committed there."
         elif IN_BODY.get() and name == "flag()":
             hint = "In the body of a workflow, write `await run.flag(...)` instead."
+        elif IN_BODY.get() and name == "headers()":
+            hint = "In the body of a workflow, use `run.headers` instead."
         elif IN_BODY.get() and name in _METHODS_OF_RUN:
             hint = f"In the body of a workflow, write run.{name.partition('.')[0]} instead."
         elif name in _SENDING_CALLS:
@@ -152,6 +154,7 @@ class StepContext:
         "derived_keys",
         "echoes",
         "fn",
+        "headers",
         "is_resumed",
         "key",
         "measured",
@@ -185,11 +188,14 @@ class StepContext:
         classifier: Classifier = DEFAULT_CLASSIFIER,
         fn: Callable[..., Any] | None = None,
         is_first: bool = False,
+        headers: bytes | None = None,
     ) -> None:
         self.channel = channel
         self.fn = fn
         """The function of the step."""
         self.classifier = classifier
+        self.headers = headers
+        """The headers of the run, as JSON."""
         self.run_id = run_id
         self.name = name
         self.key = key
@@ -238,6 +244,7 @@ class StepContext:
             classifier=classifier,
             fn=spec.fn,
             is_first=spec.is_first,
+            headers=spec.headers,
         )
 
     def scope_of(self, keys: DerivedKeys) -> EffectScope:
@@ -346,6 +353,17 @@ def attempt() -> int:
         NotInStepError: no step is running here.
     """
     return current_step("attempt()").attempt
+
+
+def headers() -> Mapping[str, str]:
+    """Return the headers of the run, fixed at its start: texts by names in lower case, read-only. In a workflow body, use `run.headers`.
+
+    Raises:
+        NotInStepError: no step is running here.
+    """
+    from mainspring.domain.runs.run_headers import decode_headers  # noqa: PLC0415 - few programs use headers
+
+    return decode_headers(current_step("headers()").headers)
 
 
 def checkpoint(value: object) -> Awaitable[None]:

@@ -12,9 +12,10 @@ from typing import Any
 
 from mainspring.engine.attempts import attempt_end
 from mainspring.engine.attempts.attempt_end import AttemptEnd
+from mainspring.engine.attempts.attempt_host import AttemptHost, EndCallback, StackCallback
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.isolation import is_async
-from mainspring.engine.attempts.live_attempt import AttemptHost, EndCallback, LiveAttempt, StackCallback
+from mainspring.engine.attempts.live_attempt import LiveAttempt
 from mainspring.engine.attempts.logs.log_capture import post_last_lines
 from mainspring.engine.attempts.stacks import read_thread_stack
 from mainspring.engine.attempts.step_context import CURRENT_STEP, AttemptClosed
@@ -61,7 +62,7 @@ class ThreadAttempt(LiveAttempt):
         try:
             if self.spec.timeout is not None or self.spec.heartbeat is not None:
                 self.call_in_loop(self.start_limits)
-            end = self.host.context.copy().run(self._call)
+            end = self.host.step_context.copy().run(self._call)
         except AttemptClosed:  # only from call_in_loop: the loop is closed
             return False
         with self._lock:
@@ -74,7 +75,10 @@ class ThreadAttempt(LiveAttempt):
         CURRENT_STEP.set(self._step)
         spec = self.spec
         try:
-            value = call_to_end(spec.fn, spec.args, spec.kwargs)
+            if not self.host.middleware and spec.headers is None:
+                value = call_to_end(spec.fn, spec.args, spec.kwargs)
+            else:
+                value = _call_surrounded(self)
         except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of a step are its failures
             end = attempt_end.end_with_error(error, self.host.classifier, self.host.clock, self.duration_us)
             if not self.is_stopped:
@@ -109,6 +113,12 @@ class ThreadAttempt(LiveAttempt):
                 self.host.loop.call_soon(self.abandon, reason, context=self.host.context)
             elif phase is _Phase.QUEUED:
                 self.host.loop.call_soon(lambda: self.finish(self.stopped()), context=self.host.context)
+
+
+def _call_surrounded(attempt: ThreadAttempt) -> Any:
+    from mainspring.engine.attempts.step_middleware import call_surrounded_to_end  # noqa: PLC0415 - few programs have middleware
+
+    return call_surrounded_to_end([known.instance for known in attempt.host.middleware], attempt.spec)
 
 
 def call_to_end(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -80,6 +80,7 @@ class Body:
         self.inherited_rank = 0 if origin is None else origin.last_rank
         first = None if origin is None else origin.find_part(after[1])
         self.now_at = self.base_at = now_at if first is None else first.started_at
+        self.context = contextvars.Context()  # no variable of the code that drives it reaches it
         self.loop = DeterministicLoop(self, run_id)  # type: ignore[abstract]  # the rest is set by `_refuse`
         self.waiting: dict[str, Request] = {}
         self.new: list[Request] = []
@@ -95,6 +96,7 @@ class Body:
         self.undelivered: list[Outcome] = []  # accepted signals and events whose wait was cancelled by then
         self.stop = BodyStop(self)
         self.rolling_back, self.live, self.is_read_only = False, not outcomes, False
+        self._refuse_request: Callable[[], None] | None = None
         self.calls = UnawaitedCalls()
         self.names = StepNames()
         self._requests_done: asyncio.Future[Any] | None = None
@@ -112,9 +114,8 @@ class Body:
 
     def begin(self) -> None:
         """Start the coroutine and deliver the whole history; afterwards `new` holds the requests to start."""
-        context = contextvars.copy_context()
-        context.run(IN_BODY.set, True)
-        self.task = context.run(self.loop.create_task, self._main(self), context=context)
+        self.context.run(IN_BODY.set, True)
+        self.task = self.context.run(self.loop.create_task, self._main(self), context=self.context)
         self._drive()
         position = 0
         while self.drift is None and not self.task.done():
@@ -317,12 +318,10 @@ class Body:
             BodyError: it calls `run.*`, or something that would wake a task; it raises something that is no `Exception`.
             Exception: what it raises.
         """
-        context = contextvars.copy_context()
-        context.run(IN_BODY.set, True)
         self.is_read_only = True
         try:
             with self.calls.refused(), self.loop.frozen():
-                return context.run(function, *arguments)
+                return self.context.copy().run(function, *arguments)
         except Exception:
             raise
         except BaseException as error:
@@ -331,9 +330,15 @@ class Body:
             self.is_read_only = False
 
     def refuse_if_read_only(self) -> None:
-        """Raise BodyError while code runs that may only read."""
+        """Raise BodyError while code runs that may only read, or MiddlewareError while that of a middleware runs."""
         if self.is_read_only:
             raise BodyError(READ_ONLY)
+        if self._refuse_request is not None:
+            self._refuse_request()
+
+    def refuse_requests(self, refuse: Callable[[], None] | None) -> None:
+        """Call `refuse`, which may raise, before each request, while code of a middleware runs; None = allow them."""
+        self._refuse_request = self.loop.refuse_task = self.calls.refuse = refuse
 
     # -- for the loop (LoopOwner) --------------------------------------------------------------------------------------
 
@@ -379,6 +384,8 @@ class Body:
 
         A step that the history has under an earlier name (`was`) keeps its identity.
         """
+        if self._refuse_request is not None:
+            self._refuse_request()
         task = task or self.loop.current()
         if task is None:
             if self.loop.closed:

@@ -177,6 +177,7 @@ def build_child_start(
             parent=link,
             starter=None if is_child else StarterLink(run.id, run.claim),
             sealing=sealing,
+            headers=run.headers,
         )
         return (
             _add_alternatives(build_start, call.definition, other_versions)
@@ -196,6 +197,7 @@ def build_child_start(
         tag=plan.tag,
         title=f"{run.automation}: {request.ident}",
         parent=link,
+        headers=run.headers,
     )
 
 

@@ -5,11 +5,12 @@ import contextlib
 import ctypes
 import functools
 import gc
-import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from mainspring.engine.attempts.current_task import swap_current_task
 
 _MAX_CLOSES = 3
 """A `finally` may await something; the next close ends it there."""
@@ -104,7 +105,7 @@ def close_task(task: "asyncio.Task[Any]", loop: asyncio.AbstractEventLoop) -> bo
     """
     coro: Any = task.get_coro()
     unfinished: list[Any] = []
-    before = _swap_current_task(loop, task)
+    before = swap_current_task(loop, task)
     try:
         for _ in range(_MAX_CLOSES):
             unfinished = list(
@@ -115,7 +116,7 @@ def close_task(task: "asyncio.Task[Any]", loop: asyncio.AbstractEventLoop) -> bo
             if not any(map(_is_unfinished, unfinished)):
                 return True
     finally:
-        _swap_current_task(loop, before)
+        swap_current_task(loop, before)
     for coroutine in filter(_is_unfinished, unfinished):
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(coroutine))
     return False
@@ -130,15 +131,3 @@ def _awaited_chain(coro: Any) -> Iterator[Any]:
 
 def _is_unfinished(coro: Any) -> bool:
     return getattr(coro, "cr_frame", None) is not None
-
-
-def _swap_current_task(loop: asyncio.AbstractEventLoop, task: Any) -> Any:
-    """Make a task the current one; return the previous one."""
-    if sys.version_info >= (3, 12):
-        return asyncio.tasks._swap_current_task(loop, task)  # type: ignore[attr-defined]  # noqa: SLF001
-    before = asyncio.current_task(loop)
-    if before is not None:
-        asyncio.tasks._leave_task(loop, before)  # noqa: SLF001
-    if task is not None:
-        asyncio.tasks._enter_task(loop, task)  # noqa: SLF001
-    return before

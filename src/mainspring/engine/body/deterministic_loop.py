@@ -99,6 +99,8 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self.tasks: dict[int, BodyTask] = {}
         self.lost_errors = LostErrors()
         self.closed = self.is_spoiled = False
+        self.refuse_task: Callable[[], None] | None = None
+        """Raises if the current code may start no task."""
         self.generators = AsyncGenerators(self.create_task, self._task_runs)
         self._hooks = self.generators.on_first_iteration, self.generators.on_finalize
 
@@ -167,6 +169,12 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         if isinstance(self._ready, _RefusingQueue):
             coro.close()
             raise BodyError(READ_ONLY)
+        if self.refuse_task is not None:
+            try:
+                self.refuse_task()
+            except BaseException:
+                coro.close()
+                raise
         task = BodyTask(coro, loop=self, name=name, context=context)
         self.tasks[task.number] = task
         task.add_done_callback(self._drop_task)

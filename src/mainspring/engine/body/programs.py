@@ -28,6 +28,7 @@ from mainspring.engine.body.body import Body
 from mainspring.engine.body.child_runs import STEP_RUN, read_step_run
 from mainspring.engine.body.request import Request, Restarted, RolledBack, StepCall, Unloaded
 from mainspring.engine.body.run import Run
+from mainspring.engine.body.run_call import call_run, read_run_facts
 from mainspring.engine.body.undo import EFFECT_KINDS, StepEffect, find_effects, undo_all, undo_each
 from mainspring.engine.commands.command_result import read_output_bytes
 from mainspring.engine.commands.command_step import bind_folder, run_command
@@ -64,6 +65,8 @@ class Program:
     single: Callable[[], StepCall] | None = None
     measure: Callable[[bytes], int | None] = measure_result
     check: ResultCheck | None = None
+    headers: bytes | None = None
+    """The headers of the run as JSON."""
 
     def fits(self, encoded: bytes | None) -> bool:
         """Return whether a result is what the definition expects."""
@@ -78,6 +81,8 @@ class Program:
 def build_program(run: ClaimedRun, registry: Registry, data: bytes, payload_max: int = DEFAULT_LIMIT) -> Program:
     """Return the program of a claimed run; `data` is its input as JSON bytes, `payload_max` the largest result in bytes.
 
+    The headers of `run` are opened.
+
     Raises:
         UnknownNameError: no automation of that name is loaded here.
         DefinitionError: a spread step's function cannot be imported here.
@@ -90,8 +95,8 @@ def build_program(run: ClaimedRun, registry: Registry, data: bytes, payload_max:
     if automation.definition.kind is DefinitionKind.WORKFLOW:
         return _workflow_program(run, registry, automation, data, payload_max)
     if automation.definition.kind is DefinitionKind.TASK:
-        return _task_program(run, automation, options, data, payload_max)
-    return _script_program(run, automation, options, data, payload_max)
+        return _task_program(run, registry, automation, options, data, payload_max)
+    return _script_program(run, registry, automation, options, data, payload_max)
 
 
 def _workflow_program(
@@ -100,7 +105,7 @@ def _workflow_program(
     fn, signature, options = automation.fn, automation.signature, automation.definition.options
     assert fn is not None and signature is not None
     args, kwargs = decode_call(signature, data, f"input of {run.automation}")
-    facts = _run_facts(run)
+    facts = read_run_facts(run)
     promised = expand_output_patterns(automation.definition, run, data)
     check = build_result_check(options.get("expect"))
     encode_value = _make_result_encoder(run, signature, payload_max)
@@ -110,7 +115,11 @@ def _workflow_program(
     async def main(body: Body) -> Any:
         registry.take_over()  # a child that is given by name is one of those that were loaded together
         try:
-            result = await run_to_end(fn(Run(body, facts, signature), *args, **kwargs), body)
+
+            def call() -> Coroutine[Any, Any, Any]:
+                return run_to_end(fn(Run(body, facts, signature), *args, **kwargs), body)
+
+            result = await call_run(registry, body, facts, args, kwargs, call)
             if check is not None:
                 check(encode_value(result))
             body.notes.reported_size = await request_output_check(
@@ -132,12 +141,25 @@ def _workflow_program(
     assert cleanup is not None  # it has a default
     on_blocked = options.get("on_blocked", "hold")
     return Program(
-        main, encode_value, automation.retry, on_blocked, to_milliseconds(cleanup), undoes_on, automation, check=check
+        main,
+        encode_value,
+        automation.retry,
+        on_blocked,
+        to_milliseconds(cleanup),
+        undoes_on,
+        automation,
+        check=check,
+        headers=run.headers,
     )
 
 
 def _task_program(
-    run: ClaimedRun, automation: Automation, options: Mapping[str, Any], data: bytes, payload_max: int
+    run: ClaimedRun,
+    registry: Registry,
+    automation: Automation,
+    options: Mapping[str, Any],
+    data: bytes,
+    payload_max: int,
 ) -> Program:
     fn, signature = automation.fn, automation.signature
     assert fn is not None and signature is not None
@@ -146,12 +168,28 @@ def _task_program(
     on_blocked = options.get("on_blocked", "hold")
     check = build_result_check(options.get("expect"))
     return _single_step_program(
-        run, fn, signature, args, kwargs, automation.plan, automation, on_blocked, payload_max, promised, check
+        run,
+        registry,
+        fn,
+        signature,
+        args,
+        kwargs,
+        automation.plan,
+        automation,
+        on_blocked,
+        payload_max,
+        promised,
+        check,
     )
 
 
 def _script_program(
-    run: ClaimedRun, automation: Automation, options: Mapping[str, Any], data: bytes, payload_max: int
+    run: ClaimedRun,
+    registry: Registry,
+    automation: Automation,
+    options: Mapping[str, Any],
+    data: bytes,
+    payload_max: int,
 ) -> Program:
     definition = automation.definition
     limits = read_limits(options)
@@ -181,7 +219,7 @@ def _script_program(
     signature = read_signature(run_command)
     on_blocked = options.get("on_blocked", "hold")
     program = _single_step_program(
-        run, bind_folder(definition.cwd), signature, (), kwargs, plan, automation, on_blocked, payload_max
+        run, registry, bind_folder(definition.cwd), signature, (), kwargs, plan, automation, on_blocked, payload_max
     )
     return replace(program, measure=read_output_bytes)
 
@@ -202,11 +240,12 @@ def _step_program(run: ClaimedRun, data: bytes, payload_max: int) -> Program:
         if value.retry is None
         else Retry.from_data(value.retry),
     )
-    return _single_step_program(run, fn, signature, args, kwargs, plan, None, "hold", payload_max)
+    return _single_step_program(run, None, fn, signature, args, kwargs, plan, None, "hold", payload_max)
 
 
 def _single_step_program(
     run: ClaimedRun,
+    registry: Registry | None,
     fn: Callable[..., Any],
     signature: Signature,
     args: tuple[Any, ...],
@@ -218,12 +257,20 @@ def _single_step_program(
     promised: Sequence[str] = (),
     check: ResultCheck | None = None,
 ) -> Program:
-    """Return a program of one step, followed by the check of the promised output files (`promised`)."""
+    """Return a program of one step, followed by the check of the promised output files (`promised`).
+
+    `registry` None = a step of another run: no middleware is around it as a run.
+    """
     encode_value = _make_result_encoder(run, signature, payload_max)
+    facts = read_run_facts(run)
 
     async def main(body: Body) -> Any:
-        run_step = Run(body, _run_facts(run), signature).step_with
-        result = await run_step(fn, signature, plan, args, kwargs)
+        run_step = Run(body, facts, signature).step_with
+
+        def run_call() -> Coroutine[Any, Any, Any]:
+            return run_step(fn, signature, plan, args, kwargs)
+
+        result = await (run_call() if registry is None else call_run(registry, body, facts, args, kwargs, run_call))
         if check is not None:
             check(encode_value(result))
         body.notes.reported_size = await request_output_check(run_step, promised, run.started_at)
@@ -235,21 +282,22 @@ def _single_step_program(
         data, own_args, own_kwargs = roundtrip_call(signature, args, kwargs, subject, limit=payload_max)
         return StepCall(fn, signature, own_args, own_kwargs, data, plan)
 
-    single = None if promised else call
-    return Program(main, encode_value, plan.retry, on_blocked, automation=automation, single=single, check=check)
+    has_body = bool(promised) or (registry is not None and bool(registry.run_middleware))
+    single = None if has_body else call
+    return Program(
+        main,
+        encode_value,
+        plan.retry,
+        on_blocked,
+        automation=automation,
+        single=single,
+        check=check,
+        headers=run.headers,
+    )
 
 
 def _make_result_encoder(run: ClaimedRun, signature: Signature, payload_max: int) -> Callable[[Any], bytes]:
     return lambda result: encode_result(signature, result, f"result of {run.automation}", limit=payload_max)
-
-
-def _run_facts(run: ClaimedRun) -> dict[str, Any]:
-    return {
-        "automation": run.automation,
-        "key": run.run_key,
-        "slot_at": run.slot_at,
-        "deadline_at": run.deadline_at,
-    }
 
 
 async def run_to_end(function: Coroutine[Any, Any, T], body: Body) -> T:
@@ -355,7 +403,7 @@ def build_undo_program(run: ClaimedRun, registry: Registry, data: bytes, payload
         raise asyncio.CancelledError
 
     on_blocked = automation.definition.options.get("on_blocked", "hold")
-    return Program(main, _encode_no_result, automation.retry, on_blocked, automation=automation)
+    return Program(main, _encode_no_result, automation.retry, on_blocked, automation=automation, headers=run.headers)
 
 
 def find_effects_to_undo(history: History, requested: Sequence[Request], run: ClaimedRun) -> list[StepEffect]:

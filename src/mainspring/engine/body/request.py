@@ -51,6 +51,10 @@ class RefusalLimit:
             refusal = asyncio.CancelledError(str(body.stop.cleanup_end))
         else:
             return
+        self.count(body, refusal)
+
+    def count(self, body: "Body", refusal: BaseException) -> None:
+        """Raise a refusal, unless the body reached the limit."""
         if self._left is None:
             self._left = _MAX_REFUSALS + _MAX_REFUSALS_PER_TASK * len(body.loop.tasks)
         self._left -= 1

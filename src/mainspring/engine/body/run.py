@@ -77,6 +77,12 @@ class Run(MessageCaller):
         deadline_at = self._facts.get("deadline_at")
         return None if deadline_at is None else _instant(deadline_at)
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, fixed at the start of the run: texts by names in lower case, read-only. Its children and steps have the same."""
+        headers: Mapping[str, str] = self._facts["headers"]
+        return headers
+
     def now(self) -> datetime:
         """Return the time of the run: the instant (UTC) of its last outcome. It is the same in each replay."""
         return _instant(self._body.now_at)
@@ -237,6 +243,7 @@ class Run(MessageCaller):
             ArgumentError, ValueRefusedError: the input does not fit the workflow.
             BodyError: a handler of an update runs, and what it changes would be lost: `await run.updates_done()` first.
         """
+        self._body.refuse_if_read_only()
         self._body.updates.refuse_restart()
         signature = self._restart_signature
         subject = f"restart of {self.automation}"

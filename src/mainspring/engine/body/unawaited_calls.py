@@ -51,10 +51,14 @@ class UnawaitedCalls:
     def __init__(self) -> None:
         self._calls: dict[int, _CallEntry] = {}
         self._last = 0
+        self.refuse: Callable[[], None] | None = None
+        """Raises if the current code may make no call."""
         self._pruned_at = _PRUNED_FROM
 
     def next_number(self) -> int:
         """Return the number of a new call; its coroutine passes it to `started`."""
+        if self.refuse is not None:
+            self.refuse()
         self._last += 1
         return self._last
 

@@ -5,7 +5,6 @@ whose outcome saves the reply. So a replay starts the same handlers at the same 
 """
 
 import asyncio
-import contextvars
 import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,6 @@ from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.runs.update import REPLY_SUFFIX
 from mainspring.domain.values.codec import encode
 from mainspring.domain.values.saved_call import encode_result
-from mainspring.engine.attempts.context_flags import IN_BODY
 from mainspring.engine.body.drift import build_unread_drift
 from mainspring.engine.body.message_handler import MessageHandler, make_handler
 from mainspring.engine.body.request import ReplyCall, Request, Restarted, RolledBack, Unloaded
@@ -73,8 +71,7 @@ class BodyUpdates:
         except Exception as error:  # noqa: BLE001 - the code has changed since
             self._body.drift = self._body.drift or build_unread_drift(outcome, error)
             return
-        context = contextvars.copy_context()
-        context.run(IN_BODY.set, True)
+        context = self._body.context.copy()  # what the workflow and its middleware have set
         self.running += 1
         task = context.run(self._body.loop.create_task, self._run(handler, arguments, outcome.ident), context=context)
         task.branch = f"{outcome.ident}/"

@@ -11,7 +11,7 @@ from mainspring.resources.secret_variables import SECRET_VARIABLES, STORE_URL_VA
 TIMED_OUT, NOT_EXECUTABLE, NOT_FOUND = 124, 126, 127  # exit codes as GNU timeout has them
 OUTPUT_LOST = 74  # EX_IOERR of sysexits.h
 _KEY_VARIABLE = "MAINSPRING_IDEMPOTENCY_KEY"
-_OWN_VARIABLES = ("MAINSPRING_RUN_ID", "MAINSPRING_ATTEMPT", _KEY_VARIABLE, "MAINSPRING_SLOT")
+_OWN_VARIABLES = ("MAINSPRING_RUN_ID", "MAINSPRING_ATTEMPT", _KEY_VARIABLE, "MAINSPRING_SLOT", "MAINSPRING_HEADERS")
 
 
 class CommandFailed(MainspringError):
@@ -73,10 +73,11 @@ def build_environment(
     attempt: int,
     key: str,
     slot_at: int | None = None,
+    headers: bytes | None = None,
 ) -> dict[str, str]:
     """Return the environment of an attempt's command: `base` without withheld variables, then `additions`, then the attempt's variables.
 
-    `MAINSPRING_SLOT` is the due time of the schedule's slot, in ISO 8601 with UTC.
+    `MAINSPRING_SLOT` is the due time of the schedule's slot, in ISO 8601 with UTC; `MAINSPRING_HEADERS` = the headers of the run, as JSON.
     """
     environ = {name: value for name, value in SECRET_VARIABLES.without(base).items() if name not in _OWN_VARIABLES}
     environ |= additions
@@ -85,6 +86,8 @@ def build_environment(
     environ |= {"MAINSPRING_RUN_ID": run_id, "MAINSPRING_ATTEMPT": str(attempt), _KEY_VARIABLE: key}
     if slot_at is not None:
         environ["MAINSPRING_SLOT"] = datetime.fromtimestamp(slot_at / 1000, UTC).isoformat().replace("+00:00", "Z")
+    if headers is not None:
+        environ["MAINSPRING_HEADERS"] = headers.decode("utf-8", "surrogatepass")
     return environ
 
 

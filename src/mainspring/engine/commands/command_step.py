@@ -56,6 +56,7 @@ def run_command(
         attempt=step.attempt,
         key=step.key,
         slot_at=step.slot_at,
+        headers=step.headers,
     )
     timeout, heartbeat = (
         None if seconds is None else timedelta(seconds=seconds) for seconds in (timeout_s, heartbeat_s)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import msgspec
 
@@ -36,6 +36,9 @@ from mainspring.engine.definitions.on import has_unclaimed_starts
 from mainspring.engine.definitions.references import find_broken_declarations
 from mainspring.engine.definitions.scripts import load_scripts
 
+if TYPE_CHECKING:
+    from mainspring.engine.attempts.step_middleware import RegisteredMiddleware
+
 A = TypeVar("A", bound=Automation)
 
 
@@ -46,6 +49,9 @@ class Registry:
         self.automations: dict[str, Automation] = {}
         self.candidates: dict[tuple[str, int], Automation] = {}
         """Versions that only a rollout brings into force, by name and version."""
+        self.run_middleware: list[RegisteredMiddleware] = []
+        self.step_middleware: list[RegisteredMiddleware] = []
+        """The middleware around runs, and around steps: in the order of the declarations."""
         self.problems: list[LoadProblem] = []
         self.hints: list[str] = []
         """Valid declarations that may surprise their author; the process that loads them reports each once."""
@@ -97,6 +103,16 @@ class Registry:
                 f"version={max(known.version, automation.version) + 1}, rollout=True.",
             )
         return automation
+
+    def add_middleware(self, middleware: "RegisteredMiddleware") -> None:
+        """Add a middleware; the same class again, or a second import of its file, takes the place of the first."""
+        file = middleware.where.rpartition(":")[0]
+        declared = _middleware_by_file.setdefault(file, [])
+        _put_middleware(declared, middleware)
+        if hasattr(middleware.kind, "around_run"):
+            _put_middleware(self.run_middleware, middleware)
+        if hasattr(middleware.kind, "around_step"):
+            _put_middleware(self.step_middleware, middleware)
 
     def _find_rival(self, automation: Automation) -> Automation | None:
         """Return the automation in whose place this one would be, or that has its version."""
@@ -212,6 +228,7 @@ class Registry:
     def _load_one(self, target: LoadTarget) -> None:
         """Load one file or module; if it fails, none of its automations stays."""
         before = dict(self.automations), dict(self.candidates)
+        middleware = list(self.run_middleware), list(self.step_middleware)
         if target.file is not None and target.file.suffix == ".toml":
             scripts, problems = load_scripts(target.file)
             self.problems.extend(problems)
@@ -221,13 +238,14 @@ class Registry:
             return
         try:
             with distinguish_interrupts() as is_interrupt, trap_os_exit(), collect_setting_errors() as refused:
-                module = load_module(target.text, before_executing=lambda file: _declarations_by_file.pop(file, None))
+                module = load_module(target.text, before_executing=_forget_declarations)
         except BaseException as error:
             if is_interrupt(error):
                 raise
             # After any error of users' code the other targets still load.
             self.automations, self.candidates = before
-            _declarations_by_file.pop(target.text, None)
+            self.run_middleware[:], self.step_middleware[:] = middleware
+            _forget_declarations(target.text)
             self.problems.append(describe_import_error(target, error))
             return
         self.loaded.append(target.text)
@@ -241,14 +259,20 @@ class Registry:
         """Add the declarations of the module and its parts from their first import: a second import declares nothing."""
         for name, part in list(sys.modules.items()):
             if part is module or name.startswith(f"{module.__name__}."):
-                for automation in list(_declarations_by_file.get(getattr(part, "__file__", None) or "", ())):
+                file = getattr(part, "__file__", None) or ""
+                for automation in list(_declarations_by_file.get(file, ())):
                     self.add(automation)
+                for middleware in list(_middleware_by_file.get(file, ())):
+                    self.add_middleware(middleware)
         for value in list(vars(module).values()):
             # By type: a user's lazy proxy may raise on isinstance().
             if issubclass(type(value), Automation):
                 self.add(value)
             elif issubclass(type(value), Step):
                 self.report_step(value)
+            elif issubclass(type(value), type):
+                for middleware in find_middleware(value):
+                    self.add_middleware(middleware)
 
     def _report_waiting(self, module: ModuleType) -> None:
         """Report schedules and triggers on a function that is no automation: they would be lost silently."""
@@ -323,9 +347,39 @@ _process_registry = Registry()
 _declarations_by_file: dict[str, list[Automation]] = {}
 
 
+def _forget_declarations(file: str) -> None:
+    """Forget the declarations of a file, which is executed again or has failed."""
+    _declarations_by_file.pop(file, None)
+    _middleware_by_file.pop(file, None)
+
+
 def current_registry() -> Registry:
     """Return the registry of the enclosing `with`, otherwise that of the process."""
     return _current.get() or _process_registry
+
+
+_middleware_by_file: "dict[str, list[RegisteredMiddleware]]" = {}
+
+
+def _put_middleware(known: "list[RegisteredMiddleware]", middleware: "RegisteredMiddleware") -> None:
+    """Add a middleware to a list, in place of the same declaration."""
+    for place, other in enumerate(known):
+        if other.kind is middleware.kind or (
+            other.where == middleware.where and other.kind.__qualname__ == middleware.kind.__qualname__
+        ):
+            known[place] = middleware
+            return
+    known.append(middleware)
+
+
+def find_middleware(kind: type) -> "list[RegisteredMiddleware]":
+    """Return the declarations of a class as middleware, at most one for each file."""
+    return [known for declared in _middleware_by_file.values() for known in declared if known.kind is kind]
+
+
+def list_middleware_of_file(automation: Automation) -> "list[RegisteredMiddleware]":
+    """Return the middleware of the file that declares an automation."""
+    return _middleware_by_file.get(automation.where.rpartition(":")[0], [])
 
 
 def list_declarations_of_file(automation: Automation) -> list[Automation]:

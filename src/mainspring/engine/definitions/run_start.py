@@ -6,6 +6,7 @@ Pure: no store, no clock. Invariant: the key's hash is over the plain JSON, so t
 differently each time.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -49,10 +50,11 @@ def build_start_command(
     starter: StarterLink | None = None,
     sealing: Sealing = PLAIN_SEALING,
     here: bool = False,
+    headers: bytes | None = None,
 ) -> StartRun:
     """Return the command that stages run `run` of a definition with the plain JSON `data` as its input.
 
-    `now_at` (ms) replaces `{slot}` if no schedule started it. `trigger` = the readable cause of the start.
+    `now_at` (ms) replaces `{slot}` if no schedule started it. `trigger` = the readable cause. `headers` = sealed, or those of `options`.
 
     Raises:
         OptionError: a value of `options` cannot be used, or a template (key, partition, produces) has no value for a name.
@@ -80,6 +82,7 @@ def build_start_command(
         deadline_after_ms=deadline_after_ms,
         title=_seal_title(definition, arguments, at, options, sealing),
         tags=_seal_tags(definition, chosen.pop("tags"), sealing),
+        headers=headers if options.headers is None else _seal_headers(options.headers, sealing),
         run_key=None if key is None else _run_key(key, data, options),
         retry=_encode_retry(options),
         request=None if options.request_id is None else StartRequest(options.request_id, hash_parts(data)),
@@ -141,6 +144,13 @@ def _choose_concurrency_key(definition: Definition, arguments: dict[str, Any], a
 def _seal_tags(definition: Definition, added: dict[str, str], sealing: Sealing) -> bytes | None:
     tags = {**definition.option("tags"), **added}
     return sealing.seal_inline(msgspec.json.encode(tags)) if tags else None
+
+
+def _seal_headers(headers: Mapping[str, str], sealing: Sealing) -> bytes | None:
+    from mainspring.domain.runs.run_headers import encode_headers  # noqa: PLC0415 - few starts have headers
+
+    data = encode_headers(headers)
+    return None if data is None else sealing.seal_inline(data)
 
 
 def _seal_title(definition: Definition, arguments: Any, at: int, options: StartOptions, sealing: Sealing) -> str | None:

@@ -108,6 +108,7 @@ class FastPathRun:
             version=run.version,
             payload_max=self._host.payload_max,
             is_first=True,
+            headers=self.program.headers,
         )
         self.handle = self._host.attempts.start(spec, self._ended)
 

@@ -176,6 +176,13 @@ def encode_records(
             numbers[record.name] = record.value
         else:
             events.append(
-                PublishEvent(record.id, record.name, host.seal_inline(record.data) or b"", keep_until, record.key)
+                PublishEvent(
+                    record.id,
+                    record.name,
+                    host.seal_inline(record.data) or b"",
+                    keep_until,
+                    record.key,
+                    headers=host.seal_inline(record.headers),
+                )
             )
     return tuple(events), tuple(messages), _ENCODE(numbers).decode() if numbers else None

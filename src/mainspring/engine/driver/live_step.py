@@ -60,8 +60,10 @@ class LiveStep:
             return call.args, call.kwargs
         return decode_call(call.signature, call.input, f"input of step {self.request.name!r}")
 
-    def spec(self, run: ClaimedRun, key: str, checkpoint: Checkpoint | None, payload_max: int) -> AttemptSpec:
-        """Return the spec of this attempt.
+    def spec(
+        self, run: ClaimedRun, key: str, checkpoint: Checkpoint | None, payload_max: int, headers: bytes | None
+    ) -> AttemptSpec:
+        """Return the spec of this attempt; `headers` = those of the run as JSON.
 
         Raises:
             DefinitionError: the step cannot run with its isolation.
@@ -91,6 +93,7 @@ class LiveStep:
             version=run.version,
             payload_max=payload_max,
             is_first=self.attempt == 1 and run.fresh,
+            headers=headers,
         )
 
     def wait_for_earlier_ms(self) -> int:

@@ -132,7 +132,9 @@ class StepRunner:
         loaded, request = self._loaded, step.request
         try:
             key = make_idempotency_key(loaded.run.id, request.ident, loaded.generations.of(request.request_number))
-            spec = step.spec(loaded.run, key, loaded.checkpoints.get(request.ident), loaded.host.payload_max)
+            spec = step.spec(
+                loaded.run, key, loaded.checkpoints.get(request.ident), loaded.host.payload_max, loaded.program.headers
+            )
             if step.call.plan.delivery == "transactional":
                 spec.fn = step.transaction = loaded.host.transactional(spec)
             step.handle = loaded.host.attempts.start(spec, functools.partial(self._ended, step))

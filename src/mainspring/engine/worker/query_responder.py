@@ -127,7 +127,7 @@ class QueryResponder:
                 run, history = replayable
                 opened, sealing = host.opened(history), host.sealing
                 assert opened is not None
-                run = replace(run, input=sealing.open(run.input))
+                run = replace(run, input=sealing.open(run.input), headers=sealing.open_if(run.headers))
                 answer = query_run(run, opened, host.registry, query.name, sealing.open(query.input), host.payload_max)
         except BaseException as raised:  # noqa: BLE001 - any error of the user's code is the answer
             error = raised

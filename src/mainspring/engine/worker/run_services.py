@@ -111,6 +111,7 @@ class RunServices:
             trigger=f"restart of {run.id}",
             options=options,
             sealing=self.sealing,
+            headers=run.headers,
         )
 
     def transactional(self, spec: AttemptSpec) -> Callable[..., Any]:

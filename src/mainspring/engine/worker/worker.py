@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import CodecUnavailableError
@@ -98,6 +99,7 @@ class Worker(RunServices):
             children=children(on_report) if children is not None else None,
             clock=clock,
             secrets=secrets,
+            middleware=registry.step_middleware,
         )
         self.stalled = StalledAttempts(store, clock, self.drivers, registry, self.settings.stalled_ms)
         self._suspended = SuspendedRunCache(self.settings.max_suspended, self.settings.park_bytes)
@@ -109,8 +111,7 @@ class Worker(RunServices):
         self._histories = HistoryReader(reads, self.off_loop, self._later, self._history_read)
         self._unopened: dict[str, ClaimedRun] = {}
         """Claimed runs that wait for the codec, to be loaded."""
-        self._cleared: set[str] = set()
-        self._usage = ProcessUsage()
+        self._cleared, self._usage = set[str](), ProcessUsage()
         self._rounds, self._child_queue = 0, ""
         self._on_crash_point = on_crash_point
         self.crash_after: tuple[str, str] | None = None
@@ -309,7 +310,7 @@ class Worker(RunServices):
         try:
             opened, data = self.opened(history, reads_inputs=run.undoing), self.sealing.open(run.input)
             self.lines.life.run_started(run)
-            program = choose_program(run, self.registry, data, self.payload_max, opened)
+            program = choose_program(self._with_headers(run), self.registry, data, self.payload_max, opened)
             if opened is None and self._fast_path_runs.start(run, program):
                 return
             driver = Driver(self, run, program, opened)
@@ -321,6 +322,10 @@ class Worker(RunServices):
             self.unsaved(run, error)
             return
         self._begin(driver)
+
+    def _with_headers(self, run: ClaimedRun) -> ClaimedRun:
+        """Return a run with its headers opened. Raises SealedError."""
+        return run if run.headers is None else replace(run, headers=self.sealing.open(run.headers))
 
     def _load_when_codec_answers(self, run: ClaimedRun, history: History | None) -> None:
         def load() -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from mainspring.domain.runs.run_headers import MESSAGE_HEADER
 from mainspring.domain.values.plain_json import decode_value
 from mainspring.insight.text.formatting import escape_line
 from mainspring.resources.known_secrets import KNOWN_SECRETS
@@ -17,7 +18,16 @@ _SECRET_HEADER = re.compile(r"signature|token|secret|authorization|cookie|passw|
 
 def remove_secret_headers(headers: dict[str, str]) -> dict[str, str]:
     """Return headers without proofs of the sender, which are for the verifier only."""
-    return {name: HIDDEN_VALUE if _SECRET_HEADER.search(name) else value for name, value in headers.items()}
+    return {
+        name: HIDDEN_VALUE if _SECRET_HEADER.search(value if name == MESSAGE_HEADER else name) else value
+        for name, value in headers.items()
+    }
+
+
+def hide_secret_headers(data: bytes | None) -> bytes | None:
+    """Return the headers of a run as JSON for people, without the values of those that are named like a secret."""
+    headers = read_headers(data)
+    return msgspec.json.encode(headers) if headers else data
 
 
 def read_headers(data: bytes | None) -> dict[str, str]:

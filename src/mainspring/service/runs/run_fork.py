@@ -69,6 +69,7 @@ def fork(
         trigger=str(act.actor),
         options=StartOptions(key=options.key),
         sealing=sealing,
+        headers=history.run.headers,
     )
     command = msgspec.structs.replace(command, partition=partition, rollout_key=None)
     detail = {"run": command.id, "step": ident, "key": options.key}

@@ -30,7 +30,9 @@ class PublishEvent(StoreCommand[NumberAnswer | Refused], frozen=True):
     Refused unreadable.
 
     `data` is JSON, or JSON sealed by a codec with which the store was opened. The same (name, key) again stores
-    nothing. `checked` = refuse an event that runs wait for and none of them can read; its sender must be present to get
+    nothing. `headers` = sealed, for the runs that it starts.
+
+    `checked` = refuse an event that runs wait for and none of them can read; its sender must be present to get
     the answer.
     """
 
@@ -40,6 +42,7 @@ class PublishEvent(StoreCommand[NumberAnswer | Refused], frozen=True):
     keep_until: int
     key: str | None = None
     checked: bool = False
+    headers: bytes | None = None
 
 
 class OpenWait(StoreCommand[CommandDone | Refused], frozen=True):

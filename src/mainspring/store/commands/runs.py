@@ -105,6 +105,8 @@ class StartRun(StoreCommand[StartAnswer | Refused], frozen=True):
     deadline_after_ms: int | None = None
     title: str | None = None
     tags: bytes | None = None
+    headers: bytes | None = None
+    """The headers of the run, sealed (`domain.runs.run_headers`); None = it has none."""
     run_key: RunKey | None = None
     request: StartRequest | None = None
     retry: str | None = None
@@ -167,6 +169,8 @@ class ClaimedRun(msgspec.Struct, frozen=True):
     """The origin of a fork as JSON (`domain.runs.fork_origin.ForkOrigin`)."""
     versions: bytes | None = None
     """The versions of changes as JSON (`domain.runs.change_versions.ChangeVersions`); None = none is known."""
+    headers: bytes | None = None
+    """Its headers, sealed (`domain.runs.run_headers`); None = it has none."""
     is_returned: bool = False
     """Whether the owner of the claim before gave the run back with nothing under way: by a suspend, a drain or a pause."""
     facts: tuple[Fact, ...] = ()

@@ -28,10 +28,10 @@ def has_subscriber(tx: Transaction, name: str, data: object) -> bool:
     return any(_matches(subscriber, name, data) for subscriber in _list_subscribers(tx, "event", name))
 
 
-def deliver_event(tx: Transaction, event: str, name: str, data: object) -> None:
-    """Deliver an event to the triggers that are subscribed to its name and match its data."""
+def deliver_event(tx: Transaction, event: str, name: str, data: object, headers: bytes | None = None) -> None:
+    """Deliver an event, with its sealed headers, to the triggers that are subscribed to its name and match its data."""
     rows = [
-        _row(tx, subscriber.trigger, event, event, name, subscriber.is_filtered)
+        _row(tx, subscriber.trigger, event, event, name, subscriber.is_filtered, headers)
         for subscriber in _list_subscribers(tx, "event", name)
         if _matches(subscriber, name, data)
     ]
@@ -76,9 +76,13 @@ def _list_subscribers(tx: Transaction, kind: str, name: str) -> list[_Subscriber
     return found
 
 
-def _row(tx: Transaction, trigger: str, source: str, key: str, name: str, filtered: int) -> InsertedDelivery:
+def _row(
+    tx: Transaction, trigger: str, source: str, key: str, name: str, filtered: int, headers: bytes | None = None
+) -> InsertedDelivery:
     delivery, state = derive_id("d", tx.now, trigger, key), DeliveryState.RECEIVED.value
-    return InsertedDelivery(delivery, trigger, key, state, filtered=filtered, name=name, source=source, at=tx.now)
+    return InsertedDelivery(
+        delivery, trigger, key, state, filtered=filtered, name=name, headers=headers, source=source, at=tx.now
+    )
 
 
 def _insert(tx: Transaction, rows: list[InsertedDelivery]) -> None:

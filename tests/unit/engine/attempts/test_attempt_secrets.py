@@ -8,9 +8,10 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.values.function_signature import read_signature
 from mainspring.engine.attempts.attempt_end import AttemptEnd
+from mainspring.engine.attempts.attempt_host import AttemptHost
 from mainspring.engine.attempts.attempt_reports import SecretUsesReport
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
-from mainspring.engine.attempts.live_attempt import AttemptHost, LiveAttempt
+from mainspring.engine.attempts.live_attempt import LiveAttempt
 from mainspring.engine.attempts.step_context import AttemptClosed
 from mainspring.integrations.secrets.env_secrets import EnvSecrets
 from mainspring.resources.attempt_secrets import AttemptSecrets

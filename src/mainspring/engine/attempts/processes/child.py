@@ -314,7 +314,7 @@ class _ChildServer:
             spec = _build_spec(call)
             self._link.send(child_protocol.StartMessage())
             started_ns = time.perf_counter_ns()
-            value = contextvars.copy_context().run(self._run, spec)
+            value = contextvars.copy_context().run(self._run, spec, call.middleware)
         except BaseException as error:  # noqa: BLE001 - any error is the step's failure, not the child's
             kind = type(error)  # the real type: an exception may lie about its class, or raise
             is_spent = issubclass(kind, MemoryError) or not issubclass(kind, Exception)
@@ -327,10 +327,17 @@ class _ChildServer:
         _flush()
         self._send_end(end, is_spent=is_spent or threading.active_count() > threads)
 
-    def _run(self, spec: AttemptSpec) -> Any:
+    def _run(self, spec: AttemptSpec, middleware: list[str]) -> Any:
         CURRENT_STEP.only = StepContext.of(spec, self._link, self._classifier)
         try:
-            return call_to_end(spec.fn, spec.args, spec.kwargs)
+            if not middleware and spec.headers is None:
+                return call_to_end(spec.fn, spec.args, spec.kwargs)
+            from mainspring.engine.attempts.step_middleware import (  # noqa: PLC0415 - few programs have middleware
+                call_surrounded_to_end,
+                load_middleware,
+            )
+
+            return call_surrounded_to_end([load_middleware(name) for name in middleware], spec)
         finally:
             CURRENT_STEP.only = None
 
@@ -377,6 +384,7 @@ def _build_spec(call: child_protocol.CallMessage) -> AttemptSpec:
         automation=call.automation,
         payload_max=call.payload_max,
         is_first=call.is_first,
+        headers=None if call.headers == child_protocol.JSON_NULL else bytes(call.headers),
     )
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from mainspring.domain.processes.child_queue import MAX_LISTED_ATTEMPTS, ChildQueue, WaitingAttempt
+from mainspring.engine.attempts.attempt_host import ReportCallback
 from mainspring.engine.attempts.attempt_reports import ProcessReport, ReportKind
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
-from mainspring.engine.attempts.live_attempt import ReportCallback
 from mainspring.engine.attempts.processes.child_process import ChildProcess, ChildSettings
 
 _MAX_WARM_CHILDREN = 4

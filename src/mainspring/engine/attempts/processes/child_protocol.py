@@ -118,7 +118,7 @@ class HelloMessage(msgspec.Struct, tag="hello"):
 
 
 class CallMessage(msgspec.Struct, tag="call", kw_only=True):
-    """Run this attempt; the fields are those of AttemptSpec, `fn` the name to import."""
+    """Run this attempt; the fields are those of AttemptSpec, `fn` the name to import. `middleware` = the names of classes to import."""
 
     fn: str
     skip: int
@@ -134,6 +134,8 @@ class CallMessage(msgspec.Struct, tag="call", kw_only=True):
     automation: str
     payload_max: int
     is_first: bool
+    headers: msgspec.Raw = JSON_NULL
+    middleware: list[str] = []
 
 
 class CheckpointAnswer(msgspec.Struct, tag="acked"):

@@ -17,6 +17,7 @@ from mainspring.domain.runs.log_line import STREAM_LEVELS
 from mainspring.domain.values.saved_call import decode_result
 from mainspring.engine.attempts import attempt_end
 from mainspring.engine.attempts.attempt_end import AttemptEnd
+from mainspring.engine.attempts.attempt_host import AttemptHost, EndCallback, StackCallback
 from mainspring.engine.attempts.attempt_reports import (
     AckCallback,
     CheckpointReport,
@@ -33,7 +34,7 @@ from mainspring.engine.attempts.attempt_reports import (
 )
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.isolation import import_name_of
-from mainspring.engine.attempts.live_attempt import AttemptHost, EndCallback, LiveAttempt, StackCallback
+from mainspring.engine.attempts.live_attempt import LiveAttempt
 from mainspring.engine.attempts.processes import child_protocol
 from mainspring.engine.attempts.processes.child_pool import ChildPool
 from mainspring.engine.attempts.processes.child_process import ChildProcess
@@ -55,10 +56,11 @@ _NO_ANSWER_TEXT = (
 class ProcessAttempt(LiveAttempt):
     """Exchanges messages with the child that serves this attempt."""
 
-    __slots__ = ("_acknowledged", "_child", "_children", "_last_words", "_ref", "_stack_request")
+    __slots__ = ("_acknowledged", "_child", "_children", "_last_words", "_middleware", "_ref", "_stack_request")
 
     def __init__(self, host: AttemptHost, spec: AttemptSpec, on_end: EndCallback, children: ChildPool) -> None:
         self._ref = import_name_of(spec.fn)
+        self._middleware = [known.import_name for known in host.middleware]
         super().__init__(host, spec, on_end)
         self._child: ChildProcess | None = None
         self._last_words = ""
@@ -92,6 +94,8 @@ class ProcessAttempt(LiveAttempt):
                 automation=spec.automation,
                 payload_max=spec.payload_max,
                 is_first=spec.is_first,
+                headers=child_protocol.JSON_NULL if spec.headers is None else msgspec.Raw(spec.headers),
+                middleware=self._middleware,
             )
         )
 

@@ -79,6 +79,7 @@ TABLE: Final = TableSchema(
         integer("returned_claim"),
         text("concurrency_key", null=True),
         integer("has_slot"),
+        value("headers", null=True),
     ),
     keys=(
         ("seq",),
@@ -125,6 +126,7 @@ class NewRun(msgspec.Struct, frozen=True, gc=False):
     healthy: str
     item: str | None
     concurrency_key: str | None
+    headers: bytes | None
 
 
 NEW_RUN: Final = InsertedRow(NewRun, TABLE)

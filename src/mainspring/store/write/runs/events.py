@@ -40,7 +40,7 @@ def publish_event(tx: Transaction, command: PublishEvent) -> NumberAnswer | Refu
     seq = tx.value("insert_event", values, int)
     if seq is None:
         return NumberAnswer(0)
-    subscriptions.deliver_event(tx, command.id, command.name, data)
+    subscriptions.deliver_event(tx, command.id, command.name, data, command.headers)
     for hashed in hashes:
         tx.change("insert_event_match", (hashed, seq))
     tx.hold_all("run", {(run,) for run, _ in waits})

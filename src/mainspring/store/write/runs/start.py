@@ -246,4 +246,5 @@ def row_of(tx: Transaction, command: StartRun, state: RunState, *, ready: bool, 
         slot.slot_at if slot else None,
         *(command.trigger, command.healthy, command.item),
         command.concurrency_key,
+        command.headers,
     )

@@ -54,7 +54,14 @@ def _cancel_other_runs(tx: Transaction, command: StartRun) -> None:
 
 def _replace(tx: Transaction, command: StartRun, run: str, due_at: int) -> None:
     c = command
-    values = {"input": c.input, "codec": c.codec, "title": c.title, "item": c.item, "healthy": c.healthy}
+    values = {
+        "input": c.input,
+        "codec": c.codec,
+        "title": c.title,
+        "item": c.item,
+        "healthy": c.healthy,
+        "headers": c.headers,
+    }
     tx.change("replace_start", {**values, "run": run, "due_at": due_at, "now": tx.now})
     tx.ready = True  # a worker has to know the instant
 

@@ -51,6 +51,7 @@ class StartRunRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknow
     cancelled, "one_live" = a new one if it has ended, "replace" = a new one, and that run is cancelled. `join` "any" = with "one_live",
     join a run with another input, too. `request_id`: sent again within 24 hours, the start gets the same run.
     `retry`: attempts of the whole run, or a table of `attempts initial max jitter restart`.
+    `headers`: texts by name, at most 8 KiB, for the run and all that follows from it.
     """
 
     input: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -65,6 +66,7 @@ class StartRunRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknow
     tags: dict[str, str] | None = None
     title: Text | None = None
     retry: int | dict[str, Any] | None = None
+    headers: dict[str, str] | None = None
 
 
 class StartRunResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,6 +167,7 @@ def read_start_options(body: StartRunRequest) -> StartOptions:
         tag=body.tag,
         tags=body.tags,
         title=body.title,
+        headers=body.headers,
     )
 
 

@@ -33,11 +33,12 @@ class EventDetail(msgspec.Struct, frozen=True):
 
 
 class PublishEventRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A fact from outside; the same name and `key` counts once."""
+    """A fact from outside; the same name and `key` counts once. `headers`: texts by name, at most 8 KiB, for the runs that it starts."""
 
     name: Word
     data: Any = None
     key: Word | None = None
+    headers: dict[str, str] | None = None
 
 
 class PublishEventResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +74,7 @@ def show_event(call: AnyApiCall) -> EventDetail:
 def publish_event(call: ApiCall[None, PublishEventRequest]) -> PublishEventResponse:
     """Publish an event: each run that waits for it receives it once."""
     body, site, act = call.body, call.site, call.act()
-    published = site.engine().publish(body.name, body.data, act=act, key=body.key)
+    published = site.engine().publish(body.name, body.data, act=act, key=body.key, headers=body.headers)
     return PublishEventResponse(command=act.command, event=published.id, woken=published.woken)
 
 

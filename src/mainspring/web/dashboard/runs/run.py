@@ -14,6 +14,7 @@ from mainspring.domain.values.plain_json import decode_value
 from mainspring.insight.effects.effect_views import RunEffect
 from mainspring.insight.runs.step_groups import GROUPED, CallCount, StepGroup, count_groups
 from mainspring.insight.runs.steps import StepLine, list_step_lines
+from mainspring.insight.triggers.delivery_view import hide_secret_headers
 from mainspring.store.read.runs.run_views import ended_calls
 from mainspring.store.read.status.status import schedules
 from mainspring.store.views import RunRow, RunView, UpdateView
@@ -177,7 +178,13 @@ def show(call: ApiCall[RunPageQuery, Form | None]) -> PageView:
         "older": older,
         "step_names": list({line.ident: line.name for line in _select_lines(current_lines)}.items()),
         "levels": list(Level),
-        "values": build_values(input=run.input, result=run.result, published_state=run.published, tags=run.tags),
+        "values": build_values(
+            input=run.input,
+            result=run.result,
+            published_state=run.published,
+            tags=run.tags,
+            headers=hide_secret_headers(run.headers),
+        ),
         "progress": read_progress(run.progress),
         "history": outline,
         "deliveries": explanation.deliveries,

@@ -1,1 +1,1 @@
-select id, automation, state, reason, slot_at, run_key, result, finished_at from runs where id in (select value from json_each(?))
+select id, automation, state, reason, slot_at, run_key, result, finished_at, headers from runs where id in (select value from json_each(?))

@@ -13,6 +13,7 @@ from mainspring.domain.values.sealing import stored_size
 from mainspring.insight.runs.explanation import Explanation
 from mainspring.insight.runs.steps import MOST, Stage, list_stages, list_step_lines
 from mainspring.insight.runs.stored_explanation import explain_run, hide_holders
+from mainspring.insight.triggers.delivery_view import hide_secret_headers
 from mainspring.service.runs.run_differences import Difference, compare_runs, find_last_success
 from mainspring.store.read.runs.run_pages import run_page
 from mainspring.store.read.runs.run_views import journal as run_journal
@@ -104,7 +105,7 @@ def _visible_names(call: ApiCall[RunsQuery, None]) -> list[str] | None:
 def show_run(call: ApiCall[RunQuery, None]) -> RunView:
     """Show a run: its state, input, result or error."""
     run_id = call.names["run"]
-    return call.site.opening.run(call.run(newest_of(call.site.reader, run_id) if call.query.newest else run_id))
+    return _open_run(call, call.run(newest_of(call.site.reader, run_id) if call.query.newest else run_id))
 
 
 def find_unfinished_run(call: ApiCall[RunQuery, None]) -> str | None:
@@ -130,7 +131,17 @@ def _open_history(call: AnyApiCall, history: RunHistory) -> RunHistory:
     children = [row for row in history.children if call.visitor.may_view(row.automation)]
     started = [row for row in history.started if call.visitor.may_view(row.automation)]
     history = hide_holders(history, call.visitor.may_view)
-    return call.site.opening.run_history(msgspec.structs.replace(history, children=children, started=started))
+    opened = call.site.opening.run_history(msgspec.structs.replace(history, children=children, started=started))
+    return msgspec.structs.replace(opened, run=_hide_headers(opened.run))
+
+
+def _open_run(call: AnyApiCall, view: RunView) -> RunView:
+    return _hide_headers(call.site.opening.run(view))
+
+
+def _hide_headers(view: RunView) -> RunView:
+    """Return a run without the values of headers that are named like a secret."""
+    return msgspec.structs.replace(view, headers=hide_secret_headers(view.headers))
 
 
 def show_explanation(call: AnyApiCall) -> Explanation:
@@ -191,7 +202,7 @@ def show_blocker(call: AnyApiCall) -> Blocker:
     opening = call.site.opening
     return msgspec.structs.replace(
         blocker,
-        run=opening.run(blocker.run),
+        run=_open_run(call, blocker.run),
         automation=None if blocker.automation is None else hide_environment(blocker.automation, call.visitor),
         slot_holders=[opening.row(row) for row in blocker.slot_holders if call.visitor.may_view(row.automation)],
         waits=[opening.wait(wait) for wait in blocker.waits],
