@@ -103,11 +103,9 @@ class JournalWriter:
             loaded.send_notes()
         self.rank = outcome.rank
         self.saving += 1
-        if outcome.output is not None:
-            self.value_bytes += len(outcome.output)
-        seal = loaded.host.seal
+        self.value_bytes += len(outcome.output or b"")
         # A replay reads author and note of an answer, and leaves references of inputs unread.
-        seal_input = loaded.host.seal_inline if outcome.kind is OutcomeKind.ANSWER else seal
+        seal_input = loaded.host.seal_inline if outcome.kind is OutcomeKind.ANSWER else loaded.host.seal
         command = SaveOutcome(
             loaded.run.id,
             loaded.claim,
@@ -124,7 +122,7 @@ class JournalWriter:
             outcome.duration_us,
             loaded.run.automation,
             seal_input(outcome.input),
-            seal(outcome.output),
+            loaded.host.seal(outcome.output),
             loaded.host.seal_failure(outcome.failure),
             outcome.undo,
             inbox,
