@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import AsyncIterator, Callable
+from contextvars import ContextVar
 from typing import Any
 
 import anyio
@@ -13,6 +14,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.errors import OptionError
 from mainspring.domain.states import FailureReason, RunState
+from mainspring.engine.body import body, step_names
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.store.read.incidents import ungrouped_failures
@@ -600,7 +602,9 @@ async def test_an_anyio_task_group_continues_after_a_kill(tmp_path):
 # -- names -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["<lambda>", "f[<T>]", "Straße 5 & 6", "a|b"])
+@pytest.mark.parametrize(
+    "name", ["<lambda>", "f[<T>]", "Straße 5 & 6", "a|b", "GET /orders#1/items", "50 %", "undo:mail"]
+)
 async def test_a_step_may_have_any_printable_name(tmp_path, name):
     """A name is shown, never run: pages and command lines escape it."""
     mails = Mails()
@@ -614,6 +618,131 @@ async def test_a_step_may_have_any_printable_name(tmp_path, name):
         run = await engine.start(named)
         assert await run.result(60) == 1
         assert [outcome.name for outcome in engine.history(run).outcomes] == [name]
+
+
+async def test_a_name_with_signs_keeps_the_identity_of_an_earlier_version(tmp_path, monkeypatch):
+    """A run whose steps were saved under names without escapes continues: nothing is done twice, single steps and maps alike."""
+    world, mails, started, hold = World(tmp_path), Mails(), asyncio.Event(), asyncio.Event()
+
+    async def slow(number: int) -> int:
+        started.set()
+        await hold.wait()
+        return await mails.mail(number)
+
+    with Registry() as registry:
+
+        @ms.workflow
+        async def named(run: ms.Run) -> str:
+            await run.options(name="GET /orders#1/items").step(mails.mail, 1)
+            await run.options(name="f[<T>]", key="a").step(mails.mail, 2)
+            await run.options(name="50 %/map").map(mails.mail, [3, 4])
+            await run.step(slow, 5)
+            await run.options(name="GET /orders#1/items").step(mails.mail, 6)
+            return "done"
+
+    with monkeypatch.context() as earlier:
+        for module in (body, step_names):
+            earlier.setattr(module, "escape_step_name", lambda name: name)
+        async with world.engine(registry, WorkerOptions()) as engine:
+            run = await engine.start(named)
+            await asyncio.wait_for(started.wait(), 5)
+            await engine.when(lambda: len(engine.history(run).outcomes), lambda count: count >= 4)
+            dead = engine.working.store.session
+            await engine.die()
+    hold.set()
+    async with world.engine(registry) as engine:
+        await world.declare_dead(engine, dead)
+        await engine.until(run.id, RunState.SUCCEEDED)
+        idents = {outcome.ident for outcome in engine.history(run).outcomes}
+    assert sorted(mails.sent) == [1, 2, 3, 4, 5, 6]
+    assert {"GET /orders#1/items#1", "f[<T>][a]", "50 %/map#1[0]", "GET %2Forders%231%2Fitems#2"} <= idents
+
+
+async def test_a_body_with_clean_up_in_each_coroutine_is_freed_when_it_is_unloaded(tmp_path, caplog):
+    """Code that resets context variables and awaits in `finally`, which awaits again: nothing of it is left unfinished."""
+    variable: ContextVar[int] = ContextVar("variable")
+
+    async def drain(depth: int) -> None:
+        try:
+            await asyncio.sleep(0.001)
+        finally:
+            if depth:
+                await drain(depth - 1)
+
+    async def wait(run: ms.Run, depth: int) -> None:
+        token = variable.set(depth)
+        try:
+            await (wait(run, depth - 1) if depth else run.receive("go", str))
+        finally:
+            variable.reset(token)
+            await drain(depth)
+
+    with Registry() as registry:
+
+        @ms.workflow
+        async def tidies(run: ms.Run) -> str:
+            task = asyncio.create_task(wait(run, 3))
+            try:
+                await wait(run, 2)
+            finally:
+                await task
+            return "done"
+
+    async with World(tmp_path).engine(registry, REPLAYING) as engine:
+        run = await engine.start(tidies)
+        await engine.until(run, RunState.WAITING)
+        await run.signal("go", "1")
+        await run.signal("go", "2")
+        assert await run.result(60) == "done"
+    gc.collect()
+    assert "although it is being unloaded" not in caplog.text
+
+
+@BOTH
+async def test_an_object_that_is_freed_starts_no_task_in_a_body(tmp_path, settings):
+    """Clients of HTTP close themselves when they are freed, at a random moment, in the loop that runs then: here that is refused."""
+    refused: list[str] = []
+
+    class Client:
+        async def close(self) -> None:
+            raise AssertionError("this must not run in the body")
+
+        def __del__(self) -> None:
+            try:
+                asyncio.get_running_loop().create_task(self.close())
+            except Exception as error:
+                refused.append(str(error))
+
+    with Registry() as registry:
+
+        @ms.workflow
+        async def frees(run: ms.Run) -> str:
+            client = Client()
+            del client
+            await asyncio.sleep(0.01)
+            return "done"
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        assert await (await engine.start(frees)).result(60) == "done"
+    assert {"close it in the step that uses it" in text for text in refused} == {True}
+
+
+async def test_libraries_find_a_loop_without_threads_in_a_body(tmp_path):
+    """Libraries that check for a task factory find none, and a call from another thread is refused as not implemented."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def check_loop(run: ms.Run) -> list[str]:
+            loop = asyncio.get_running_loop()
+            try:
+                loop.call_soon_threadsafe(print)
+            except NotImplementedError as error:
+                return [str(loop.get_task_factory()), str(error).partition(":")[0]]
+            return []
+
+    async with World(tmp_path).engine(registry) as engine:
+        result = await (await engine.start(check_loop)).result(60)
+    assert result == ["None", "a workflow body has no call_soon_threadsafe"]
 
 
 @BOTH

@@ -5,6 +5,7 @@ import pytest
 
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import FactKind, OutcomeKind
+from mainspring.domain.runs.step_identity import escape_step_name
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.insight.text import formatting
 from mainspring.store.commands.inbox import DeliverFact
@@ -283,3 +284,17 @@ def test_show_reports_how_much_a_run_put_out(cli, stage):
     assert "put out   2GB" in cli("runs", "show", run.id).out
     assert cli("runs", "show", run.id, "--json").json["output_size"] == 2_000_000_000
     assert "put out" not in cli("runs", "show", other.id).out
+
+
+@pytest.mark.parametrize("typed", ["GET /orders#1/items [50 %]", "GET %2Forders%231%2Fitems %5B50 %25%5D#1"])
+def test_a_step_of_any_name_is_shown_and_repeated(cli, stage, typed):
+    """`--from-step` takes the name as the code has it, and the identity with its escapes."""
+    name = "GET /orders#1/items [50 %]"
+    run = stage.begin()
+    stage.do(outcome(run, 1, f"{escape_step_name(name)}#1", name=name))
+    stage.do(
+        finish(run, RunState.FAILED, failure=Failure("E", "e", "no"), reason=FailureReason.PERMANENT_ERROR, rank=1)
+    )
+    assert name in cli("runs", "show", run.id).out
+    cli("runs", "retry", run.id, "--from-step", typed, "--yes")
+    assert "queued" in cli("runs", "show", run.id).out

@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import hashlib
 import heapq
+import weakref
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from mainspring.domain.flags.flag import QUESTION_PREFIX
 from mainspring.domain.runs.change_versions import NONE_KNOWN, ChangeVersions
 from mainspring.domain.runs.fork_origin import ForkOrigin
 from mainspring.domain.runs.journal import STOP_KINDS, Outcome, OutcomeKind
+from mainspring.domain.runs.step_identity import escape_step_name
 from mainspring.domain.states import OutcomeState
 from mainspring.domain.values.codec import DEFAULT_LIMIT
 from mainspring.domain.values.plain_json import LATEST_INSTANT
@@ -27,6 +29,7 @@ from mainspring.engine.body.body_stop import BodyStop
 from mainspring.engine.body.deterministic_loop import READ_ONLY, BodyTask, DeterministicLoop, Timer
 from mainspring.engine.body.drift import Drift, build_unread_drift, detect_drift
 from mainspring.engine.body.failed_outcomes import FailedOutcomes
+from mainspring.engine.body.library_branch import LibraryBranch
 from mainspring.engine.body.queries import BodyQueries
 from mainspring.engine.body.request import (
     ChildCall,
@@ -48,6 +51,7 @@ from mainspring.engine.body.updates import BodyUpdates
 from mainspring.engine.body.versions import BodyVersions
 
 T = TypeVar("T")
+_Branch = BodyTask | LibraryBranch
 _UNSET: Any = object()
 _MAX_CLOSED = 64
 _OUTSIDE_TEXT = "a run can be used only in its own workflow body, not in a callback or from outside"
@@ -109,6 +113,7 @@ class Body:
         self._registered: list[Request] = []
         self._request_count, self._delivered_rank = after
         self.task: BodyTask | None = None
+        self.run_reference: weakref.ref[Any] | None = None
 
     # -- driving -------------------------------------------------------------------------------------------------------
 
@@ -379,29 +384,33 @@ class Body:
 
     # -- for the API of the run ----------------------------------------------------------------------------------------
 
-    def ident_for(self, name: str, key: str | None, task: BodyTask | None = None, was: Sequence[str] = ()) -> str:
-        """Fix the identity of a request: branch + name + key, or nth use of the name in the branch.
+    def step_ident(self, name: str, key: str | None, was: Sequence[str] = (), task: _Branch | None = None) -> str:
+        """Fix the identity of a step of any name; in the history it may have an earlier name (`was`), or one without escapes."""
+        return self.ident_for(name, key, task, was, escape_step_name(name))
 
-        A step that the history has under an earlier name (`was`) keeps its identity.
-        """
+    def ident_for(
+        self, name: str, key: str | None, task: _Branch | None = None, was: Sequence[str] = (), escaped: str = ""
+    ) -> str:
+        """Fix the identity of a request: branch + name (as `escaped`) + key, or nth use of the name in the branch."""
         if self._refuse_request is not None:
             self._refuse_request()
-        task = task or self.loop.current()
+        part, task = escaped or name, task or self.loop.current()
         if task is None:
             if self.loop.closed:
                 raise Unloaded
             if key is None:
                 raise BodyError(_OUTSIDE_TEXT)
-            return f"{name}[{key}]"
+            return f"{part}[{key}]"
         if key is not None:
-            ident = f"{task.branch}{name}[{key}]"
+            suffix = f"[{key}]"
         else:
-            count = task.uses[name] = task.uses.get(name, 0) + 1
+            count = task.uses[part] = task.uses.get(part, 0) + 1
             if count == 2 and name != "timer" and not name.startswith(QUESTION_PREFIX):
                 self.notes.hints.add(f"{task.branch}{name}")
-            ident = f"{task.branch}{name}#{count}"
-        if was or self.names.former:
-            return self.names.saved_ident(ident, task.branch, name, was) or ident
+            suffix = f"#{count}"
+        ident = f"{task.branch}{part}{suffix}"
+        if was or self.names.former or part != name:
+            return self.names.saved_ident(ident, task.branch, suffix, name, was) or ident
         return ident
 
     def set_timer(self, ident: str, due_at: int, callback: Callable[[], None]) -> Timer:

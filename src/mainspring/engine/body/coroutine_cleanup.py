@@ -8,13 +8,16 @@ import gc
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from contextvars import Context
+from types import AsyncGeneratorType
 from typing import Any
 
 from mainspring.engine.attempts.current_task import swap_current_task
 
-_MAX_CLOSES = 3
-"""A `finally` may await something; the next close ends it there."""
+_MAX_CLOSES = 16
+"""A `finally` may await something; the next close ends it there. A library has several of them, one in another."""
 
+_GENERATOR_STEPS = frozenset({"async_generator_asend", "async_generator_athrow"})
 _Generator = Any  # of the interpreter's own type: the public type has neither frame nor name
 
 
@@ -96,38 +99,53 @@ def _note_collection(phase: str, _info: dict[str, int]) -> None:
         _COLLECTING.pop("thread", None)
 
 
-def close_task(task: "asyncio.Task[Any]", loop: asyncio.AbstractEventLoop) -> bool:
+def close_task(task: "asyncio.Task[Any]", loop: asyncio.AbstractEventLoop, context: Context) -> bool:
     """Close a task's coroutine as if the task ran, because its clean-up may use the current task. False if it was left unfinished.
+
+    It is closed in the task's own `context`, for only there can it reset its context variables.
 
     Python raises GeneratorExit in a coroutine to end it; code that swallows it and awaits something else continues.
     It cannot be forced. So it is closed a few times and then left unfinished: never run again, and never freed, because
-    freeing it would run it once more, in any other loop or in none.
+    freeing it would run it once more, in any other loop or in none. What awaited it gets an error and ends before it, so each
+    is closed by itself.
     """
-    coro: Any = task.get_coro()
-    unfinished: list[Any] = []
+    root: Any = task.get_coro()
+    parts = {id(root): root}
     before = swap_current_task(loop, task)
     try:
         for _ in range(_MAX_CLOSES):
-            unfinished = list(
-                {id(item): item for item in (*unfinished, *_awaited_chain(coro)) if _is_unfinished(item)}.values()
-            )
-            with contextlib.suppress(BaseException):
-                coro.close()
-            if not any(map(_is_unfinished, unfinished)):
+            for part in list(parts.values()):
+                # Also what clean-up awaits since the last close: when it ends with an error, nothing else refers to that.
+                parts |= {id(awaited): awaited for awaited in _awaited_chain(part)}
+                if part is root or _is_unfinished(part):
+                    with contextlib.suppress(BaseException):
+                        context.run(part.close)
+            if not any(map(_is_unfinished, parts.values())):
                 return True
     finally:
         swap_current_task(loop, before)
-    for coroutine in filter(_is_unfinished, unfinished):
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(coroutine))
+    for part in filter(_is_unfinished, parts.values()):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(part))
     return False
 
 
-def _awaited_chain(coro: Any) -> Iterator[Any]:
-    """Yield a coroutine and the chain of coroutines that it awaits."""
-    while coro is not None:
-        yield coro
-        coro = getattr(coro, "cr_await", None)
+def _awaited_chain(part: Any) -> Iterator[Any]:
+    """Yield a coroutine and the chain of coroutines, and of steps of async generators, that it awaits."""
+    while part is not None:
+        generator = _generator_of(part)
+        if generator is None and not hasattr(part, "cr_await"):
+            return
+        yield part
+        part = part.cr_await if generator is None else generator.ag_await
 
 
-def _is_unfinished(coro: Any) -> bool:
-    return getattr(coro, "cr_frame", None) is not None
+def _is_unfinished(part: Any) -> bool:
+    """Whether a coroutine has not ended. The step of a generator does not count: freeing a generator runs none of its code."""
+    return getattr(part, "cr_frame", None) is not None
+
+
+def _generator_of(part: Any) -> _Generator | None:
+    """Return the async generator that an awaited step (`asend`, `athrow`, `aclose`) drives; the interpreter has no name for it."""
+    if type(part).__name__ not in _GENERATOR_STEPS:
+        return None
+    return next((item for item in gc.get_referents(part) if isinstance(item, AsyncGeneratorType)), None)

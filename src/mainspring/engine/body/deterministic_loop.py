@@ -14,11 +14,12 @@ import functools
 import math
 import sys
 import threading
+import weakref
 import zlib
 from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextvars import Context
+from contextvars import Context, copy_context
 from types import MethodType
 from typing import Any, NoReturn, Protocol
 
@@ -66,17 +67,26 @@ class BodyFuture(asyncio.Future[Any]):
         return self._hash
 
 
+def _no_task() -> None:
+    """Return None: the task has no parent, as after the parent is freed."""
+
+
 class BodyTask(asyncio.Task[Any]):
     """A task with a branch, which hashes by its creation number, plus its loop's salt in the high bits."""
 
     branch: str = ""
     shields: int = 0
 
-    def __init__(self, coro: Coroutine[Any, Any, Any], *, loop: "DeterministicLoop", **kwargs: Any) -> None:
+    def __init__(
+        self, coro: Coroutine[Any, Any, Any], *, loop: "DeterministicLoop", context: Context | None, **kwargs: Any
+    ) -> None:
         self.number = loop.next_number()
         self._hash = self.number + loop.salt
         self.uses: dict[str, int] = {}
-        super().__init__(coro, loop=loop, **kwargs)
+        self.context = context or copy_context()
+        parent = loop.current()
+        self.parent: Callable[[], BodyTask | None] = _no_task if parent is None else weakref.ref(parent)
+        super().__init__(coro, loop=loop, context=self.context, **kwargs)
 
     def __hash__(self) -> int:
         return self._hash
@@ -166,6 +176,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         """Create a task; its branch is named by its coroutine and its parent."""
         caller = _find_caller()
         _refuse_random_order(coro, caller)
+        _refuse_finalizer(coro, caller)
         if isinstance(self._ready, _RefusingQueue):
             coro.close()
             raise BodyError(READ_ONLY)
@@ -279,7 +290,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
             while self.tasks:  # a finally block may create more tasks; they are never started
                 task = self.tasks.pop(next(iter(self.tasks)))
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
-                ended &= close_task(task, self)
+                ended &= close_task(task, self, task.context)
         finally:
             sys.set_asyncgen_hooks(*hooks)
             events._set_running_loop(outer)
@@ -326,14 +337,32 @@ def _refuse_random_order(coro: Any, caller: Any) -> None:
         )
 
 
+def _refuse_finalizer(coro: Any, caller: Any) -> None:
+    """Refuse a task of `__del__`: clients of HTTP close themselves so, at the random moment at which they are freed."""
+    if caller.f_code.co_name == "__del__":
+        coro.close()
+        raise BodyError(
+            "an object that is freed cannot start a task in a workflow body: close it in the step that uses it"
+        )
+
+
 _ANYIO_POLL = "_deliver_cancellation"
 """anyio repeats this call as long as a task of a cancelled scope lives: it must not prevent a body from coming to rest."""
 _AS_COMPLETED = frozenset({"<setcomp>", "as_completed", "__init__"})
 """The code that creates its tasks: 3.11, 3.12, and its iterator from 3.13 on."""
 
 
+_THREADSAFE = "call_soon_threadsafe"
+"""Libraries know by its NotImplementedError that no other thread can call into this loop."""
+
+
 def _refusing_method(name: str) -> Callable[..., NoReturn]:
     def refused(_self: DeterministicLoop, *_args: Any, **_kwargs: Any) -> NoReturn:
+        if name == _THREADSAFE:
+            raise NotImplementedError(
+                f"a workflow body has no {name}: a resumed run would be called at another point. Send the run a signal, and "
+                "await run.receive(...) in its body"
+            )
         raise BodyError(
             f"a workflow body cannot use {name}: a resumed run would get another value. Put it into a "
             "function and await run.step(function, ...)"

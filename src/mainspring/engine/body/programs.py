@@ -5,6 +5,7 @@ A task, a script and a spread step are bodies of one step, so that all four foll
 
 import asyncio
 import contextlib
+import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.failures.retry import Retry
+from mainspring.domain.runs.current_run import RUN_OF_BODY
 from mainspring.domain.runs.fork_origin import read_counted_origin, read_fork_origin
 from mainspring.domain.runs.journal import AttemptRecord, History, Outcome, OutcomeKind
 from mainspring.domain.runs.output_size import measure_result
@@ -114,17 +116,18 @@ def _workflow_program(
 
     async def main(body: Body) -> Any:
         registry.take_over()  # a child that is given by name is one of those that were loaded together
+        body_run = Run(body, facts, signature)
+        body.run_reference = weakref.ref(body_run)
+        RUN_OF_BODY.set(body.run_reference)
         try:
 
             def call() -> Coroutine[Any, Any, Any]:
-                return run_to_end(fn(Run(body, facts, signature), *args, **kwargs), body)
+                return run_to_end(fn(body_run, *args, **kwargs), body)
 
             result = await call_run(registry, body, facts, args, kwargs, call)
             if check is not None:
                 check(encode_value(result))
-            body.notes.reported_size = await request_output_check(
-                Run(body, facts, signature).step_with, promised, run.started_at
-            )
+            body.notes.reported_size = await request_output_check(body_run.step_with, promised, run.started_at)
             return result
         except _ENGINE_EXCEPTIONS:
             raise

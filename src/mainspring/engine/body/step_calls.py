@@ -29,6 +29,7 @@ from mainspring.engine.body.child_runs import (
     read_started_run,
 )
 from mainspring.engine.body.fan_out import Fan, ItemFailed
+from mainspring.engine.body.library_branch import LibraryBranch
 from mainspring.engine.body.request import ChildCall, Request, StepCall
 from mainspring.engine.body.unawaited_calls import caller_frame
 from mainspring.engine.definitions.automation import Automation, Step, Task, Workflow
@@ -156,6 +157,20 @@ class StepCaller:
         refuse_useless_overlap(live, plan, f"step {live.__name__!r}")
         return self.step_with(live, signature, plan, args, kwargs)
 
+    def library_branch(self, name: str, is_internal: Callable[[Any], bool]) -> LibraryBranch:
+        """Open a branch for one call of a library; the arguments are those of `LibraryBranch`."""
+        self._body.refuse_if_stopped()
+        return LibraryBranch(self._body, name, is_internal)
+
+    def library_step(self, branch: LibraryBranch, call: Callable[..., Any], *args: Any) -> Coroutine[Any, Any, Any]:
+        """Request a step of a callable that a library made for this call alone, with a name from `options`.
+
+        Unlike `run.step` it caches nothing, and a name that is used often is no hint of the run.
+        """
+        request = self.step_with(call, read_signature(call), self._plan, args, {}, branch)
+        self._body.notes.hints.discard(f"{branch.branch}{self._plan.name}")
+        return request
+
     def step_with(
         self,
         live: Callable[..., Any],
@@ -163,6 +178,7 @@ class StepCaller:
         plan: StepPlan,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
+        branch: LibraryBranch | None = None,
     ) -> Coroutine[Any, Any, Any]:
         """Request a step whose function, signature and plan are known."""
         body = self._body
@@ -170,7 +186,7 @@ class StepCaller:
         if plan.delivery == "transactional":
             signature = read_signature(live, 1)
         name = plan.name or live.__name__
-        ident = body.ident_for(name, plan.key, was=plan.was)
+        ident = body.step_ident(name, plan.key, plan.was, branch)
         data, args, kwargs = roundtrip_call(signature, args, kwargs, name, limit=body.payload_max)
         if plan.queue is not None or plan.tag is not None:
             call: Any = build_spread_call(live, signature, data, plan)
@@ -213,7 +229,7 @@ class StepCaller:
         call, decode = build_child_call(automation, args, kwargs, self._plan, body.payload_max)
         name = self._plan.name or call.automation
         was = call.definition.options.get("was", ()) if call.definition is not None else ()
-        ident = body.ident_for(name, self._plan.key, was=(*self._plan.was, *was))
+        ident = body.step_ident(name, self._plan.key, was=(*self._plan.was, *was))
         number = body.calls.next_number()
         coroutine = _outcome(body, number, OutcomeKind.CHILD, ident, name, call, decode)
         return body.calls.add(number, coroutine, "child", name, caller_frame(1))
@@ -244,7 +260,7 @@ class StepCaller:
         refuse_options_of_start(self._given, self._plan, automation)
         call = build_start_call(automation, args, kwargs, self._plan, body.payload_max)
         name = self._plan.name or call.definition.name
-        ident = body.ident_for(name, self._plan.key, was=(*self._plan.was, *call.definition.options.get("was", ())))
+        ident = body.step_ident(name, self._plan.key, was=(*self._plan.was, *call.definition.options.get("was", ())))
         number = body.calls.next_number()
         coroutine = _outcome(body, number, OutcomeKind.START, ident, name, call, read_started_run)
         return body.calls.add(number, coroutine, "start", name, caller_frame(1))
@@ -338,7 +354,7 @@ class StepCaller:
         name = plan.name or live.__name__
         fan = Fan(
             body,
-            body.ident_for(name, plan.key, was=plan.was),
+            body.step_ident(name, plan.key, was=plan.was),
             name,
             live,
             signature,

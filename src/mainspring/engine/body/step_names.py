@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.runs.journal import FactKind, History, Outcome, OutcomeKind
+from mainspring.domain.runs.step_identity import escape_step_name, unescape_step_name
 from mainspring.domain.runs.superseded_outcomes import read_branch
 from mainspring.domain.states import OutcomeState
 from mainspring.engine.body.moved_steps import MovedStep, MovedSteps
@@ -57,6 +58,7 @@ class StepNames:
     _branches: set[str] = field(default_factory=set)
     _saved: dict[str, str] = field(default_factory=dict)
     _known: set[str] = field(default_factory=set)
+    _unescaped: dict[str, bool] = field(default_factory=dict)
     _is_settled: bool = False
 
     @classmethod
@@ -83,18 +85,26 @@ class StepNames:
             names._branches = {branch for ident in names._saved for branch in _branches_of(ident)}
         return names
 
-    def saved_ident(self, new: str, branch: str, name: str, was: Sequence[str]) -> str | None:
-        """Return the identity of a step in the history under an earlier name, if it is there; `new` = its current identity."""
+    def saved_ident(self, new: str, branch: str, suffix: str, name: str, was: Sequence[str]) -> str | None:
+        """Return the identity of a step that the history has under an earlier name, or without escapes; `new` = its current identity."""
         if (moved := self.moved_ident(new)) != new:
             return moved
         if new in self._saved:
             return None
-        suffix = new.removeprefix(f"{branch}{name}")
-        for old in (*was, *self.former.get(name, ())):
-            ident = f"{branch}{old}{suffix}"
+        formers = [part for old in (*was, *self.former.get(name, ())) for part in (escape_step_name(old), old)]
+        if escape_step_name(name) != name and self._is_unescaped(name):
+            formers.insert(0, name)
+        for part in formers:
+            ident = f"{branch}{part}{suffix}"
             if ident in self._saved or any(known.startswith(f"{ident}[") for known in self._saved):
                 return ident
         return None
+
+    def _is_unescaped(self, name: str) -> bool:
+        """Whether the history has this name without escapes, as earlier versions wrote it."""
+        if name not in self._unescaped:
+            self._unescaped[name] = any(f"{name}#" in ident or f"{name}[" in ident for ident in self._saved)
+        return self._unescaped[name]
 
     def moved_ident(self, ident: str) -> str:
         """Return the identity under which a moved step is saved, as a person decided.
@@ -206,7 +216,7 @@ def _ordered_repeats(history: History) -> Iterator[tuple[str, str]]:
 
 def _name_of(ident: str) -> str:
     """Return the name in an identity."""
-    return re.split(r"#\d|\[", ident.removeprefix(read_branch(ident)), maxsplit=1)[0]
+    return unescape_step_name(re.split(r"#\d|\[", ident.removeprefix(read_branch(ident)), maxsplit=1)[0])
 
 
 def _names_in(ident: str, step: str) -> list[str]:

@@ -10,6 +10,7 @@ import msgspec
 
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import STOP_KINDS, AttemptRecord, Checkpoint, Outcome, OutcomeKind
+from mainspring.domain.runs.step_identity import escape_step_name
 from mainspring.domain.states import TERMINAL_STATES, AttemptState, OutcomeState, RunState
 from mainspring.store.views import RunHistory
 
@@ -68,9 +69,11 @@ class StepLine(msgspec.Struct, frozen=True, kw_only=True):
 
 def label_step(ident: str, name: str) -> str:
     """Return the name of a step with its key, `deploy[a]`; only its name if it has no key."""
-    branch, _, key = ident.partition(f"{name}[")
-    is_keyed = key.endswith("]") and (branch in ("", "undo:") or branch.endswith("/"))
-    return f"{name}[{key}" if is_keyed else name
+    for part in dict.fromkeys((escape_step_name(name), name)):  # earlier versions did not escape it
+        branch, _, key = ident.partition(f"{part}[")
+        if key.endswith("]") and (branch in ("", "undo:") or branch.endswith("/")):
+            return f"{name}[{key}"
+    return name
 
 
 def list_step_lines(history: RunHistory) -> list[StepLine]:

@@ -1,10 +1,13 @@
 """A run explained to programs: the sentences that the command line tells, and what can be done as acts of the API."""
 
+from urllib.parse import quote
+
 import pytest
 from msgspec.structs import replace
 
 from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHolder
 from mainspring.domain.failures.verdict import FailureKind
+from mainspring.domain.runs.step_identity import escape_step_name
 from mainspring.domain.states import AttemptState, FailureReason, RunState
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.commands.effects import BeginEffect, SettleEffect
@@ -123,3 +126,22 @@ async def test_journal_is_listed_in_pages(world):
     step = await world.get(f"/runs/{run}/steps/s2")
     assert (step["outcomes"][0]["input"], step["attempts"]) == ([], [])
     assert (await world.ask("GET", f"/runs/{run}/steps/s9")).status_code == 404
+
+
+@pytest.mark.asyncio
+async def test_a_step_of_any_name_is_read_and_repeated(world):
+    """Its identity has escapes, so that a path of the API can contain it; a person may name it as the code does."""
+    name = "GET /orders#1/items [50 %]"
+    run = world.begin()
+    (claimed,) = world.claim()
+    ident = f"{escape_step_name(name)}#1"
+    world.store.apply(outcome(claimed, 1, ident, name=name))
+    world.store.apply(fail(claimed, ident, rank=1))
+    step = await world.get(f"/runs/{run}/steps/{quote(ident, safe='')}")
+    assert [saved["name"] for saved in step["outcomes"]] == [name]
+    explanation = await world.get(f"/runs/{run}/explanation")
+    assert explanation["what"][0].startswith(f"It failed at step {name}")
+    (retry,) = [offer["command"] for offer in explanation["can"] if "--from-step" in offer["command"]]
+    assert retry == f"mainspring runs retry {run} --from-step '{name}'"
+    await world.post(f"/runs/{run}/retry", from_step=name)
+    assert (await world.get(f"/runs/{run}/journal"))["items"][0]["superseded"] == 1
