@@ -36,8 +36,8 @@ from mainspring.integrations.base.webhook_verifier import (
     encode_header,
     read_text_field,
 )
-from mainspring.integrations.slack_actions import ANSWER_ACTION
 from mainspring.integrations.slack_api import (
+    ANSWER_ACTION,
     NOT_ALLOWED_CODES,
     SLACK_CHANNEL,
     SLACK_URL,

@@ -22,7 +22,7 @@ from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.domain.time.cron import find_zone
 from mainspring.integrations.base.notifier import ChannelLink
 from mainspring.integrations.notifiers import open_link, read_channel_address
-from mainspring.integrations.slack_actions import SLACK_SIGNING_SECRET_NAME
+from mainspring.integrations.slack_api import SLACK_SIGNING_SECRET_NAME
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.secret_store import SecretStore
 

@@ -272,7 +272,7 @@ class MessageCaller(StepCaller):
             TimeoutError: no answer came and `otherwise` was not given.
             OptionError: an option cannot be used.
         """
-        from mainspring.engine.body.question import make_question_call  # noqa: PLC0415 - few workflows ask
+        from mainspring.domain.runs.question_call import make_question_call  # noqa: PLC0415 - few workflows ask
 
         made = make_question_call(
             QuestionText(question, who, evidence, otherwise),

@@ -103,9 +103,9 @@ class JournalWriter:
             loaded.send_notes()
         self.rank = outcome.rank
         self.saving += 1
-        if outcome.output is not None:
-            self.value_bytes += len(outcome.output)
-        seal = loaded.host.seal
+        self.value_bytes += len(outcome.output or b"")
+        # A replay reads author and note of an answer, and leaves references of inputs unread.
+        seal_input = loaded.host.seal_inline if outcome.kind is OutcomeKind.ANSWER else loaded.host.seal
         command = SaveOutcome(
             loaded.run.id,
             loaded.claim,
@@ -121,8 +121,8 @@ class JournalWriter:
             outcome.at,
             outcome.duration_us,
             loaded.run.automation,
-            seal(outcome.input),
-            seal(outcome.output),
+            seal_input(outcome.input),
+            loaded.host.seal(outcome.output),
             loaded.host.seal_failure(outcome.failure),
             outcome.undo,
             inbox,

@@ -20,7 +20,7 @@ from mainspring.domain.errors import ConfigError, MainspringError, NotFoundError
 from mainspring.integrations.base.http import HttpClient
 from mainspring.integrations.base.notifier import ChannelFault
 from mainspring.integrations.slack import VERIFIER, slack
-from mainspring.integrations.slack_actions import REPLY_URL, SLACK_SIGNING_SECRET_NAME, SlackClick, read_click, reply
+from mainspring.integrations.slack_api import REPLY_URL, SLACK_SIGNING_SECRET_NAME, SlackClick, read_click, reply
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.secret_store import SecretStore
 from mainspring.service.actor import Actor, operation_context

@@ -8,12 +8,12 @@ from typing import Literal
 import msgspec
 import pytest
 
-from mainspring.domain.runs.journal import NO_PLAN, QuestionPlan
+from mainspring.domain.runs.journal import NO_PLAN, OutcomeKind, QuestionPlan
 from mainspring.domain.values.form_schema import make_form_schema
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.read.runs.run_views import questions
 from tests.api_world import BACKUP
-from tests.contract.store.process import suspend
+from tests.contract.store.process import outcome, suspend
 from tests.unit.web.dashboard.page_world import printed_text
 from tests.unit.web.dashboard.run_world import ask, ask_question, claimed
 
@@ -217,3 +217,19 @@ async def test_list_is_filtered_by_assignee(world):
     text = await world.get("/waiting?assignee=finance")
     assert (first.id in text, second.id in text, "<dd>finance</dd>" in text) == (True, False, True)
     assert len(msgspec.json.decode(await world.get("/waiting", **{"assignee": "legal", "as": "json"}))) == 1
+
+
+@pytest.mark.asyncio
+async def test_page_of_a_run_lists_its_answers_with_their_notes(world):
+    """Also as a file; those of an earlier version have no author."""
+    run = claimed(world)
+    at, kind = world.store.clock.now(), OutcomeKind.ANSWER
+    origin = msgspec.json.encode([at, "web:ana", "seen <b>twice</b>"])
+    options = {"kind": kind, "at": at, "started_at": at, "name": "refund", "output": b'{"amount":5}', "input": origin}
+    world.store.apply(outcome(run, 1, "ask:refund#1", **options))
+    world.store.apply(outcome(run, 2, "ask#1", **options | {"input": None, "name": "ask", "output": b'"yes"'}))
+    text = await world.get(f"/r/{run.id}")
+    assert "<h2>Answers</h2>" in text
+    assert "seen &lt;b&gt;twice&lt;/b&gt;" in text
+    rows = msgspec.json.decode(await world.get(f"/r/{run.id}", **{"as": "json", "of": "answers"}))
+    assert [(row["question"], row["by"]) for row in rows] == [("refund", "web:ana"), ("ask", None)]

@@ -1,4 +1,4 @@
-"""A question of a body: its stored form, and how its answer is read: one of its choices, or a value of the class of its form."""
+"""The call of a question: its stored form, and how its answer is read: one of its choices, or a value of the class of its form."""
 
 import functools
 from collections.abc import Callable, Iterable
