@@ -130,7 +130,7 @@ async def test_an_agent_in_a_handler_of_an_update_is_durable(tmp_path):
         @ms.workflow
         async def chat(run: ms.Run) -> int:
             @run.on_update("say")
-            async def say(text: str) -> str:
+            async def answer(text: str) -> str:
                 return (await agent.run(text)).output
 
             return len(await run.receive("end", str))

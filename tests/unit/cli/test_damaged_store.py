@@ -61,6 +61,7 @@ ARGUMENTS = {
     "runs logs": ["@last"],
     "runs diff": ["@last"],
     "runs export": ["@last"],
+    "runs stream": ["@last"],
     "auto show": ["backup"],
     "auto paths": ["order"],
     "bulk show": ["b_1"],

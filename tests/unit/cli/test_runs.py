@@ -287,7 +287,7 @@ def test_show_reports_how_much_a_run_put_out(cli, stage):
 
 
 @pytest.mark.parametrize("typed", ["GET /orders#1/items [50 %]", "GET %2Forders%231%2Fitems %5B50 %25%5D#1"])
-def test_a_step_of_any_name_is_shown_and_repeated(cli, stage, typed):
+def test_a_step_of_any_name_is_listed_and_repeated(cli, stage, typed):
     """`--from-step` takes the name as the code has it, and the identity with its escapes."""
     name = "GET /orders#1/items [50 %]"
     run = stage.begin()

@@ -57,8 +57,7 @@ _MAX_CLOSED = 64
 _OUTSIDE_TEXT = "a run can be used only in its own workflow body, not in a callback or from outside"
 _MESSAGE_KINDS = frozenset({OutcomeKind.SIGNAL, OutcomeKind.EVENT, OutcomeKind.ANSWER})
 _RETURNABLE_KINDS = frozenset({OutcomeKind.SIGNAL, OutcomeKind.EVENT, OutcomeKind.UPDATE})
-_UNREQUESTED_KINDS = STOP_KINDS | {OutcomeKind.UPDATE}
-"""Outcomes that the body did not request: each is delivered at its rank."""
+_UNREQUESTED_KINDS = STOP_KINDS | {OutcomeKind.UPDATE}  # the body did not request them: each is delivered at its rank
 _DOUBTFUL_STATES = frozenset({OutcomeState.REFUSED, OutcomeState.IN_DOUBT})
 _STATES_WITHOUT_VALUE = _DOUBTFUL_STATES | {OutcomeState.CANCELLED}
 
@@ -79,8 +78,7 @@ class Body:
         versions: ChangeVersions = NONE_KNOWN,
     ) -> None:
         self.run_id, self.generation, self.payload_max = run_id, generation, payload_max
-        self._started_at = now_at
-        self._origin = origin
+        self._started_at, self._origin = now_at, origin
         self.inherited_rank = 0 if origin is None else origin.last_rank
         first = None if origin is None else origin.find_part(after[1])
         self.now_at = self.base_at = now_at if first is None else first.started_at
@@ -94,18 +92,13 @@ class Body:
         self.read_input: Callable[[bytes], bytes] | None = None
         self.unclaimed: dict[str, Outcome] = {}
         self.doubts: dict[str, Outcome] = {}
-        self.notes = RunAnnotations()
         self.drift: Drift | None = None
         self.failures, self.refusals = FailedOutcomes(), RefusalLimit()
         self.undelivered: list[Outcome] = []  # accepted signals and events whose wait was cancelled by then
-        self.stop = BodyStop(self)
+        self.stop, self.notes = BodyStop(self), RunAnnotations()
         self.rolling_back, self.live, self.is_read_only = False, not outcomes, False
-        self._refuse_request: Callable[[], None] | None = None
-        self.calls = UnawaitedCalls()
-        self.names = StepNames()
-        self._requests_done: asyncio.Future[Any] | None = None
-        self._main = main
-        self._history = outcomes
+        self.calls, self.names = UnawaitedCalls(), StepNames()
+        self._main, self._history = main, outcomes
         self.updates, self.queries, self.streams = BodyUpdates(self), BodyQueries(self), BodyStreams(self)
         self.versions = BodyVersions(self, outcomes, versions)
         self._saved = {outcome.ident: outcome for outcome in outcomes if outcome.kind not in _UNREQUESTED_KINDS}
@@ -113,6 +106,7 @@ class Body:
         self._registered: list[Request] = []
         self._request_count, self._delivered_rank = after
         self.task: BodyTask | None = None
+        self._requests_done: asyncio.Future[Any] | None = None
         self.run_reference: weakref.ref[Any] | None = None
 
     # -- driving -------------------------------------------------------------------------------------------------------
@@ -338,12 +332,12 @@ class Body:
         """Raise BodyError while code runs that may only read, or MiddlewareError while that of a middleware runs."""
         if self.is_read_only:
             raise BodyError(READ_ONLY)
-        if self._refuse_request is not None:
-            self._refuse_request()
+        if self.loop.refuse_task is not None:
+            self.loop.refuse_task()
 
     def refuse_requests(self, refuse: Callable[[], None] | None) -> None:
         """Call `refuse`, which may raise, before each request, while code of a middleware runs; None = allow them."""
-        self._refuse_request = self.loop.refuse_task = self.calls.refuse = refuse
+        self.loop.refuse_task = self.calls.refuse = refuse
 
     # -- for the loop (LoopOwner) --------------------------------------------------------------------------------------
 
@@ -392,8 +386,8 @@ class Body:
         self, name: str, key: str | None, task: _Branch | None = None, was: Sequence[str] = (), escaped: str = ""
     ) -> str:
         """Fix the identity of a request: branch + name (as `escaped`) + key, or nth use of the name in the branch."""
-        if self._refuse_request is not None:
-            self._refuse_request()
+        if self.loop.refuse_task is not None:
+            self.loop.refuse_task()
         part, task = escaped or name, task or self.loop.current()
         if task is None:
             if self.loop.closed:

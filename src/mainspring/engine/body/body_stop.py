@@ -1,7 +1,8 @@
 """The stop of one body: the cancel or deadline that it received, its shielded parts, and the end of its cleanup."""
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 from mainspring.domain.errors import BodyError
 from mainspring.domain.runs.journal import Outcome, OutcomeKind
@@ -68,3 +69,19 @@ class BodyStop:
         if self._pending is not None and task is self._body.task and not task.shields:
             message, self._pending = self._pending, None
             task.cancel(message)
+
+
+class Shield:
+    """`async with run.shield():` clean-up in it continues although the run is cancelled."""
+
+    def __init__(self, body: "Body") -> None:
+        self._body = body
+
+    async def __aenter__(self) -> Self:
+        self._task = self._body.stop.enter_shield()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._body.stop.leave_shield(self._task)

@@ -169,7 +169,9 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self._owner.cancel_timer(handle)  # type: ignore[arg-type]
 
     def create_future(self) -> BodyFuture:
-        """Create a future of this loop."""
+        """Create a future of this loop. Each one counts: the order of a set of futures depends on their numbers."""
+        if self.refuse_task is not None:
+            self.refuse_task()
         return BodyFuture(loop=self)
 
     def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None, **_: Any) -> BodyTask:

@@ -18,6 +18,7 @@ from mainspring.domain.values.codec import decode, encode
 from mainspring.domain.values.function_signature import Signature
 from mainspring.domain.values.saved_call import encode_call
 from mainspring.engine.body.body import Body
+from mainspring.engine.body.body_stop import Shield
 from mainspring.engine.body.message_calls import MessageCaller
 from mainspring.engine.body.request import (
     FlagCall,
@@ -26,7 +27,6 @@ from mainspring.engine.body.request import (
     RolledBack,
 )
 from mainspring.engine.body.run_log import RunLog
-from mainspring.engine.body.shield import Shield
 from mainspring.engine.body.streams import BodyStream
 from mainspring.engine.body.unawaited_calls import track_calls
 from mainspring.engine.body.undo import undo_all

@@ -15,7 +15,7 @@ async def request_approval(
     """Ask people whether `subject`, an agent, may call a tool; return None if it may, else why not.
 
     `call_id` = the id that the model gave the call: a saved response has it, so a replay asks the same question. `branch` = the branch
-    of the agent, of which the current task was made for this question alone.
+    of the agent. The current task was made for this question alone.
     """
     branch.enter(asyncio.current_task())
     number = branch.count_use(f"?{call_id}")  # some models use an id again
