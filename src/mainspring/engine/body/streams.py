@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 MOST_RECORDS: Final = 1_000
 MOST_BYTES: Final = 1024 * 1024
 """Of one body between two outcomes: it cannot wait for the store."""
-_MOST_RETAINED: Final = 10_000
-"""Records of a replay that may not be stored yet. Outcomes wait for older records in the same process, so only the last ones can be."""
+_MOST_RETAINED: Final = 10 * MOST_BYTES
+"""Bytes of the records of a replay that may not be stored yet. A process commits in order, so only the last ones can be."""
+_RECORD_BYTES: Final = 200
+"""Counted for each of them beside its JSON."""
 
 RecordCallback = Callable[[str, int, bytes], None]
 
@@ -31,9 +33,9 @@ class BodyStreams:
         self._body = body
         self.counts: dict[str, int] = {}
         self.on_record: RecordCallback | None = None
-        self.retained: deque[tuple[str, int, bytes]] | None = deque(maxlen=_MOST_RETAINED)
+        self.retained: deque[tuple[str, int, bytes]] | None = deque()
         """The records of the replay; None = it is over."""
-        self._records = self._bytes = 0
+        self._records = self._bytes = self._retained_bytes = 0
 
     def open(self, name: str) -> "BodyStream":
         """Return a stream of this name. Raises ArgumentError."""
@@ -61,15 +63,23 @@ class BodyStreams:
             )
         number = self.counts[name] = self.counts[name] + 1
         if self.retained is not None:
-            self.retained.append((name, number, data))
+            self._retain((name, number, data))
         elif self.on_record is not None:
             self.on_record(name, number, data)
+
+    def _retain(self, record: tuple[str, int, bytes]) -> None:
+        assert self.retained is not None
+        self.retained.append(record)
+        self._retained_bytes += len(record[2]) + _RECORD_BYTES
+        while self._retained_bytes > _MOST_RETAINED:
+            self._retained_bytes -= len(self.retained.popleft()[2]) + _RECORD_BYTES
 
     def outcome_delivered(self, *, is_inherited: bool) -> None:
         """Note that the body gets an outcome. What a fork has inherited is not written again."""
         self._records = self._bytes = 0
         if is_inherited and self.retained is not None:
             self.retained.clear()
+            self._retained_bytes = 0
 
 
 class BodyStream:
