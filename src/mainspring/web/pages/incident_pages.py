@@ -140,7 +140,6 @@ class IncidentPages:
     def __init__(self, settings: Settings, store: ProcessStore, secrets: SecretStore, clock: Clock) -> None:
         project = settings.project
         self._store = store
-        self._reads = OperationReads(store.reader)
         self._secrets = secrets
         self._clock = clock
         self._zone = find_zone(project.timezone)
@@ -295,7 +294,7 @@ class IncidentPages:
 
     def _answer_question(self, before: IncidentPageView, choice: str, act: OperationContext) -> None:
         run, answer = str(before.incident.facts.get("run")), before.incident.facts.get(ANSWER_FACT, {})
-        if not before.answers and not was_performed(self._reads, act, "answer", f"run:{run}"):
+        if not before.answers and not was_performed(OperationReads(self._store.reader), act, "answer", f"run:{run}"):
             raise ConflictError("the question is not open any more")
         try:
             StoreEngine(self._store, self._clock).answer(run, choice, act=act, question=answer.get("ident"))
