@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import gc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -694,6 +694,50 @@ async def test_a_body_with_clean_up_in_each_coroutine_is_freed_when_it_is_unload
         await run.signal("go", "1")
         await run.signal("go", "2")
         assert await run.result(60) == "done"
+    gc.collect()
+    assert "although it is being unloaded" not in caplog.text
+
+
+async def test_async_generators_that_clean_up_are_freed_when_their_body_is_unloaded(tmp_path, caplog):
+    """A generator waits, with a context variable set and a clean-up that awaits: it ends with its body, and at no later moment."""
+    variable: ContextVar[int] = ContextVar("variable")
+
+    @contextlib.contextmanager
+    def scope() -> Iterator[None]:
+        token = variable.set(1)
+        try:
+            yield
+        finally:
+            variable.reset(token)  # in another context this raises, which the test would notice
+
+    with Registry() as registry:
+
+        @ms.workflow
+        async def reads(run: ms.Run) -> list[str]:
+            async def messages() -> AsyncIterator[str]:
+                with scope():
+                    try:
+                        while (message := await run.receive("next", str)) != "end":
+                            yield message
+                    finally:
+                        await asyncio.sleep(0.001)
+
+            @contextlib.asynccontextmanager
+            async def opened() -> AsyncIterator[AsyncIterator[str]]:
+                try:
+                    yield messages()
+                finally:
+                    await asyncio.gather(asyncio.sleep(0.001), return_exceptions=True)
+
+            async with opened() as stream:
+                return [message async for message in stream]
+
+    async with World(tmp_path).engine(registry, REPLAYING) as engine:
+        run = await engine.start(reads)
+        for message in ("a", "b", "end"):
+            await engine.until(run, RunState.WAITING)
+            await run.signal("next", message)
+        assert await run.result(60) == ["a", "b"]
     gc.collect()
     assert "although it is being unloaded" not in caplog.text
 

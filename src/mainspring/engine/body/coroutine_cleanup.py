@@ -117,6 +117,12 @@ def close_task(task: "asyncio.Task[Any]", loop: asyncio.AbstractEventLoop, conte
             for part in list(parts.values()):
                 # Also what clean-up awaits since the last close: when it ends with an error, nothing else refers to that.
                 parts |= {id(awaited): awaited for awaited in _awaited_chain(part)}
+            for part in reversed(list(parts.values())):
+                if _generator_of(part) is not None:  # before Python 3.13 its `close` does not reach the generator
+                    with contextlib.suppress(BaseException):
+                        context.run(part.throw, GeneratorExit())
+            for part in list(parts.values()):
+                parts |= {id(awaited): awaited for awaited in _awaited_chain(part)}
                 if part is root or _is_unfinished(part):
                     with contextlib.suppress(BaseException):
                         context.run(part.close)

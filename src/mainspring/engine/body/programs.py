@@ -323,6 +323,8 @@ async def run_to_end(function: Coroutine[Any, Any, T], body: Body) -> T:
     except (Unloaded, GeneratorExit):
         raise
     except BaseException:
+        if body.loop.closed:  # unloaded: code that awaits in `finally` ends with an error
+            raise
         with contextlib.suppress(Exception, asyncio.CancelledError):
             if body.stop.kind is not None:
                 await _cancel_tasks(body)
