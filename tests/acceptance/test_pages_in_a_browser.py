@@ -36,7 +36,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         found.until_state(question_run, "waiting")
         found.until_state(waiting, "waiting", "running")
         found.project.until(lambda: list(found.project.states().values()).count("failed") == len(PAYLOADS) + 1)
-        found.names = names_of(found, failed)
+        found.names = names_of(found, failed) | {"question_run": question_run}
         yield found
 
 
@@ -54,6 +54,7 @@ def names_of(shop: Site, failed: str) -> dict[str, str]:
         "bulk": shop.api("POST", "bulk", verb="retry", name="say", limit=1)["bulk"],
         "trigger": project.json("triggers", "list")[0]["name"],
         "event": shop.api("GET", "events")["items"][0]["id"],
+        "question": shop.api("GET", "questions")["items"][0]["ident"],
         "delivery": project.until(lambda: shop.api("GET", "deliveries")["items"])[0]["id"],
     }
 
@@ -74,7 +75,8 @@ def paths(shop: Site) -> dict[str, str]:
     """Return the path of each page of the table, with real names in it."""
     found = {}
     for page in PAGES:
-        found[page.path] = re.sub(r"\{(\w+)\}", lambda m: quote(shop.names[m[1]], safe=""), page.path)
+        path = page.path.replace("{run}/{question}", "{question_run}/{question}")
+        found[page.path] = re.sub(r"\{(\w+)\}", lambda m: quote(shop.names[m[1]], safe=""), path)
     return found
 
 
