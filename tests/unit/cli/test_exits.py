@@ -34,6 +34,7 @@ def test_every_error_of_ours_is_distinguished():
         "StoreError",
         "OutsideStepError",
         "BodyError",
+        "MiddlewareError",
         "StepFailed",
     }
 

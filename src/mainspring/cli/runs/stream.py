@@ -90,10 +90,17 @@ class _RecordPrinter:
             self._invocation.output.hint_empty(f"It has no records in stream {self._name!r}.")
 
     def _read(self, run: str, since: int) -> "StreamPage":
+        from mainspring.domain.runs.stream import Truncated
         from mainspring.service.runs.streams import read_stream
 
         reader = self._invocation.reader
-        return self._invocation.unseal(lambda unsealer: read_stream(reader, unsealer, run, self._name, since, _PAGE))
+        try:
+            return self._invocation.unseal(
+                lambda unsealer: read_stream(reader, unsealer, run, self._name, since, _PAGE)
+            )
+        except Truncated as error:
+            hint = f"Continue with the first stored one: --since {error.at - 1}"
+            raise ArgumentError(error.message, hint=hint) from None
 
     def _print(self, records: "list[StreamRecord[Any]]") -> None:
         from mainspring.domain.runs.stream import StreamRecordKind

@@ -1,7 +1,5 @@
 """Records of streams of runs, unsealed and unpacked, in the order of their numbers."""
 
-from typing import Any
-
 import msgspec
 
 from mainspring.domain.errors import SealedError
@@ -27,7 +25,7 @@ class StreamPage(msgspec.Struct, frozen=True, kw_only=True):
 
     run: str
     stream: str
-    records: list[StreamRecord[Any]]
+    records: list[StreamRecord[object]]
     next: int
     is_over: bool
     continued_by: str | None = None
@@ -46,7 +44,7 @@ def read_stream(
     check_stream_name(stream)
     view = run_view(reader, run)  # before its records: those of a run that has ended are all there
     is_over = view.state in TERMINAL_STATES or view.state is RunState.NEEDS_ATTENTION
-    records: list[StreamRecord[Any]] = []
+    records: list[StreamRecord[object]] = []
     next_seq, has_more = since, True
     while has_more and len(records) < limit:
         chunks = list_chunks(reader, run, stream, next_seq, _CHUNKS_AT_ONCE)
@@ -66,7 +64,7 @@ def read_stream(
     )
 
 
-def _read_chunk(chunk: StreamChunk, opening: RowUnsealer) -> list[StreamRecord[Any]]:
+def _read_chunk(chunk: StreamChunk, opening: RowUnsealer) -> list[StreamRecord[object]]:
     if chunk.kind is StreamRecordKind.CARRIED:
         return []
     if chunk.kind is StreamRecordKind.RETRIED:
@@ -80,7 +78,7 @@ def _read_chunk(chunk: StreamChunk, opening: RowUnsealer) -> list[StreamRecord[A
     ]
 
 
-def _make_record(chunk: StreamChunk, number: int, value: Any) -> StreamRecord[Any]:
+def _make_record(chunk: StreamChunk, number: int, value: object) -> StreamRecord[object]:
     return StreamRecord(
         seq=chunk.seq + number,
         kind=chunk.kind,

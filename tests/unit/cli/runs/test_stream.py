@@ -2,6 +2,7 @@
 
 import json
 
+from mainspring.domain.runs.stream import StreamLimits
 from mainspring.store.commands.runs import ClaimRuns
 from tests.contract.store.process import finish
 from tests.contract.store.test_streams import write
@@ -52,6 +53,16 @@ def test_several_streams_are_named(cli, stage):
     failed = cli("runs", "stream", run.id)
     assert (failed.code, "has 2 streams: other, tokens" in failed.err) == (2, True)
     assert cli("runs", "stream", "r_none").code == 3
+
+
+def test_deleted_records_are_named(cli, stage):
+    """With the option that continues."""
+    run = begin(stage)
+    stage.do(write(run, "a"))
+    stage.do(write(run, "b", n=2, limits=StreamLimits(records=1)))
+    failed = cli("runs", "stream", run.id)
+    assert (failed.code, "--since 1" in failed.err) == (2, True)
+    assert cli("runs", "stream", run.id, "--since", "1").out == "b\n"
 
 
 def test_follow_ends_with_the_run(cli, stage):
