@@ -184,6 +184,7 @@ NOT_CONSTRUCTED = {
 INTERNAL = {
     *("App.do", "App.of", "App.work_on", "App.open_store", "App.opened_store", "App.opened_engine"),
     *("App.prepare_start", "App.choose_version", "App.find_signature", "App.automation", "App.runs", "Run.step_with"),
+    *("Run.library_branch", "Run.library_step"),
     *("App.schedules", "App.scheduling_context", "Client.schedules"),
     *(
         "Effect.call",

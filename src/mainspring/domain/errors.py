@@ -30,7 +30,6 @@
     |  |  `- StoreForbiddenError    this user may not reach or read it
     |  |- StoreHeldError            another process holds it
     |  `- UnsafeSqliteError         this SQLite could damage the file
-    |- Truncated                    records of a stream were deleted; says where to read on
     |- FencedError                  this session was declared dead; outside StoreError, so that no
     |                               `except StoreError` lets a zombie continue
     |- OutsideStepError             a step was called straight from a workflow's body

@@ -17,6 +17,7 @@ create table stream_chunks (
     body       blob not null,                           -- packed and sealed
     primary key (run, stream, seq)
 ) strict;
+-- The last attempt of each step, or the body, that wrote to a stream, and the number of its next record.
 create table stream_writers (
     run        text not null,
     ident      text not null,
