@@ -19,6 +19,8 @@ T_co = TypeVar("T_co", covariant=True)
 
 CHUNK_BYTES: Final = 64 * 1024
 """JSON bytes of records after which a chunk is sent."""
+CHUNK_RECORDS: Final = 1_000
+"""Records after which a chunk is sent: a page of records is not much larger than its limit."""
 MAX_RECORD_BYTES: Final = 256 * 1024
 MAX_STREAMS: Final = 100
 """Streams of one run."""

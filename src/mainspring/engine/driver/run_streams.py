@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from mainspring.domain.errors import ArgumentError, MainspringError
 from mainspring.domain.runs.journal import History
-from mainspring.domain.runs.stream import CHUNK_BYTES, StreamPart, pack_records
+from mainspring.domain.runs.stream import CHUNK_BYTES, CHUNK_RECORDS, StreamPart, pack_records
 from mainspring.engine.attempts.attempt_reports import AckCallback, StreamReport
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.body.child_runs import STEP_RUN
@@ -64,6 +64,13 @@ class RunStreams:
 
     def take_of_body(self, stream: str, number: int, data: bytes) -> None:
         """Send a record of the body. Each is a chunk of its own, so that a repeated one is recognized by its number."""
+        try:
+            body = self._pack([data])
+        except (
+            MainspringError
+        ) as error:  # the codec fails: the run stops for a person, because code could catch an error here
+            self._loaded.host.loop.call_soon(self._loaded.fail, error)
+            return
         part = StreamPart(
             source=self._loaded.run.id,
             ident="",
@@ -73,7 +80,7 @@ class RunStreams:
             n=number,
             records=1,
             size=len(data),
-            body=self._pack([data]),
+            body=body,
         )
         self._submit(stream, part, [])
 
@@ -94,7 +101,7 @@ class RunStreams:
         pending.records.append(report.data)
         pending.acks.append(report.ack)
         pending.size += len(report.data)
-        if pending.size >= CHUNK_BYTES:
+        if pending.size >= CHUNK_BYTES or len(pending.records) >= CHUNK_RECORDS:
             self._send(key)
         elif self._timer is None:
             self._timer = self._loaded.host.loop.call_later(FLUSH_AFTER_S, self._flush_all)
@@ -151,14 +158,14 @@ class RunStreams:
         host = self._loaded.host
 
         def written(result: CommandDone | Refused | BaseException) -> None:
-            error = result if isinstance(result, BaseException) else None
+            error: BaseException | None = None
             if isinstance(result, Refused) and result.code == "too_many_streams":
                 error = ArgumentError(result.text or result.code, hint="Write to fewer streams.")
                 if not acks:
                     self._loaded.fail(error)
-            elif not self._loaded.is_unloaded and not self._loaded.accepts(result):
-                error = error or RuntimeError("the records were not saved: another worker has the run")
-            _acknowledge(acks, error)
+            elif not self._loaded.accepts(result) and not isinstance(result, CommandDone):
+                error = RuntimeError("the records were not saved: another worker has the run")
+            _acknowledge(acks, result if isinstance(result, BaseException) else error)
 
         host.store.submit(WriteStream(self._target, self._loaded.claim, stream, part, host.stream_limits), written)
 
