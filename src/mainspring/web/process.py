@@ -19,7 +19,7 @@ from mainspring.web.api.api_asgi import ApiApp
 from mainspring.web.api.call import HandlerContext
 from mainspring.web.api.change_streams import MOST
 from mainspring.web.api.ofrep import OfrepApp
-from mainspring.web.api.record_streams import MOST as MOST_FOLLOWING
+from mainspring.web.api.run_event_streams import MOST as MOST_FOLLOWING
 from mainspring.web.api.run_waiters import MOST as MOST_WAITING
 from mainspring.web.auth.metrics_token import TOKEN_VARIABLE, find_metrics_token
 from mainspring.web.auth_setup import AuthSetup

@@ -24,9 +24,9 @@ from mainspring.web.api.change_streams import ChangeStreams
 from mainspring.web.api.document import build_document
 from mainspring.web.api.event_page import EventPage
 from mainspring.web.api.problem import CONTENT_TYPE, Problem, build_problem, problem_from_error
-from mainspring.web.api.record_streams import RecordStreams
 from mainspring.web.api.request_parsing import ApiError, parse_body, parse_query, read_command_id, scope_command_id
 from mainspring.web.api.route import BASE, ApiRoute, FindPendingRun
+from mainspring.web.api.run_event_streams import RunEventStreams
 from mainspring.web.api.run_waiters import RunWaiters
 from mainspring.web.api.table import ROUTES, find_route
 
@@ -47,7 +47,7 @@ class ApiApp:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="mainspring-api")
         self.changes = ChangeStreams(authenticator, site)
         self.run_waits = RunWaiters(site)
-        self.records = RecordStreams(site)
+        self.run_events = RunEventStreams(site)
 
     @functools.cached_property
     def _document(self) -> bytes:
@@ -136,7 +136,7 @@ class ApiApp:
         )
         if request.method == "HEAD":
             return Response(headers=_HEADERS, media_type="text/event-stream")
-        return self.records.respond(request, call, read, lambda: self._visitor_now(request, route), first)
+        return self.run_events.respond(request, call, read, lambda: self._visitor_now(request, route), first)
 
     async def _wait(self, request: Request, pending: FindPendingRun, call: ApiCall[Any, Any]) -> bool:
         """Wait for the end of the pending run and of its successors; False if none is pending. Raises ApiError if this process ends."""
@@ -172,7 +172,7 @@ class ApiApp:
         """End the streams. Calls that run in threads end by themselves."""
         self.changes.close()
         self.run_waits.close()
-        self.records.close()
+        self.run_events.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 

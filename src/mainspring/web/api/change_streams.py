@@ -10,17 +10,18 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from mainspring.domain.access.permissions import Visitor
 from mainspring.domain.errors import MainspringError
 from mainspring.store.read.status.change_tokens import ChangeTokens, read_change_tokens
 from mainspring.store.read.status.visible_change_tokens import read_visible_change_tokens
 from mainspring.web.api.call import HandlerContext, RequestAuthenticator
+from mainspring.web.api.event_response import EventResponse
 from mainspring.web.api.problem import build_problem
 from mainspring.web.api.request_parsing import ApiError
 from mainspring.web.auth.authenticator import CredentialKey
@@ -35,7 +36,6 @@ _POLL_EVERY_S = 1.0
 _POLLS_PER_HEARTBEAT = 15
 """Polls without news until a heartbeat is sent."""
 _LOG = logging.getLogger("mainspring.web.api")
-_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
 VisiblePart = tuple[str, ...] | None
 """The automations whose changes a listener receives: the patterns of a visitor, None = all."""
 OF_AUTOMATIONS: Final = frozenset({"runs", "logs", "questions", "incidents", "automations", "deliveries", "bulk"})
@@ -115,7 +115,7 @@ class ChangeStreams:
             listener.notify()
         if self._poller is None or self._poller.done():
             self._poller = asyncio.get_running_loop().create_task(self._poll())
-        return _EventStream(_encode_events(listener), listener, self._listening)
+        return EventResponse(_encode_events(listener), lambda: self._listening.pop(listener, None))
 
     def close(self) -> None:
         """End all streams."""
@@ -229,20 +229,3 @@ async def _encode_events(listener: _ChangeListener) -> AsyncIterator[bytes]:
             if visible_nouns
             else b": alive\n\n"
         )
-
-
-class _EventStream(StreamingResponse):
-    """A response that removes its listener when it ends, for any reason."""
-
-    def __init__(
-        self, events: AsyncIterator[bytes], listener: _ChangeListener, listening: dict[_ChangeListener, None]
-    ) -> None:
-        super().__init__(events, headers=_HEADERS, media_type="text/event-stream")
-        self._listener, self._listening = listener, listening
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Send the events."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._listening.pop(self._listener, None)

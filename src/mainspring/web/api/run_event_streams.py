@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from mainspring.domain.access.permissions import Role, Visitor
 from mainspring.domain.errors import MainspringError
@@ -19,6 +19,7 @@ from mainspring.domain.values.plain_json import to_plain_json
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.web.api.call import ApiCall, HandlerContext
 from mainspring.web.api.event_page import EventPage, NumberedEvent
+from mainspring.web.api.event_response import EventResponse
 from mainspring.web.api.problem import build_problem, problem_from_error
 from mainspring.web.api.request_parsing import ApiError
 from mainspring.web.server.request_slots import release_slot
@@ -28,13 +29,12 @@ MOST: Final = 256
 MOST_OF_ONE: Final = 64
 """The limit for one visitor."""
 _BEAT_S = 10.0
-_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "X-Accel-Buffering": "no"}
 
 ReadPage = Callable[[ApiCall[Any, Any], int, str | None], Awaitable[EventPage]]
 CheckVisitor = Callable[[], Awaitable[Visitor]]
 
 
-class RecordStreams:
+class RunEventStreams:
     """The open responses of one process. Used in the loop's thread."""
 
     def __init__(self, site: HandlerContext) -> None:
@@ -55,7 +55,7 @@ class RecordStreams:
         wake = asyncio.Event()
         self._open[wake] = name
         events = self._events(call, read, check, first, wake)
-        return _RecordResponse(events, lambda: self._open.pop(wake, None))
+        return EventResponse(events, lambda: self._open.pop(wake, None))
 
     def close(self) -> None:
         """End all responses."""
@@ -119,18 +119,3 @@ def _encode_event(event: NumberedEvent, visitor: Visitor) -> bytes:
 def _encode_problem(problem: Any) -> bytes:
     fields = {name: value for name, value in msgspec.structs.asdict(problem).items() if value is not None}
     return b"event: problem\ndata: %s\n\n" % msgspec.json.encode(fields)
-
-
-class _RecordResponse(StreamingResponse):
-    """A response that gives its place back when it ends, for any reason."""
-
-    def __init__(self, events: AsyncIterator[bytes], on_end: Callable[[], object]) -> None:
-        super().__init__(events, headers=_HEADERS, media_type="text/event-stream")
-        self._on_end = on_end
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Send the events."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._on_end()

@@ -59,7 +59,7 @@ def _evaluate_unplanned(
 def _evaluate_planned(
     automation: WatchedAutomation, question: UnansweredQuestion, tuning: HumanWaitTuning, now_at: int
 ) -> Evaluation:
-    """Evaluate one question. Its author asked for the notification, so that it is sent whatever the tier of the automation."""
+    """Evaluate one question. Its author wants the notification, so that it is sent whatever the tier of the automation."""
     late_at = _late_at(question, tuning)
     assignee = question.assignee_at(now_at)
     metrics = {

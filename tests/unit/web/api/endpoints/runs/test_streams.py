@@ -11,7 +11,7 @@ from mainspring.domain.runs.stream import StreamLimits
 from mainspring.resources.known_secrets import KnownSecrets
 from mainspring.store.commands.logs import SaveLogs
 from mainspring.store.commands.runs import StartRun
-from mainspring.web.api import record_streams
+from mainspring.web.api import run_event_streams
 from tests.api_world import PAY
 from tests.contract.store.process import finish
 from tests.contract.store.test_streams import write
@@ -128,7 +128,7 @@ async def test_browser_continues_after_its_last_event(world, run):
     events = Events(world, f"/runs/{run.id}/streams/tokens", last_event_id="2")
     assert (await events.next())["id"] == "3"
     await events.close()
-    assert world.api.records._open == {}
+    assert world.api.run_events._open == {}
 
 
 async def test_events_follow_a_restarted_run(world, run):
@@ -158,7 +158,7 @@ async def test_hidden_run_has_no_stream(world, run):
 
 async def test_visitor_who_loses_the_right_to_a_run_gets_no_more(world, run, monkeypatch):
     """It is checked again while the response lasts."""
-    monkeypatch.setattr(record_streams, "_BEAT_S", 0.01)
+    monkeypatch.setattr(run_event_streams, "_BEAT_S", 0.01)
     events = Events(world, f"/runs/{run.id}/streams/tokens", who="payer")
     assert (await events.next())["event"] == "alive"
     world.authenticator.visitors["payer"] = Visitor(
@@ -172,7 +172,7 @@ async def test_visitor_who_loses_the_right_to_a_run_gets_no_more(world, run, mon
 
 async def test_secret_is_hidden_from_viewers(world, run, monkeypatch):
     """As in every response; an operator sees what is stored."""
-    monkeypatch.setattr(record_streams, "KNOWN_SECRETS", known := KnownSecrets())
+    monkeypatch.setattr(run_event_streams, "KNOWN_SECRETS", known := KnownSecrets())
     known.add(["hunter2-hunter2"])
     world.store.apply(write(run, "key hunter2-hunter2"))
     seen: dict[str, str] = {}
@@ -186,7 +186,7 @@ async def test_secret_is_hidden_from_viewers(world, run, monkeypatch):
 
 async def test_visitor_has_a_limited_number_of_open_streams(world, run, monkeypatch):
     """Another visitor still gets one."""
-    monkeypatch.setattr(record_streams, "MOST_OF_ONE", 1)
+    monkeypatch.setattr(run_event_streams, "MOST_OF_ONE", 1)
     path = f"/runs/{run.id}/streams/tokens"
     world.store.apply(write(run, "a"))
     first = Events(world, path)
