@@ -32,8 +32,7 @@ def stream(
 ) -> None:
     """Prints a value a line: text as it is, other values as JSON. --json prints whole records.
 
-    Without STREAM it prints the only stream of the run, or lists several. --follow prints records of repeated attempts, too, with a note
-    before the new ones.
+    Without STREAM it prints the only stream of the run. --follow prints records of repeated attempts, too, with a note before the new ones.
     """
     run_id = invocation.run_id(run)
     name = _choose_stream(invocation, run_id) if stream is None else stream
@@ -42,7 +41,7 @@ def stream(
 
 
 def _choose_stream(invocation: Invocation, run: str) -> str | None:
-    """Return the only stream of a run; None = several or none, which is printed. Raises ArgumentError for a program that reads JSON."""
+    """Return the only stream of a run; None = it has none, which is printed. Raises ArgumentError: it has several."""
     from mainspring.store.read.runs.run_views import run_view
     from mainspring.store.read.runs.streams import list_streams
 
