@@ -83,7 +83,7 @@ class BodyTask(asyncio.Task[Any]):
         self.number = loop.next_number()
         self._hash = self.number + loop.salt
         self.uses: dict[str, int] = {}
-        self.context = context or copy_context()
+        self.context = copy_context() if context is None else context
         parent = loop.current()
         self.parent: Callable[[], BodyTask | None] = _no_task if parent is None else weakref.ref(parent)
         super().__init__(coro, loop=loop, context=self.context, **kwargs)

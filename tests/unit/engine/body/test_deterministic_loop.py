@@ -1,6 +1,7 @@
 """The loop of one body, and what it shares with the loops of all others."""
 
 import asyncio
+import contextvars
 import os
 import subprocess
 import sys
@@ -18,6 +19,25 @@ def _started_body(run: str) -> Body:
     body = Body(run, 0, _waits, (), 0)
     body.begin()
     return body
+
+
+def test_task_has_the_context_of_its_caller_also_if_that_is_empty():
+    """As on asyncio's own loop: a library that gives a task an empty context keeps its variables from the caller."""
+    variable = contextvars.ContextVar("variable", default="none")
+    seen = []
+
+    async def note() -> None:
+        seen.append(variable.get())
+        variable.set("of the child")
+
+    async def work(body: Body) -> None:
+        variable.set("of the parent")
+        context = contextvars.Context()
+        await asyncio.create_task(note(), context=context)
+        seen.append(context.get(variable))
+
+    Body("r_1", 0, work, (), 0).begin()
+    assert seen == ["none", "of the child"]
 
 
 def test_tasks_of_different_runs_hash_apart_but_count_alike():
