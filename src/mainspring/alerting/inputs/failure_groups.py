@@ -10,6 +10,7 @@ from mainspring.domain.failures.fingerprint import Fingerprint, fingerprint_of, 
 from mainspring.domain.incidents.incident import Subject
 from mainspring.domain.monitors.inputs import NewFailure
 from mainspring.domain.monitors.outcomes.failed_runs import assign_subjects
+from mainspring.domain.runs.step_identity import read_step_name
 from mainspring.store.commands.incidents import ErrorGroup, GroupedFailure
 from mainspring.store.read.incidents import UngroupedFailure
 
@@ -88,7 +89,7 @@ def _fingerprint_and_line(failure: UngroupedFailure, redact: Redact) -> tuple[Fi
     fingerprint = failure_fingerprint(failure)
     if failure.failure is None:
         return fingerprint, fingerprint.code.replace("_", " ")
-    step = "" if failure.ident is None else failure.ident.rpartition("/")[2].partition("#")[0]
+    step = "" if failure.ident is None else read_step_name(failure.ident)
     prefix = "" if step in ("", failure.automation) else f"{step[:_LONGEST_STEP]}: "
     return fingerprint, shorten_headline(
         prefix + failure.failure.headline_with(redact(summarize_failure(failure.failure))), _LONGEST

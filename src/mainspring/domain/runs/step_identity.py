@@ -3,6 +3,10 @@
 The signs are written as in a URL: `%23` for `#`. So two steps of different names never share an identity, whatever the names contain.
 """
 
+import re
+
+from mainspring.domain.runs.superseded_outcomes import read_branch
+
 _ESCAPES = {sign: f"%{ord(sign):02X}" for sign in "%#/[]"}
 _SIGNS = {escape: sign for sign, escape in _ESCAPES.items()}
 _TABLE = str.maketrans(_ESCAPES)
@@ -30,3 +34,8 @@ def unescape_step_name(escaped: str) -> str:
         sign = ":" if part.startswith(_COLON[1:]) else _SIGNS.get(f"%{part[:2]}")
         parts.append(f"%{part}" if sign is None else f"{sign}{part[2:]}")
     return "".join(parts)
+
+
+def read_step_name(ident: str) -> str:
+    """Return the name in the identity of a step."""
+    return unescape_step_name(re.split(r"#\d|\[", ident.removeprefix(read_branch(ident)), maxsplit=1)[0])

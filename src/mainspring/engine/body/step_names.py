@@ -6,14 +6,13 @@ reachable from the code, or `was=`, `gone=` or a person named it. With `was=` an
 of the old one, and with it the idempotency key.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.runs.journal import FactKind, History, Outcome, OutcomeKind
-from mainspring.domain.runs.step_identity import escape_step_name, unescape_step_name
+from mainspring.domain.runs.step_identity import escape_step_name, read_step_name
 from mainspring.domain.runs.superseded_outcomes import read_branch
 from mainspring.domain.states import OutcomeState
 from mainspring.engine.body.moved_steps import MovedStep, MovedSteps
@@ -69,7 +68,7 @@ class StepNames:
         saved = {outcome.ident: outcome.name for outcome in history.outcomes}
         marked = {record.ident: record.name for record in history.attempts if record.ident not in saved}
         ended = [fact.ident for fact in history.facts if fact.kind is FactKind.CHILD and fact.ident is not None]
-        marked |= {ident: _name_of(ident) for ident in (*history.children, *ended) if ident not in saved}
+        marked |= {ident: read_step_name(ident) for ident in (*history.children, *ended) if ident not in saved}
         marked |= {
             ident: name
             for ident, name in (*_entered_results(history), *_ordered_repeats(history))
@@ -201,7 +200,7 @@ def _entered_results(history: History) -> Iterator[tuple[str, str]]:
         if fact.kind is FactKind.RESULT and fact.ident is not None and not fact.ident.startswith("undo:"):
             outcome = replaced.get(fact.ident)
             if outcome is None or outcome.kind in _REPEATABLE:
-                yield fact.ident, _name_of(fact.ident) if outcome is None else outcome.name
+                yield fact.ident, read_step_name(fact.ident) if outcome is None else outcome.name
 
 
 def _ordered_repeats(history: History) -> Iterator[tuple[str, str]]:
@@ -212,11 +211,6 @@ def _ordered_repeats(history: History) -> Iterator[tuple[str, str]]:
     for attempt in history.ordered:
         if not attempt.ident.startswith("undo:"):
             yield attempt.ident, attempt.name
-
-
-def _name_of(ident: str) -> str:
-    """Return the name in an identity."""
-    return unescape_step_name(re.split(r"#\d|\[", ident.removeprefix(read_branch(ident)), maxsplit=1)[0])
 
 
 def _names_in(ident: str, step: str) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.runs.step_identity import escape_step_name, unescape_step_name
+from mainspring.domain.runs.step_identity import escape_step_name, read_step_name, unescape_step_name
 from mainspring.domain.runs.superseded_outcomes import read_branch
 
 SIGNS = st.text(st.sampled_from("ab#/[]%12:und35BFDa "), min_size=1, max_size=12)
@@ -29,6 +29,13 @@ def test_an_escaped_name_has_none_of_the_signs(name):
     escaped = escape_step_name(name)
     assert not set("#/[]") & set(escaped)
     assert not escaped.startswith(("undo:", "end:", "flag:", "signal:", "version:", "update:"))
+
+
+@given(BRANCHES, NAMES, SUFFIXES)
+def test_name_is_read_from_an_identity(branches, name, suffix):
+    """As the author wrote it, for the sentences that people read."""
+    ident = "".join(f"{part}#1/" for part in branches) + escape_step_name(name) + suffix
+    assert read_step_name(ident) == name
 
 
 @given(BRANCHES, NAMES, SUFFIXES, BRANCHES, NAMES, SUFFIXES)
