@@ -8,19 +8,15 @@ blocks, and randomness depends only on the run's id.
 
 import asyncio
 import contextvars
-import hashlib
 import heapq
-import weakref
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from mainspring.domain.errors import BodyError, SealedError
 from mainspring.domain.failures.failure import Failure
-from mainspring.domain.flags.flag import QUESTION_PREFIX
 from mainspring.domain.runs.change_versions import NONE_KNOWN, ChangeVersions
 from mainspring.domain.runs.fork_origin import ForkOrigin
 from mainspring.domain.runs.journal import STOP_KINDS, Outcome, OutcomeKind
-from mainspring.domain.runs.step_identity import escape_step_name
 from mainspring.domain.states import OutcomeState
 from mainspring.domain.values.codec import DEFAULT_LIMIT
 from mainspring.domain.values.plain_json import LATEST_INSTANT
@@ -29,7 +25,7 @@ from mainspring.engine.body.body_stop import BodyStop
 from mainspring.engine.body.deterministic_loop import READ_ONLY, BodyTask, DeterministicLoop, Timer
 from mainspring.engine.body.drift import Drift, build_unread_drift, detect_drift
 from mainspring.engine.body.failed_outcomes import FailedOutcomes
-from mainspring.engine.body.library_branch import LibraryBranch
+from mainspring.engine.body.identities import BodyIdentities
 from mainspring.engine.body.queries import BodyQueries
 from mainspring.engine.body.request import (
     ChildCall,
@@ -41,7 +37,6 @@ from mainspring.engine.body.request import (
     StartCall,
     StepCall,
     TimerCall,
-    Unloaded,
 )
 from mainspring.engine.body.run_annotations import RunAnnotations
 from mainspring.engine.body.step_names import StepNames
@@ -51,13 +46,12 @@ from mainspring.engine.body.updates import BodyUpdates
 from mainspring.engine.body.versions import BodyVersions
 
 T = TypeVar("T")
-_Branch = BodyTask | LibraryBranch
 _UNSET: Any = object()
 _MAX_CLOSED = 64
-_OUTSIDE_TEXT = "a run can be used only in its own workflow body, not in a callback or from outside"
 _MESSAGE_KINDS = frozenset({OutcomeKind.SIGNAL, OutcomeKind.EVENT, OutcomeKind.ANSWER})
 _RETURNABLE_KINDS = frozenset({OutcomeKind.SIGNAL, OutcomeKind.EVENT, OutcomeKind.UPDATE})
-_UNREQUESTED_KINDS = STOP_KINDS | {OutcomeKind.UPDATE}  # the body did not request them: each is delivered at its rank
+_UNREQUESTED_KINDS = STOP_KINDS | {OutcomeKind.UPDATE}
+"""Outcomes that the body did not request: each is delivered at its rank."""
 _DOUBTFUL_STATES = frozenset({OutcomeState.REFUSED, OutcomeState.IN_DOUBT})
 _STATES_WITHOUT_VALUE = _DOUBTFUL_STATES | {OutcomeState.CANCELLED}
 
@@ -92,12 +86,15 @@ class Body:
         self.read_input: Callable[[bytes], bytes] | None = None
         self.unclaimed: dict[str, Outcome] = {}
         self.doubts: dict[str, Outcome] = {}
+        self.notes = RunAnnotations()
         self.drift: Drift | None = None
         self.failures, self.refusals = FailedOutcomes(), RefusalLimit()
         self.undelivered: list[Outcome] = []  # accepted signals and events whose wait was cancelled by then
-        self.stop, self.notes = BodyStop(self), RunAnnotations()
+        self.stop = BodyStop(self)
         self.rolling_back, self.live, self.is_read_only = False, not outcomes, False
-        self.calls, self.names = UnawaitedCalls(), StepNames()
+        self.calls = UnawaitedCalls()
+        self.names = StepNames()
+        self.identities = BodyIdentities(self)
         self._main, self._history = main, outcomes
         self.updates, self.queries, self.streams = BodyUpdates(self), BodyQueries(self), BodyStreams(self)
         self.versions = BodyVersions(self, outcomes, versions)
@@ -107,7 +104,6 @@ class Body:
         self._request_count, self._delivered_rank = after
         self.task: BodyTask | None = None
         self._requests_done: asyncio.Future[Any] | None = None
-        self.run_reference: weakref.ref[Any] | None = None
 
     # -- driving -------------------------------------------------------------------------------------------------------
 
@@ -347,7 +343,11 @@ class Body:
 
     def add_timer(self, handle: Timer) -> None:
         """Add a request for a timer of the body."""
-        ident = handle.request if isinstance(handle.request, str) else self.ident_for("timer", None, handle.task)
+        ident = (
+            handle.request
+            if isinstance(handle.request, str)
+            else self.identities.of_request("timer", None, handle.task)
+        )
         due_at = int(-(-min(handle.when() * 1000, LATEST_INSTANT) // 1))
         request = Request(OutcomeKind.TIMER, ident, "timer", TimerCall(due_at, handle), None, _ignore_value)
         handle.request = request
@@ -359,53 +359,10 @@ class Body:
             self.cancel_request(handle.request)
 
     def name_branch(self, task: BodyTask, coro: Coroutine[Any, Any, Any], *, is_part_of_parent: bool) -> None:
-        """Name a branch: its coroutine's qualified name and its nth use in the parent, unless it is a part of its parent's branch."""
-        parent = self.loop.current()
-        if parent is None:
-            return
-        task.shields = parent.shields
-        if getattr(coro, "__name__", "") == "_outcome":  # a request wrapped as a task: it makes no requests itself
-            task.branch = parent.branch
-            return
-        if is_part_of_parent:
-            task.branch, task.uses = parent.branch, parent.uses
-            return
-        name = getattr(coro, "__qualname__", type(coro).__qualname__).replace("<locals>.", "")
-        count = parent.uses[f"/{name}"] = parent.uses.get(f"/{name}", 0) + 1
-        task.branch = f"{parent.branch}{name}#{count}/"
-        if self.names.former or self.names.former_functions:
-            task.branch = self.names.saved_branch(parent.branch, name, f"#{count}/")
+        """Name the branch of a new task."""
+        self.identities.name_branch(task, coro, is_part_of_parent=is_part_of_parent)
 
     # -- for the API of the run ----------------------------------------------------------------------------------------
-
-    def step_ident(self, name: str, key: str | None, was: Sequence[str] = (), task: _Branch | None = None) -> str:
-        """Fix the identity of a step of any name; in the history it may have an earlier name (`was`), or one without escapes."""
-        return self.ident_for(name, key, task, was, escape_step_name(name))
-
-    def ident_for(
-        self, name: str, key: str | None, task: _Branch | None = None, was: Sequence[str] = (), escaped: str = ""
-    ) -> str:
-        """Fix the identity of a request: branch + name (as `escaped`) + key, or nth use of the name in the branch."""
-        if self.loop.refuse_task is not None:
-            self.loop.refuse_task()
-        part, task = escaped or name, task or self.loop.current()
-        if task is None:
-            if self.loop.closed:
-                raise Unloaded
-            if key is None:
-                raise BodyError(_OUTSIDE_TEXT)
-            return f"{part}[{key}]"
-        if key is not None:
-            suffix = f"[{key}]"
-        else:
-            count = task.uses[part] = task.uses.get(part, 0) + 1
-            if count == 2 and name != "timer" and not name.startswith(QUESTION_PREFIX):
-                self.notes.hints.add(f"{task.branch}{name}")
-            suffix = f"#{count}"
-        ident = f"{task.branch}{part}{suffix}"
-        if was or self.names.former or part != name:
-            return self.names.saved_ident(ident, task.branch, suffix, name, was) or ident
-        return ident
 
     def set_timer(self, ident: str, due_at: int, callback: Callable[[], None]) -> Timer:
         """Set a timer with its own identity."""
@@ -473,14 +430,6 @@ class Body:
     def future(self) -> "asyncio.Future[Any]":
         """Create a future of the body's loop that user code never sees, so that its hash does not matter."""
         return asyncio.Future(loop=self.loop)
-
-    def draw(self, purpose: str) -> bytes:
-        """Return 32 random bytes that are the same in each replay; each `purpose` has its own sequence."""
-        task, branch, count = self.loop.current(), "", 0
-        if task is not None:
-            branch, count = task.branch, task.uses.get(f"?{purpose}", 0) + 1
-            task.uses[f"?{purpose}"] = count
-        return hashlib.sha256(f"{self.origin_id}\x1f{branch}\x1f{purpose}\x1f{count}".encode()).digest()
 
 
 def _must_complete(request: Request) -> bool:

@@ -109,7 +109,9 @@ class MessageCaller(StepCaller):
                 future.set_exception(StepFailed(label, failure))
 
         call = SendCall(encode([run_id, key, name, decode(payload)]), run_id, key, name, payload)
-        request = Request(OutcomeKind.SEND, body.ident_for(f"signal:{name}", self._plan.key), label, call, None, take)
+        request = Request(
+            OutcomeKind.SEND, body.identities.of_request(f"signal:{name}", self._plan.key), label, call, None, take
+        )
         body.register(request)
         try:
             await future
@@ -318,7 +320,7 @@ class MessageCaller(StepCaller):
     ) -> Any:
         body = self._body
         body.refuse_if_stopped()
-        ident = body.ident_for(name, key or self._plan.key)
+        ident = body.identities.of_request(name, key or self._plan.key)
         future = body.future()
 
         def take(value: Any, failure: Failure | None) -> None:

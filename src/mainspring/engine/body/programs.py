@@ -117,8 +117,7 @@ def _workflow_program(
     async def main(body: Body) -> Any:
         registry.take_over()  # a child that is given by name is one of those that were loaded together
         body_run = Run(body, facts, signature)
-        body.run_reference = weakref.ref(body_run)
-        RUN_OF_BODY.set(body.run_reference)
+        RUN_OF_BODY.set(weakref.ref(body_run))
         try:
 
             def call() -> Coroutine[Any, Any, Any]:

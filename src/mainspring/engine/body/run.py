@@ -90,12 +90,12 @@ class Run(MessageCaller):
     def uuid(self) -> uuid.UUID:
         """Return a UUID that is the same in each replay; each call returns another one."""
         self._body.refuse_if_read_only()
-        return uuid.UUID(bytes=self._body.draw("uuid")[:16], version=4)
+        return uuid.UUID(bytes=self._body.identities.draw("uuid")[:16], version=4)
 
     def random(self) -> float:
         """Return a number in [0, 1) that is the same in each replay; each call returns another one."""
         self._body.refuse_if_read_only()
-        return int.from_bytes(self._body.draw("random")[:7], "big") / 2.0**56
+        return int.from_bytes(self._body.identities.draw("random")[:7], "big") / 2.0**56
 
     # -- updates -------------------------------------------------------------------------------------------------------
 
@@ -198,7 +198,7 @@ class Run(MessageCaller):
             if not future.done():
                 future.set_result(value)
 
-        ident = body.ident_for(f"{mark_question(question)}{':fresh' if fresh else ''}", None)
+        ident = body.identities.of_request(f"{mark_question(question)}{':fresh' if fresh else ''}", None)
         request = Request(OutcomeKind.FLAG, ident, name, FlagCall(question, fresh), decode, take)
         body.register(request)
         try:

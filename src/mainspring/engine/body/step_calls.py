@@ -29,7 +29,7 @@ from mainspring.engine.body.child_runs import (
     read_started_run,
 )
 from mainspring.engine.body.fan_out import Fan, ItemFailed
-from mainspring.engine.body.library_branch import LibraryBranch
+from mainspring.engine.body.identities import LibraryBranch
 from mainspring.engine.body.request import ChildCall, Request, StepCall
 from mainspring.engine.body.unawaited_calls import caller_frame
 from mainspring.engine.definitions.automation import Automation, Step, Task, Workflow
@@ -186,7 +186,7 @@ class StepCaller:
         if plan.delivery == "transactional":
             signature = read_signature(live, 1)
         name = plan.name or live.__name__
-        ident = body.step_ident(name, plan.key, plan.was, branch)
+        ident = body.identities.of_step(name, plan.key, plan.was, branch)
         data, args, kwargs = roundtrip_call(signature, args, kwargs, name, limit=body.payload_max)
         if plan.queue is not None or plan.tag is not None:
             call: Any = build_spread_call(live, signature, data, plan)
@@ -229,7 +229,7 @@ class StepCaller:
         call, decode = build_child_call(automation, args, kwargs, self._plan, body.payload_max)
         name = self._plan.name or call.automation
         was = call.definition.options.get("was", ()) if call.definition is not None else ()
-        ident = body.step_ident(name, self._plan.key, was=(*self._plan.was, *was))
+        ident = body.identities.of_step(name, self._plan.key, was=(*self._plan.was, *was))
         number = body.calls.next_number()
         coroutine = _outcome(body, number, OutcomeKind.CHILD, ident, name, call, decode)
         return body.calls.add(number, coroutine, "child", name, caller_frame(1))
@@ -260,7 +260,9 @@ class StepCaller:
         refuse_options_of_start(self._given, self._plan, automation)
         call = build_start_call(automation, args, kwargs, self._plan, body.payload_max)
         name = self._plan.name or call.definition.name
-        ident = body.step_ident(name, self._plan.key, was=(*self._plan.was, *call.definition.options.get("was", ())))
+        ident = body.identities.of_step(
+            name, self._plan.key, was=(*self._plan.was, *call.definition.options.get("was", ()))
+        )
         number = body.calls.next_number()
         coroutine = _outcome(body, number, OutcomeKind.START, ident, name, call, read_started_run)
         return body.calls.add(number, coroutine, "start", name, caller_frame(1))
@@ -354,7 +356,7 @@ class StepCaller:
         name = plan.name or live.__name__
         fan = Fan(
             body,
-            body.step_ident(name, plan.key, was=plan.was),
+            body.identities.of_step(name, plan.key, was=plan.was),
             name,
             live,
             signature,
