@@ -14,7 +14,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.errors import OptionError
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.engine.body import body, step_names
+from mainspring.engine.body import identities, step_names
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.store.read.incidents import ungrouped_failures
@@ -641,7 +641,7 @@ async def test_a_name_with_signs_keeps_the_identity_of_an_earlier_version(tmp_pa
             return "done"
 
     with monkeypatch.context() as earlier:
-        for module in (body, step_names):
+        for module in (identities, step_names):
             earlier.setattr(module, "escape_step_name", lambda name: name)
         async with world.engine(registry, WorkerOptions()) as engine:
             run = await engine.start(named)

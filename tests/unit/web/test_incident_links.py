@@ -21,6 +21,7 @@ from mainspring.domain.states import RunState
 from mainspring.resources.secret_store import SecretStore
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.runs import run
+from mainspring.service.store_engine import StoreEngine
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
 from mainspring.store.read import incidents
@@ -181,14 +182,22 @@ class OpenQuestionSite(Failed):
     def __init__(self, path):
         super().__init__(path)
         self.waiting_run = self.stage.begin(SYNC)
-        question = {"text": "Go?", "choices": ["yes", "no"], "detailed": True}
-        self.stage.do(
-            OpenWait(
-                self.waiting_run.id, self.waiting_run.claim, "q1", "ask", "ask", question=msgspec.json.encode(question)
-            )
-        )
-        (wait,) = run_history(self.store.reader, self.waiting_run.id).waits
-        answer = {"ident": "q1", "opened_at": wait.opened_at, "choices": ["yes", "no"], "has_form": False}
+        self.ask_people("q1", "Go?")
+        self.evaluate("q1")
+        self.incident = incidents.incident(self.store.reader, "i_02")
+        link = sign_incident_link(self.settings, secrets(KEY), self.clock, self.incident)
+        self.token = link.rpartition("/")[2]
+
+    def ask_people(self, ident, text):
+        """Open a question of the run."""
+        question = msgspec.json.encode({"text": text, "choices": ["yes", "no"], "detailed": True})
+        self.stage.do(OpenWait(self.waiting_run.id, self.waiting_run.claim, ident, "ask", "ask", question=question))
+
+    def evaluate(self, ident):
+        """Let the incident of the automation be about a question of the run."""
+        waits = run_history(self.store.reader, self.waiting_run.id).waits
+        opened_at = next(wait.opened_at for wait in waits if wait.ident == ident)
+        answer = {"ident": ident, "opened_at": opened_at, "choices": ["yes", "no"], "has_form": False}
         finding = Finding(
             subject=Subject("sync", IncidentKind.HUMAN_WAIT), severity=Severity.NOTIFY, text="a question", since_at=1,
             facts={"run": self.waiting_run.id, "answer": answer},
@@ -196,9 +205,15 @@ class OpenQuestionSite(Failed):
         self.stage.do(
             RecordEvaluation(started_at=self.clock.now(), found=(EvaluatedFinding(id="i_02", finding=finding),))
         )
-        self.incident = incidents.incident(self.store.reader, "i_02")
-        link = sign_incident_link(self.settings, secrets(KEY), self.clock, self.incident)
-        self.token = link.rpartition("/")[2]
+
+    async def button(self, choice):
+        """Return the button of a choice, as the page has it now."""
+        return re.search(rf'value="(answer:[0-9a-f]+:{choice})"', (await self.ask("GET")).text)[1]
+
+    def answer_elsewhere(self, ident, choice):
+        """Let bob answer a question on the command line."""
+        act = operation_context(Actor.cli("bob", "box"), self.clock)
+        StoreEngine(self.store, self.clock).answer(self.waiting_run.id, choice, act=act, question=ident)
 
     @property
     def answers(self):
@@ -214,24 +229,50 @@ def question_site(tmp_path):
 
 async def test_question_is_answered_by_a_button_behind_the_link(question_site):
     """Once, with the name that the person gives; opening the page answers nothing, and afterwards it has no such button."""
-    text = (await question_site.ask("GET")).text
-    assert 'value="answer:yes"' in text
+    button, other = await question_site.button("yes"), await question_site.button("no")
     assert question_site.answers == []
     seen = await question_site.seen()
     for _ in range(2):
-        assert "answered yes" in (await question_site.submit("answer:yes", seen=seen)).text
+        assert "answered yes" in (await question_site.submit(button, seen=seen)).text
     assert question_site.answers == [{"answer": "yes", "by": "link:ana", "note": None}]
-    assert "question is not open any more" in (await question_site.submit("answer:no", seen=seen)).text
-    assert "answer:yes" not in (await question_site.ask("GET")).text
+    assert "nothing was answered: already answered by ana" in (await question_site.submit(other, seen=seen)).text
+    assert ":yes" not in (await question_site.ask("GET")).text
+
+
+async def test_question_that_the_page_has_not_shown_is_not_answered_by_it(question_site):
+    """The incident is about another one by now: the run may delete something there."""
+    question_site.ask_people("q2", "Delete the production database?")
+    button, seen = await question_site.button("yes"), await question_site.seen()
+    question_site.answer_elsewhere("q1", "no")
+    question_site.evaluate("q2")
+    text = (await question_site.submit(button, seen=seen)).text
+    assert "nothing was answered: the incident is about another question now" in text
+    assert [answer["answer"] for answer in question_site.answers] == ["no"]
+
+
+async def test_two_questions_are_answered_one_after_the_other(question_site):
+    """The same choice of the second one is another answer."""
+    question_site.ask_people("q2", "Sure?")
+    await question_site.submit(await question_site.button("yes"), seen=await question_site.seen())
+    question_site.evaluate("q2")
+    await question_site.submit(await question_site.button("yes"), seen=await question_site.seen())
+    facts = run_history(question_site.store.reader, question_site.waiting_run.id).facts
+    assert [fact.ident for fact in facts] == ["q1", "q2"]
+
+
+async def test_late_answer_names_who_was_faster(question_site):
+    """With the time."""
+    button, seen = await question_site.button("yes"), await question_site.seen()
+    question_site.answer_elsewhere("q1", "no")
+    assert "nothing was answered: already answered by bob" in (await question_site.submit(button, seen=seen)).text
 
 
 async def test_answer_that_is_not_offered_changes_nothing(question_site):
     """Nor does one from another site."""
     seen = await question_site.seen()
-    assert "answered" not in (await question_site.submit("answer:maybe", seen=seen)).text
-    assert (
-        await question_site.submit("answer:yes", seen=seen, headers={"sec-fetch-site": "cross-site"})
-    ).status_code == 403
+    button = await question_site.button("yes")
+    assert "answered maybe" not in (await question_site.submit(f"{button[:-3]}maybe", seen=seen)).text
+    assert (await question_site.submit(button, seen=seen, headers={"sec-fetch-site": "cross-site"})).status_code == 403
     assert question_site.answers == []
 
 

@@ -34,6 +34,7 @@ from mainspring.domain.states import (
     RunState,
 )
 from mainspring.domain.time.cron import find_zone, to_local
+from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.insight.automations.announced_definitions import read_definition
 from mainspring.insight.runs.waits import list_open_questions
 from mainspring.insight.text.formatting import format_distance
@@ -43,13 +44,19 @@ from mainspring.service.actor import Actor, OperationContext, operation_context
 from mainspring.service.perform import was_performed
 from mainspring.service.runs import run
 from mainspring.service.store_engine import StoreEngine
+from mainspring.service.view_unsealing import ViewUnsealer
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read import incidents
 from mainspring.store.read.operation_reads import OperationReads
 from mainspring.store.read.runs.run_views import newest_of, waits_of
 from mainspring.store.read.status.status import automations
 from mainspring.version import __version__
-from mainspring.web.api.prior_responses import find_prior_response, newest_run_of_incident
+from mainspring.web.api.prior_responses import (
+    PriorResponse,
+    find_prior_answer,
+    find_prior_response,
+    newest_run_of_incident,
+)
 from mainspring.web.auth.authenticator import request_path
 from mainspring.web.auth.public_site import PublicSite
 from mainspring.web.pages.assets import Assets
@@ -76,7 +83,7 @@ _MOVES = {
 }
 _RETRY = "retry"
 _ANSWER = "answer:"
-"""The start of the name of a button that answers, before its choice."""
+"""The start of the name of a button that answers: `answer:QUESTION:CHOICE`."""
 _INCIDENT, _RUN = "/i/{token}", "/i/{token}/run"
 
 
@@ -103,6 +110,15 @@ class IncidentPageView(NamedTuple):
     runbook: RunbookText | None
     answers: list[str]
     """The choices of the question that it is about, as long as that is open."""
+
+    @property
+    def question(self) -> str:
+        """A mark of the question that it is about now: an incident may come to be about another one of the same automation."""
+        answer = self.incident.facts.get(ANSWER_FACT)
+        if not isinstance(answer, dict):
+            return ""
+        opening = f"{self.incident.facts.get('run')}\x1f{answer['ident']}\x1f{answer['opened_at']}"
+        return hashlib.sha256(opening.encode()).hexdigest()[:16]
 
     @property
     def again(self) -> LinkedRun | None:
@@ -264,11 +280,13 @@ class IncidentPages:
             self._perform(name, before, seen, act)
         except ConflictError as error:
             view = self._read_view(grant)
+            if name.startswith(_ANSWER):
+                return view, error.message
             prior_response = self._describe_prior_response(before.incident, seen) if name == _RETRY else ""
             return view, f"{error.message}: {prior_response or self._describe_past_move(view.moves[-1])}"
         continued_run = before.again
         if name.startswith(_ANSWER):
-            return self._read_view(grant), f"answered {name.removeprefix(_ANSWER)}"
+            return self._read_view(grant), f"answered {name.split(':', 2)[-1]}"
         done = f"done: run {continued_run.id} continues" if name == _RETRY and continued_run is not None else "done"
         return self._read_view(grant), done
 
@@ -281,7 +299,7 @@ class IncidentPages:
                 return run.retry(self._store, before.again.id, act=act)
             raise ConflictError("the run was continued by someone else")
         if name.startswith(_ANSWER):
-            return self._answer_question(before, name.removeprefix(_ANSWER), act)
+            return self._answer_question(before, *name.removeprefix(_ANSWER).partition(":")[::2], act)
         if name not in _MOVES:
             raise ConflictError(f"there is no operation {name[:40]!r}")
         if incident_seen != str(before.incident.changed_at):
@@ -292,20 +310,35 @@ class IncidentPages:
             return incident.snooze(self._store, incident_id, now + _SNOOZE_MS, now=now, act=act)
         return incident.resolve(self._store, incident_id, act=act)
 
-    def _answer_question(self, before: IncidentPageView, choice: str, act: OperationContext) -> None:
+    def _answer_question(self, before: IncidentPageView, shown: str, choice: str, act: OperationContext) -> None:
+        """Answer the question that the form has shown, and no other one."""
         run, answer = str(before.incident.facts.get("run")), before.incident.facts.get(ANSWER_FACT, {})
-        if not before.answers and not was_performed(OperationReads(self._store.reader), act, "answer", f"run:{run}"):
-            raise ConflictError("the question is not open any more")
+        if was_performed(OperationReads(self._store.reader), act, "answer", f"run:{run}"):
+            return
+        if shown != before.question:
+            raise ConflictError(
+                "nothing was answered: the incident is about another question now, which this page shows"
+            )
+        if not before.answers:
+            raise ConflictError(f"nothing was answered: {self._describe_prior_answer(run, answer.get('ident'))}")
         try:
             StoreEngine(self._store, self._clock).answer(run, choice, act=act, question=answer.get("ident"))
-        except NotFoundError as error:  # someone was faster, or it is no choice
-            raise ConflictError(error.message.splitlines()[0]) from None
+        except NotFoundError:  # someone was faster
+            raise ConflictError(
+                f"nothing was answered: {self._describe_prior_answer(run, answer.get('ident'))}"
+            ) from None
+
+    def _describe_prior_answer(self, run: str, question: str | None) -> str:
+        """Return who answered a question, and when."""
+        response = find_prior_answer(self._store.reader, ViewUnsealer(PLAIN_SEALING), run, question)
+        return "the question is not open any more" if response is None else self._describe_response(response)
 
     def _describe_prior_response(self, incident: Incident, seen: str) -> str:
         """Return who continued the run since it was displayed, and when; "" if no one is recorded."""
         response = find_prior_response(self._store.reader, newest_run_of_incident(incident), seen)
-        if response is None:
-            return ""
+        return "" if response is None else self._describe_response(response)
+
+    def _describe_response(self, response: PriorResponse) -> str:
         at, now = to_local(response.at, self._zone), to_local(self._clock.now(), self._zone)
         when = f"{at:%H:%M}" if at.date() == now.date() else format_moment(response.at, self._zone)
         return f"already {response.done} by {response.by} at {when}"
@@ -340,6 +373,7 @@ class IncidentPages:
             may_retry=view.again is not None and view.again.is_plain,
             acts=view.buttons,
             answers=view.answers,
+            question=view.question,
             token=token,
             now=self._clock.now(),
             history=[(move.at, _describe_move(move)) for move in view.moves[-_MAX_MOVES:]],
