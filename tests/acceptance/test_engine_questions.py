@@ -254,8 +254,11 @@ async def test_options_that_cannot_be_used(tmp_path, settings):
     """Each is refused where the body asks, with a fix."""
     cases: list[dict[str, object]] = [
         {"form": int},
+        {"form": {}},
+        {"form": Refund(0)},
         {"form": Refund, "choices": ["a"]},
         {"name": "two words"},
+        {"name": "ask"},
         {"assignee": ""},
         {"remind": "0s"},
         {"escalate": "1d"},

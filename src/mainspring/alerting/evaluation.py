@@ -28,7 +28,8 @@ from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.reminders import DueReminder, list_reminders
 from mainspring.domain.notifications.rendering import fit_line
 from mainspring.domain.notifications.routing import NotificationRouting
-from mainspring.domain.runs.question import UNNAMED, choose_name, list_form_fields
+from mainspring.domain.runs.question import UNNAMED, choose_name
+from mainspring.domain.values.form_schema import format_form_options
 from mainspring.store.base import StoreReader
 from mainspring.store.commands.incidents import (
     Digest,
@@ -110,9 +111,7 @@ def _decode_question(question: bytes | None) -> _Question:
 def _suggest_answer(question: _Question, redact: Redact) -> str:
     """Return the first choice as an argument. The other ones are in the text of the question."""
     if question.form is not None:
-        return (
-            " ".join(f"--form {shlex.quote(field)}=VALUE" for field in list_form_fields(question.form)) or "--form '{}'"
-        )
+        return format_form_options(question.form)
     choice = str((question.choices or [""])[0])
     is_usable = 0 < len(choice) <= _LONGEST_CHOICE and redact(choice) == choice and choice.isprintable()
     return shlex.quote(choice) if is_usable and not choice.startswith("-") else "TEXT"

@@ -206,12 +206,23 @@ class NoStoreError(ConfigError):
 
 
 class ValueRefusedError(MainspringError):
-    """A value, such as a result or an argument, cannot be saved or read: at `path` inside it, because of `reason`."""
+    """A value, such as a result or an argument, cannot be saved or read: at `path` inside it, because of `reason`.
+
+    `problem` = what is wrong with it, in place of "cannot be saved or read".
+    """
 
     code = "value_refused"
 
-    def __init__(self, value_name: str, path: str, reason: str, *, hint: str | None = None) -> None:
-        super().__init__(f"{value_name} cannot be saved or read: {reason}\nat {path}", hint=hint)
+    def __init__(
+        self,
+        value_name: str,
+        path: str,
+        reason: str,
+        *,
+        hint: str | None = None,
+        problem: str = "cannot be saved or read",
+    ) -> None:
+        super().__init__(f"{value_name} {problem}: {reason}\nat {path}", hint=hint)
         self.value_name = value_name
         self.path = path
         self.reason = reason

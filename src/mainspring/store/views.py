@@ -8,7 +8,7 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.processes.child_queue import ChildQueue
 from mainspring.domain.processes.stall import Stall
 from mainspring.domain.processes.worker_loss import WorkerLoss
-from mainspring.domain.runs.journal import AttemptRecord, Checkpoint, Fact, Outcome, RejectedFact
+from mainspring.domain.runs.journal import AttemptRecord, Checkpoint, Fact, Outcome, QuestionPlan, RejectedFact
 from mainspring.domain.states import RunState, UpdateState
 from mainspring.store.session_views import WorkerView
 
@@ -122,8 +122,8 @@ class WaitView(msgspec.Struct, frozen=True):
 
     def assignee_at(self, now: int) -> str | None:
         """Return who is to answer a question at an instant; None = anyone who may."""
-        is_escalated = self.escalate_ms is not None and now >= self.opened_at + self.escalate_ms
-        return self.escalate_to if is_escalated else self.assignee
+        plan = QuestionPlan(self.assignee, self.remind_ms, self.escalate_ms, self.escalate_to)
+        return plan.assignee_at(self.opened_at, now)
 
 
 class RunPause(msgspec.Struct, frozen=True):

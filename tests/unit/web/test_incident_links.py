@@ -239,7 +239,7 @@ async def test_question_is_answered_by_a_button_behind_the_link(question_site):
     assert ":yes" not in (await question_site.ask("GET")).text
 
 
-async def test_question_that_the_page_has_not_shown_is_not_answered_by_it(question_site):
+async def test_question_that_the_page_does_not_display_is_not_answered_by_it(question_site):
     """The incident is about another one by now: the run may delete something there."""
     question_site.ask_people("q2", "Delete the production database?")
     button, seen = await question_site.button("yes"), await question_site.seen()

@@ -45,7 +45,9 @@ _STATE_CHOICES = tuple(sorted(state.value for state in REOPENABLE_STATES))
     metavar="KEY",
     help="forget this effect of the run, so that its step performs it again (repeatable)",
 )
-@click.option("--discard-rejected", is_flag=True, help="drop the signals and events that the run could not read")
+@click.option(
+    "--discard-rejected", is_flag=True, help="drop the signals, events and answers that the run could not read"
+)
 @at_option
 @rate_option
 @pass_invocation
@@ -68,7 +70,7 @@ def retry(
     A step that runs again skips the effects that it has performed with ms.once. --dry-run lists those of a run; --forget KEY lets it
     perform one again.
 
-    A waiting run reads rejected signals and events again. Fix its code first.
+    A waiting run reads rejected signals, events and answers again. Fix its code first.
 
     For runs that stopped for one renamed step, --map, --accept, --again and --from-step accept a filter, too.
 
@@ -103,10 +105,7 @@ def _discard_rejected(invocation: Invocation, selection: SelectionOptions, *, is
         raise click.UsageError("--discard-rejected takes one run and no other option", ctx=click.get_current_context())
     run_id = invocation.run_id(selection.runs[0])
     number = discard_rejected(invocation.store, run_id, act=invocation.act)
-    text = (
-        f"{run_id} drops {formatting.format_count(number, 'signal or event', 'signals and events')} that "
-        "it could not read."
-    )
+    text = f"{run_id} drops {formatting.format_count(number, 'message', 'messages')} that it could not read."
     invocation.output.document({"run": run_id, "discarded": number}, text)
     return 0
 

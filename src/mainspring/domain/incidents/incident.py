@@ -52,7 +52,7 @@ class IncidentKind(StrEnum):
     HUMAN_WAIT = "human_wait"
     """A question has waited for its answer too long."""
     REJECTED_MESSAGE = "rejected_message"
-    """A run rejected a signal or event that its code cannot read."""
+    """A run rejected a signal, an event or an answer that its code cannot read."""
     WORKER_LOST = "worker_lost"
     """A process that is needed is dead, blocked or missing."""
     STORE_LOST = "store_lost"

@@ -139,7 +139,7 @@ class WaitingRuns(Struct, frozen=True):
 
 
 class RejectedMessage(Struct, frozen=True):
-    """A signal or event that an unfinished run could not read, with no decision of a person yet."""
+    """A signal, an event or an answer that an unfinished run could not read, with no decision of a person yet."""
 
     run: str
     kind: str

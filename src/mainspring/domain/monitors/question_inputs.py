@@ -21,5 +21,4 @@ class UnansweredQuestion(Struct, frozen=True):
 
     def assignee_at(self, now_at: int) -> str | None:
         """Return who is to answer it at an instant."""
-        is_escalated = self.escalate_at is not None and now_at >= self.escalate_at
-        return self.plan.escalate_to if is_escalated else self.plan.assignee
+        return self.plan.assignee_at(self.opened_at, now_at)

@@ -120,6 +120,11 @@ class QuestionPlan(msgspec.Struct, frozen=True):
         """Whether nothing is planned: the question is one of all of its automation."""
         return self.assignee is None and self.remind_ms is None and self.escalate_ms is None
 
+    def assignee_at(self, opened_at: int, now_at: int) -> str | None:
+        """Return who is to answer the question at an instant; None = anyone who may."""
+        is_escalated = self.escalate_ms is not None and now_at >= opened_at + self.escalate_ms
+        return self.escalate_to if is_escalated else self.assignee
+
 
 NO_PLAN = QuestionPlan()
 
@@ -157,7 +162,7 @@ class Fact(msgspec.Struct, frozen=True):
 
 
 class RejectedFact(msgspec.Struct, frozen=True):
-    """A signal or event that a run's code could not read, stored until a person decides; `failure` is the reason."""
+    """A signal, an event or an answer that a run's code could not read, stored until a person decides; `failure` is the reason."""
 
     seq: int
     run: str

@@ -1,7 +1,7 @@
 """Questions of runs to people: the options of `run.ask` besides its text, the assignee of now, and answers on their way to the run."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -24,7 +24,6 @@ NO_DEFAULT: Final[Any] = object()
 """Stands for a question without an answer of its own at its timeout."""
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
 _LONGEST_ASSIGNEE = 200
-_MOST_FIELDS = 10
 
 
 class QuestionText(NamedTuple):
@@ -78,6 +77,10 @@ class FormWords(NamedTuple):
 
 def check_question_name(name: str) -> None:
     """Do nothing if a question can have this name. Raises OptionError."""
+    if name == UNNAMED:
+        raise OptionError(
+            f"name={name!r} is the name of every question without one", hint="Choose another, or leave name= out."
+        )
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise OptionError(
             f"name={name!r} cannot be the name of a question",
@@ -116,13 +119,6 @@ def read_given_answer(outcome: Outcome) -> GivenAnswer:
 def choose_name(ident: str, name: str, open_names: Iterable[str]) -> str:
     """Return by what an answer names a question: its name if no other open one of its run has it, else its identity."""
     return name if name != UNNAMED and sum(other == name for other in open_names) <= 1 else ident
-
-
-def list_form_fields(schema: Mapping[str, Any]) -> list[str]:
-    """Return the names of the fields that a form needs, else of its first ones."""
-    fields = schema.get("properties", {})
-    needed = [name for name in fields if name in schema.get("required", ())]
-    return (needed or list(fields))[:_MOST_FIELDS]
 
 
 def _check_assignee(option: str, name: Any) -> None:

@@ -7,6 +7,7 @@ from a line "name: text" in the docstring of the class.
 import dataclasses
 import functools
 import re
+import shlex
 import typing
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time
@@ -25,15 +26,25 @@ _REFERENCE: Final = "#/$defs/"
 _FORMATS: Final = {datetime: "date-time", time: "time"}
 _TITLES, _DESCRIPTIONS = ("title", "label"), ("description", "help")
 _DEEPEST: Final = 8
+_MOST_FIELDS: Final = 10
+_HINT: Final = "Write a dataclass, a msgspec.Struct, an attrs class, a TypedDict or a pydantic model."
 
 
-@functools.lru_cache(maxsize=256)
 def make_form_schema(model: Any) -> bytes:
     """Return the JSON Schema of the fields of a class, as JSON: an object with `properties`, which accepts no other fields.
 
     Raises:
-        OptionError: the class cannot be read back from JSON, or has no fields.
+        OptionError: it is not a class, cannot be read back from JSON, or has no fields.
     """
+    try:
+        hash(model)
+    except TypeError:
+        raise OptionError(f"form= is a value ({type(model).__name__}): a form needs a class", hint=_HINT) from None
+    return _make_form_schema(model)
+
+
+@functools.lru_cache(maxsize=256)
+def _make_form_schema(model: Any) -> bytes:
     named = f"form={format_annotation(model)}"
     try:
         get_decoder(model)
@@ -43,11 +54,8 @@ def make_form_schema(model: Any) -> bytes:
     parts = schema.pop("$defs", {})
     name = str(schema.get("$ref", "")).removeprefix(_REFERENCE)
     root = parts.get(name, {}) if name else schema
-    if root.get("type") != "object" or not isinstance(root.get("properties"), dict):
-        raise OptionError(
-            f"{named}: a form needs a class with fields",
-            hint="Write a dataclass, a msgspec.Struct, an attrs class, a TypedDict or a pydantic model.",
-        )
+    if root.get("type") != "object" or not root.get("properties"):
+        raise OptionError(f"{named}: a form needs a class with fields", hint=_HINT)
     _describe(model, root, parts, frozenset())
     for part in (root, *parts.values()):
         if part.get("type") == "object" and "properties" in part:
@@ -59,6 +67,11 @@ def describe_form(schema: Mapping[str, Any]) -> str:
     """Return the text of a form that asks no question of its own: the first line of its docstring, else its name."""
     text = str(schema.get("description") or "").strip()
     return text.splitlines()[0] if text else str(schema.get("title") or "Fill in this form")
+
+
+def format_form_options(schema: Mapping[str, Any]) -> str:
+    """Return the options of a command line for the fields that a form needs, else for its first ones: `--form address.city=VALUE`."""
+    return " ".join(f"--form {shlex.quote(name)}=VALUE" for name in _list_needed(schema, schema, 0)[:_MOST_FIELDS])
 
 
 def read_form_words(schema: Mapping[str, Any], words: Sequence[str]) -> dict[str, Any]:
@@ -78,7 +91,10 @@ def read_form_words(schema: Mapping[str, Any], words: Sequence[str]) -> dict[str
             part = resolve_part(part.get("properties", {}).get(outer, {}), schema)
             place = place.setdefault(outer, {})
         if not isinstance(place, dict) or inside in place:
-            raise ArgumentError(f"the field {escape(name, 80)!r} is given twice", hint="Write each field once.")
+            raise ArgumentError(
+                f"the field {escape(name, 80)!r} is given more than once, as a whole or in parts",
+                hint="Write each field once.",
+            )
         place[inside] = _read_word(part.get("properties", {}).get(inside, {}), schema, text)
     return fields
 
@@ -96,11 +112,25 @@ def find_form_mismatch(schema: Mapping[str, Any], value: Any) -> SchemaMismatch 
     """Return the first field of a filled-in form that does not fit its schema, None if all do; a missing field has its own path."""
     fields = schema["properties"]
     if isinstance(value, dict):
-        for name in schema.get("required", ()):
-            unknown = any(given not in fields for given in value)
-            if name not in value and not unknown:
-                return SchemaMismatch(join_path("$", name), "it is missing")
+        unknown = next((name for name in value if name not in fields), None)
+        if unknown is not None:
+            listed = ", ".join(fields)
+            return SchemaMismatch(join_path("$", unknown), f"no field of this name is known; the fields are {listed}")
+        missing = next((name for name in schema.get("required", ()) if name not in value), None)
+        if missing is not None:
+            return SchemaMismatch(join_path("$", missing), "it is missing")
     return find_mismatch(schema, value, checks_formats=True)
+
+
+def _list_needed(part: Mapping[str, Any], schema: Mapping[str, Any], depth: int) -> list[str]:
+    fields = part.get("properties", {})
+    needed = [name for name in fields if name in part.get("required", ())] or list(fields)
+    listed: list[str] = []
+    for name in needed:
+        inner = resolve_part(fields[name], schema)
+        leaves = _list_needed(inner, schema, depth + 1) if depth < _DEEPEST else []
+        listed.extend(f"{name}.{leaf}" for leaf in leaves) if leaves else listed.append(name)
+    return listed
 
 
 def _read_word(part: Mapping[str, Any], schema: Mapping[str, Any], text: str) -> Any:

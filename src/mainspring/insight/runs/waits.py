@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.runs.journal import Fact, FactKind
-from mainspring.domain.runs.question import FORM, UNNAMED, choose_name, list_form_fields
+from mainspring.domain.runs.question import FORM, UNNAMED, choose_name
 from mainspring.domain.time.clock_step import RunClockSteps
+from mainspring.domain.values.form_schema import format_form_options
 from mainspring.insight.runs.suggested_commands import ANSWER, RETRY, SIGNAL, UPDATE, SuggestedCommand
 from mainspring.insight.text.formatting import escape_line, format_distance, shell_word
 from mainspring.insight.text.hidden_values import hide_in_data
@@ -93,8 +94,7 @@ def _build_answer_command(wait: WaitView, choice: str, name: str | None) -> str:
     named = "" if name is None else f" --question {shell_word(name)}"
     schema = read_form(wait)
     if schema is not None:
-        fields = " ".join(f"--form {shell_word(field)}=VALUE" for field in list_form_fields(schema))
-        return f"mainspring runs answer {wait.run}{named} {fields or '--form'}"
+        return f"mainspring runs answer {wait.run}{named} {format_form_options(schema)}"
     word = shell_word(choice)
     return f"mainspring runs answer {wait.run}" + (
         f"{named} -- {word}" if choice.startswith("-") else f" {word}{named}"
@@ -120,7 +120,7 @@ def list_choices(wait: WaitView) -> list[str]:
 def default_choice(wait: WaitView) -> str | None:
     """Return the choice that applies if no one answers in time; None = the run fails then."""
     default = read_question(wait).get("otherwise")
-    text = default if isinstance(default, str) else msgspec.json.encode(default).decode()
+    text = default if isinstance(default, str) else msgspec.json.encode(hide_in_data(default)).decode()
     return None if default is None else escape_line(text, 40)
 
 

@@ -17,7 +17,7 @@ from mainspring.domain.notifications.rendering import fit_line
 from mainspring.domain.runs.journal import FactKind
 from mainspring.domain.runs.question import FORM, FormWords, encode_answer
 from mainspring.domain.values.codec import encode
-from mainspring.domain.values.form_schema import find_form_mismatch, read_form_words
+from mainspring.domain.values.form_schema import find_form_mismatch, format_form_options, read_form_words
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.insight.runs.waits import name_question
 from mainspring.service.actor import OperationContext
@@ -107,7 +107,7 @@ def _read_form(
     """Return the filled-in form as JSON, and the names of its fields."""
     properties = schema.get("properties")
     fields = list(properties) if isinstance(properties, dict) else []
-    suggested = f"mainspring runs answer {run} --question {wait.ident} --form NAME=VALUE"
+    suggested = f"mainspring runs answer {run} --question {wait.ident} {format_form_options(schema)}"
     if isinstance(given, str):
         listed = ", ".join(fields) or "none"
         raise ArgumentError(f"question {wait.ident} is a form; its fields: {listed}", hint=f"Fill it in: {suggested}")
@@ -117,7 +117,10 @@ def _read_form(
     mismatch = find_form_mismatch(schema, value)
     if mismatch is not None:
         raise ValueRefusedError(
-            f"the answer to {wait.ident} of run {run}", *mismatch, hint=f"Send one that fits: {suggested}"
+            f"the answer to {wait.ident} of run {run}",
+            *mismatch,
+            hint=f"Send one that fits: {suggested}",
+            problem="does not fit its form",
         )
     return encoded, list(value)
 

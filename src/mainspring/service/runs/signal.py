@@ -49,7 +49,7 @@ def signal(
 
 
 def discard_rejected(store: Store, run: str, *, act: OperationContext) -> int:
-    """Discard the signals and events that a run could not read; return how many there were.
+    """Discard the signals, events and answers that a run could not read; return how many there were.
 
     Raises:
         NotFoundError: there is no such run.

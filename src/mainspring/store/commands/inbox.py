@@ -92,7 +92,7 @@ class RejectFact(StoreCommand[CommandDone | Refused], frozen=True):
     """Reject a fact of the inbox that the run's code cannot read: keep it for a person, and let the run continue to
     wait. Answer: CommandDone, Refused claim_lost.
 
-    `event` = the name of the event; None = a signal.
+    `event` = the name of the event; None = a signal or an answer.
     """
 
     run: str

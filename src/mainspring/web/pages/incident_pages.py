@@ -310,12 +310,12 @@ class IncidentPages:
             return incident.snooze(self._store, incident_id, now + _SNOOZE_MS, now=now, act=act)
         return incident.resolve(self._store, incident_id, act=act)
 
-    def _answer_question(self, before: IncidentPageView, shown: str, choice: str, act: OperationContext) -> None:
+    def _answer_question(self, before: IncidentPageView, displayed: str, choice: str, act: OperationContext) -> None:
         """Answer the question that the form has shown, and no other one."""
         run, answer = str(before.incident.facts.get("run")), before.incident.facts.get(ANSWER_FACT, {})
         if was_performed(OperationReads(self._store.reader), act, "answer", f"run:{run}"):
             return
-        if shown != before.question:
+        if displayed != before.question:
             raise ConflictError(
                 "nothing was answered: the incident is about another question now, which this page shows"
             )

@@ -238,7 +238,7 @@ def test_form_is_filled_in_by_words_or_json(cli, stage, fields):
     [
         (["--form", "amount=five"], 2, "at $.amount"),
         (["--form", "why=x"], 2, "at $.amount"),
-        (["--form", "amount=5", "--form", "amount=6"], 2, "given twice"),
+        (["--form", "amount=5", "--form", "amount=6"], 2, "given more than once"),
         (["--form", "amount"], 2, "not of the form name=value"),
         (["yes"], 2, "its fields: amount, why, to"),
         (["yes", "--form", "amount=5"], 2, "a choice or a form"),

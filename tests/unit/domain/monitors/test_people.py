@@ -13,6 +13,7 @@ from mainspring.domain.monitors.inputs import (
     WatchedQueue,
 )
 from mainspring.domain.monitors.question_inputs import UnansweredQuestion
+from mainspring.domain.runs.journal import QuestionPlan
 from tests.unit.domain.monitors.monitor_inputs import DAY, HOUR, MINUTE, T0, evaluate, found, watched
 
 HUMAN, LOCK, PAUSED = IncidentKind.HUMAN_WAIT, IncidentKind.LOCK_HELD, IncidentKind.PAUSED
@@ -36,6 +37,26 @@ def test_question_is_late_after_half_of_its_time(until: int | None, late: int, t
     (finding,) = found(HUMAN, automation, T0 + late)
     assert finding.text == f"1 question is unanswered, {text}"
     assert (finding.severity, finding.hint) == (Severity.NOTIFY, "mainspring runs answer r_1")
+
+
+@pytest.mark.parametrize(
+    ("plan", "until", "late"),
+    [
+        (QuestionPlan("finance"), None, DAY),
+        (QuestionPlan("finance"), 7 * DAY, DAY),
+        (QuestionPlan(None, 2 * DAY), 7 * DAY, 2 * DAY),
+        (QuestionPlan(None, 5 * DAY), 7 * DAY, 3 * DAY + 12 * HOUR),
+        (QuestionPlan("finance", 3 * DAY, 2 * DAY, "cfo"), None, 2 * DAY),
+        (QuestionPlan("finance", HOUR, 2 * DAY, "cfo"), None, HOUR),
+    ],
+)
+def test_question_with_a_plan_has_an_incident_of_its_own(plan: QuestionPlan, until: int | None, late: int) -> None:
+    """It opens when its author says, else after a day; after half of its time at the latest."""
+    question = UnansweredQuestion("r_1", T0, None if until is None else T0 + until, "ask#1", plan)
+    automation = watched(questions=(question,), tier=Severity.DIGEST)
+    assert found(HUMAN, automation, T0 + late - 1) == []
+    (finding,) = found(HUMAN, automation, T0 + late)
+    assert (finding.severity, finding.subject.fingerprint) == (Severity.NOTIFY, "r_1/ask#1")
 
 
 @given(st.integers(0, 3 * DAY), st.integers(0, 3 * DAY))

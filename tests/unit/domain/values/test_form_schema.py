@@ -1,6 +1,7 @@
 """Form schemas: fields in their order, with labels, help and formats, and what a person may write for them."""
 
 import dataclasses
+import shlex
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from mainspring.domain.errors import ArgumentError, OptionError
 from mainspring.domain.values.form_schema import (
     describe_form,
     find_form_mismatch,
+    format_form_options,
     make_form_schema,
     read_form_words,
 )
@@ -54,6 +56,11 @@ class Bare:
     """Nothing else."""
 
     when: datetime
+
+
+@dataclass
+class Empty:
+    """No field at all."""
 
 
 class Renamed(msgspec.Struct, rename="camel"):
@@ -112,9 +119,12 @@ def test_format_of_a_renamed_field_is_known() -> None:
     assert schema_of(Renamed)["properties"]["untilAt"]["format"] == "date-time"
 
 
-@pytest.mark.parametrize("model", [int, str, list[int], dict[str, int], Any, None, object, Order | Bare, type])
+@pytest.mark.parametrize(
+    "model",
+    [int, str, list[int], dict[str, int], Any, None, object, Order | Bare, type, Empty, Empty(), {}, [Order], "Order"],
+)
 def test_type_without_fields_is_no_form(model: Any) -> None:
-    """The error says what to write."""
+    """Neither is a value, with a hash or without. The error says what to write."""
     with pytest.raises(OptionError, match=r"form=.*: (a form needs a class|this type cannot)"):
         make_form_schema(model)
 
@@ -125,7 +135,8 @@ def test_type_without_fields_is_no_form(model: Any) -> None:
         ({"number": 1, "to": {"city": "Bonn"}}, None),
         ({"number": 1, "to": {"city": "Bonn"}, "day": None, "hour": "03:00:00"}, None),
         ({"to": {"city": "Bonn"}}, "$.number"),
-        ({"nummer": 1, "to": {"city": "Bonn"}}, "$"),
+        ({"nummer": 1, "to": {"city": "Bonn"}}, "$.nummer"),
+        ({"number": 1, "to": {"city": "Bonn"}, "<b>": 1}, "$['<b>']"),
         ({"number": 1, "to": {}}, "$.to"),
         ({"number": 1, "to": {"city": "Bonn", "at": "noon"}}, "$.to.at"),
         ({"number": 1, "to": {"city": "Bonn"}, "day": "2026-02-30"}, "$.day"),
@@ -149,6 +160,17 @@ def test_words_have_the_types_of_their_fields() -> None:
         "to": {"city": "5"},
         "day": None,
         "more": ["a"],
+    }
+
+
+def test_options_lead_to_each_needed_field() -> None:
+    """Those of a class inside by their paths, each fit for a shell; the words that come of them can be read."""
+    schema = schema_of(Order)
+    options = shlex.split(format_form_options(schema))
+    assert options == ["--form", "number=VALUE", "--form", "to.city=VALUE"]
+    assert read_form_words(schema, [word for word in options if word != "--form"]) == {
+        "number": "VALUE",
+        "to": {"city": "VALUE"},
     }
 
 

@@ -15,7 +15,7 @@ MOST_PLANNED = 100
 
 
 class HumanWaitTuning(Tuning, frozen=True, kw_only=True):
-    """`most`: how long a question may wait if half of its time is longer, or it has no end."""
+    """`most`: how long a question without remind= and escalate= may wait if half of its time is longer, or it has no end."""
 
     most: TuningSpan = timedelta(hours=24)
 
@@ -101,11 +101,11 @@ def _describe_end(question: UnansweredQuestion, now_at: int) -> str:
 
 
 def _late_at(question: UnansweredQuestion, tuning: HumanWaitTuning) -> int:
-    most_ms = to_ms(tuning.most)
-    if question.until_at is not None:
-        most_ms = min(most_ms, (question.until_at - question.opened_at) // 2)
     planned = [span for span in (question.plan.remind_ms, question.plan.escalate_ms) if span is not None]
-    return question.opened_at + min([most_ms, *planned])
+    spans = planned or [to_ms(tuning.most)]
+    if question.until_at is not None:
+        spans.append((question.until_at - question.opened_at) // 2)
+    return question.opened_at + min(spans)
 
 
 MONITOR = Monitor(
@@ -113,8 +113,8 @@ MONITOR = Monitor(
     line="A question has waited too long for its answer.",
     rule=(
         "Opens at late_at of the question that is late first: after half of the time from opened_at to until_at, and after 24 "
-        "h at most. A question with assignee=, remind= or escalate= has an incident of its own. It opens after the span of remind= "
-        "or escalate= at the latest, repeats every remind=, and notifies the other assignee at escalate_at."
+        "h at most. A question with assignee=, remind= or escalate= has an incident of its own. With remind= or escalate=, the "
+        "sooner of the two takes the place of the 24 h. It repeats every remind=, and notifies the other assignee at escalate_at."
     ),
     tuning=HumanWaitTuning(),
     evaluate=evaluate,

@@ -1,4 +1,4 @@
-"""Rejected message: a run rejected a signal or event that its code cannot read, and waits on."""
+"""Rejected message: a run rejected a signal, an event or an answer that its code cannot read, and waits on."""
 
 from collections.abc import Iterator
 
@@ -30,7 +30,7 @@ def evaluate(facts: MonitorInputs, _tuning: Tuning, _now_at: int) -> Iterator[Ev
 
 MONITOR = Monitor(
     kind=IncidentKind.REJECTED_MESSAGE,
-    line="A run rejected a signal or event that its code cannot read.",
+    line="A run rejected a signal, an event or an answer that its code cannot read.",
     rule="Open from first_at on while an unfinished run has rejected a message, and no person has decided on it.",
     tuning=Tuning(),
     evaluate=evaluate,

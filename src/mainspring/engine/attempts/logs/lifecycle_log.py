@@ -99,7 +99,7 @@ class LifecycleLog:
             self._processor.put_of_run(run, Level.WARNING, text, attributes)
 
     def fact_rejected(self, run: ClaimedRun, fact: Fact, failure: Failure) -> None:
-        """Log that the run's code cannot read a signal or event; the run still waits."""
+        """Log that the run's code cannot read a signal, an event or an answer; the run still waits."""
         text = KNOWN_SECRETS.redact(f"{fact.kind.value} {fact.name} rejected: {_failure_text(failure)}")
         self._processor.put_of_run(run, Level.ERROR, text, {"code": failure.code})
 

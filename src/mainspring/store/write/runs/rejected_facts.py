@@ -1,4 +1,4 @@
-"""Rejected facts: signals and events for a run that its code cannot read. The run continues to wait; a person decides.
+"""Rejected facts: signals, events and answers for a run that its code cannot read. The run continues to wait; a person decides.
 
 A rejected fact is removed from the inbox, so that it blocks nothing, and counts as delivered: the run does not get it
 again by itself.
@@ -78,5 +78,5 @@ def drop_rejected_facts(tx: Transaction, command: DropRejectedFacts) -> NumberAn
         return Refused("not_found", f"there is no run {command.run}")
     number = tx.change("delete_rejected_facts", (command.run,))
     if not number and not tx.again:
-        return Refused("nothing_rejected", f"run {command.run} has rejected no signal and no event")
+        return Refused("nothing_rejected", f"run {command.run} has rejected no signal, event or answer")
     return NumberAnswer(number)

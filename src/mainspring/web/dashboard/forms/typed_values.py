@@ -48,6 +48,14 @@ def parse_form(schema: Schema, form: Form) -> TypedInput:
     return TypedInput(parser.parse_rest() | value, parser.faults)
 
 
+def list_typed_texts(form: Form) -> list[tuple[str, str]]:
+    """Return the fields that are not empty, as a person typed them: the path of each and its text."""
+    kinds = (PLAIN, JSON, REST)
+    return [
+        (path, text) for name, text in form.items() if (path := name.partition(".")[2]) and name[0] in kinds and text
+    ]
+
+
 def parse_text(shape: FieldType, text: str, zone: str | None = None) -> Any:
     """Return the value of a text that is not empty, by its kind. Raises ValueError."""
     if text == "null" and shape.nullable:

@@ -5,37 +5,57 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.access.permissions import Role
-from mainspring.domain.errors import ArgumentError
+from mainspring.domain.errors import ArgumentError, ConflictError, NotFoundError
 from mainspring.domain.values.form_schema import find_form_mismatch
 from mainspring.insight.runs.waits import list_open_questions, read_form
 from mainspring.insight.text.formatting import format_count
+from mainspring.service.perform import was_performed
 from mainspring.service.runs.question import find_open_question
 from mainspring.store.read.runs.run_views import waits_of
 from mainspring.store.views import WaitView
 from mainspring.web.api.call import ApiCall
 from mainspring.web.api.endpoints.runs.run_operations import AnswerRequest
+from mainspring.web.api.prior_responses import PriorResponse, find_prior_answer
 from mainspring.web.dashboard.automations.start_run import remove_secret_defaults
 from mainspring.web.dashboard.forms.field import FormFields, add_faults, refill_fields
 from mainspring.web.dashboard.forms.form import build_fields
-from mainspring.web.dashboard.forms.typed_values import TypedInput, parse_form
+from mainspring.web.dashboard.forms.typed_values import TypedInput, list_typed_texts, parse_form
 from mainspring.web.dashboard.page_route import Form, PageButton, PageQuery, PageRoute, PageView
 from mainspring.web.dashboard.runs.question_view import build_question
-from mainspring.web.dashboard.runs.run_operations import submit_answer
+from mainspring.web.dashboard.runs.run_operations import describe_prior, submit_answer
 from mainspring.web.server.path_table import path_segment
 
 
 def show(call: ApiCall[PageQuery, Form | None]) -> PageView:
-    """Show the question; after an error with the typed values, and each fault at its field."""
-    wait, waits = _find_wait(call)
-    question = build_question(call, wait, waits)
-    schema, typed = read_form(wait), call.body
-    values: dict[str, Any] = {"question": question, "typed": typed or {}, "fields": _build_fields(schema, typed)}
-    return PageView(question.text, values)
+    """Show the question; after an error with the typed values, and each fault at its field.
+
+    A question that is not open any more shows who answered it, and what was typed, so that nothing typed is lost.
+    """
+    typed = call.body
+    try:
+        wait, waits = _find_wait(call)
+    except NotFoundError:
+        prior = _find_prior(call)
+        if prior is None and typed is None:
+            raise
+        values = {"question": None, "run": call.run(), "prior": prior and describe_prior(call, prior)}
+        return PageView("This question is not open", values | {"typed": _list_typed_answer(typed or {})}, 404)
+    question, schema = build_question(call, wait, waits), read_form(wait)
+    return PageView(question.text, {"question": question, "typed": typed or {}, "fields": _build_fields(schema, typed)})
 
 
 def answer(call: ApiCall[Any, Form]) -> str:
     """Answer it, and redirect to its run."""
-    (wait, _), form = _find_wait(call), call.body
+    run, form = call.run(), call.body
+    run_path = f"/r/{path_segment(run.id)}"
+    if was_performed(call.site.reads, call.act(), "answer", f"run:{run.id}"):
+        return run_path  # the same form, sent twice
+    try:
+        wait, _ = _find_wait(call)
+    except NotFoundError:
+        prior = _find_prior(call)
+        message = "this question is not open any more" if prior is None else describe_prior(call, prior)
+        raise ConflictError(message, hint="Nothing was changed.") from None
     body = AnswerRequest(question=wait.ident, note=form.get("note", "").strip() or None)
     schema = read_form(wait)
     if schema is None:
@@ -50,7 +70,7 @@ def answer(call: ApiCall[Any, Form]) -> str:
             raise ArgumentError(f"{number} not valid: nothing was answered", hint="See the marked fields.")
         body = msgspec.structs.replace(body, form=typed.value)
     submit_answer(call, body, run=wait.run)
-    return f"/r/{path_segment(wait.run)}"
+    return run_path
 
 
 def read_typed_form(schema: dict[str, Any], form: Form) -> TypedInput:
@@ -70,6 +90,15 @@ def _build_fields(schema: dict[str, Any] | None, form: Form | None) -> FormField
         return build_fields(cleaned, {}, has_checkboxes=True)
     typed = read_typed_form(schema, form)
     return add_faults(refill_fields(build_fields(cleaned, typed.value, has_checkboxes=True), form), typed.faults)
+
+
+def _list_typed_answer(form: Form) -> list[tuple[str, str]]:
+    choice_and_note = [(name.capitalize(), form[name]) for name in ("choice", "note") if form.get(name)]
+    return [*list_typed_texts(form), *choice_and_note]
+
+
+def _find_prior(call: ApiCall[Any, Any]) -> PriorResponse | None:
+    return find_prior_answer(call.site.reader, call.site.opening, call.run().id, call.names["question"])
 
 
 def _find_wait(call: ApiCall[Any, Any]) -> tuple[WaitView, list[WaitView]]:

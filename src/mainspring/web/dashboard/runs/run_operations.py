@@ -12,7 +12,7 @@ from mainspring.insight.text.formatting import format_distance
 from mainspring.web.api.bodies import OperationRequest
 from mainspring.web.api.call import ApiCall
 from mainspring.web.api.endpoints.runs import run_operations, updates
-from mainspring.web.api.prior_responses import find_prior_answer
+from mainspring.web.api.prior_responses import PriorResponse, find_prior_answer
 from mainspring.web.dashboard.page_route import Form, PageButton, call_api, read_reason
 
 B = TypeVar("B", bound=msgspec.Struct)
@@ -80,8 +80,12 @@ def submit_answer(call: ApiCall[Any, Form], body: run_operations.AnswerRequest, 
         prior = find_prior_answer(call.site.reader, call.site.opening, run.id, body.question)
         if prior is None:
             raise
-        age = format_distance(prior.at, call.site.clock.now())
-        raise ConflictError(f"already {prior.done} by {prior.by}, {age}", hint="Nothing was changed.") from None
+        raise ConflictError(describe_prior(call, prior), hint="Nothing was changed.") from None
+
+
+def describe_prior(call: ApiCall[Any, Any], prior: PriorResponse) -> str:
+    """Return who answered before, and when."""
+    return f"already {prior.done} by {prior.by}, {format_distance(prior.at, call.site.clock.now())}"
 
 
 def give_result(call: ApiCall[Any, Form]) -> None:

@@ -178,6 +178,22 @@ async def test_form_has_a_control_for_each_field(world):
 
 
 @pytest.mark.asyncio
+async def test_secret_in_the_default_of_a_form_is_not_displayed(world):
+    """On the page of the question, the list, and the page of the run."""
+    run = claimed(world)
+    default = {"amount": 31337, "password": "pw-123456"}
+    question = {"text": "Refund?", "choices": [], "otherwise": default, "form": msgspec.Raw(make_form_schema(Refund))}
+    data = msgspec.json.encode(question | {"detailed": True})
+    until_at = world.clock.now() + 3_600_000
+    world.store.apply(OpenWait(run.id, run.claim, "ask:refund#1", "ask", "refund", until_at, question=data))
+    world.store.apply(suspend(run))
+    for path in (FORM.format(run.id), "/waiting", f"/r/{run.id}"):
+        text = await world.get(path)
+        assert "pw-123456" not in text, path
+    assert "31337" in await world.get("/waiting")
+
+
+@pytest.mark.asyncio
 async def test_form_reports_each_fault_at_its_field(world):
     """What was typed stays, and the question is still open."""
     run = claimed(world)
@@ -206,6 +222,37 @@ async def test_form_answers_once(world):
     (row,) = [row for row in world.site.reads.audit_rows() if row.verb == "answer"]
     detail = msgspec.json.decode(row.detail)
     assert detail == {"question": "ask:refund#1", "form": ["amount", "approved"], "note": "checked"}
+
+
+@pytest.mark.asyncio
+async def test_form_that_is_sent_twice_answers_once(world):
+    """The second submit of the same page leads to the run too, with the same sentence."""
+    run = claimed(world)
+    ask_form(world, run)
+    fields = {"i.amount": "5", "i.approved": "false", "page": "p1"}
+    for _ in range(2):
+        answer = await world.submit(FORM.format(run.id), "answer", onward=f"/r/{run.id}", **fields)
+        assert printed_text(answer.text) == f"Answered the form (amount, approved) to run {run.id}."
+
+
+@pytest.mark.asyncio
+async def test_late_form_names_the_earlier_author_and_keeps_what_was_typed(world):
+    """Also where the time of the question ended; the page of a question that never existed is not found."""
+    run = claimed(world)
+    ask_form(world, run)
+    fields = {"i.amount": "5", "i.approved": "false", "note": "my <i>note</i>"}
+    await world.submit(FORM.format(run.id), "answer", **fields)
+    late = await world.submit(FORM.format(run.id), "answer", who="olga", **fields)
+    assert late.status_code == 409
+    assert "already answered by ana, " in printed_text(late.text)
+    assert "<dt>amount</dt><dd>5</dd>" in late.text
+    assert "<dd>my &lt;i&gt;note&lt;/i&gt;</dd>" in late.text
+    never = await world.submit(f"/waiting/{run.id}/q9", "answer", **fields)
+    assert (never.status_code, "<dt>amount</dt><dd>5</dd>" in never.text) == (409, True)
+    browser = await world.browser("ana")
+    closed, missing = await browser.get(FORM.format(run.id)), await browser.get(f"/waiting/{run.id}/q9")
+    assert (closed.status_code, "already answered by ana" in closed.text) == (404, True)
+    assert missing.status_code == 404
 
 
 @pytest.mark.asyncio

@@ -19,7 +19,7 @@ class RetryRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_f
     """A retry from where the run failed, not before `at`. Or one of: `from_step` = this step and all after it run again; `again` = this
     step runs again; `accept` = its drift is accepted; `map` = "OLD=NEW": the saved result of the old step name is used for the new one.
 
-    A continued run reads again the signals and events that it rejected; with `discard_rejected` they are discarded instead.
+    A continued run reads again the signals, events and answers that it rejected; with `discard_rejected` they are discarded instead.
     """
 
     at: Instant | None = None
