@@ -5,13 +5,14 @@ import sys
 
 import pytest
 from openai import AsyncOpenAI
-from pydantic_ai import Agent, FunctionToolset
+from pydantic_ai import Agent, FunctionToolset, RunContext
 from pydantic_ai.mcp import MCPToolset
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
 import mainspring as ms
 from mainspring.domain.runs.journal import OutcomeKind
+from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry
 from mainspring.integrations.pydantic_ai import MainspringDurability
 from tests.acceptance.engine_world import REPLAYING, World
@@ -98,6 +99,30 @@ async def test_a_tool_has_options_of_its_own_or_runs_in_the_body(tmp_path):
     assert tools == ["helper#1/helper__function_toolset__own.call_tool:unsteady#1"]
     assert len(attempts) == 3
     assert [o.kind for o in outcomes if o.kind is OutcomeKind.TIMER] == [OutcomeKind.TIMER]
+
+
+async def test_a_tool_that_changes_the_dependencies_is_refused(tmp_path):
+    """A replay would not have the change. One that only reads them is a step as every other."""
+    registry, toolset = Registry(), FunctionToolset(id="own")
+
+    @toolset.tool
+    def remember(context: RunContext[dict[str, int]], number: int) -> str:
+        if number:
+            context.deps["number"] = number
+        return str(context.deps)
+
+    with model_server([[("remember", {"number": 0})], [("remember", {"number": 7})], "never"]) as server:
+        agent = make_agent(server.url, [toolset])
+        with registry:
+
+            @ms.workflow
+            async def support(run: ms.Run) -> str:
+                return str((await agent.run("x", deps={"number": 1})).output)
+
+        async with World(tmp_path).engine(registry) as engine:
+            failed = await engine.until(await engine.start(support), RunState.FAILED)
+        assert server.paid() == {0: 1, 1: 1}
+    assert "tool remember changed the dict that the agent got as its context" in failed.failure.message
 
 
 async def test_events_reach_their_handler_once(tmp_path):

@@ -9,13 +9,16 @@ and guardrails make steps.
 import asyncio
 import dataclasses
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
-from mainspring.domain.errors import ConfigError, DefinitionError
+from mainspring.domain.errors import ConfigError, DefinitionError, Permanent, Transient
 from mainspring.domain.extras import install_command
 from mainspring.domain.runs.current_run import CurrentRun, find_current_run
+from mainspring.integrations.base.agent_steps import StepOptions, call_unchanged, read_step_options
 from mainspring.integrations.base.library_call import LibraryCall, describe_value, hash_value
 from mainspring.integrations.base.tokens import Tokens, pass_token
 from mainspring.integrations.base.tool_approval import request_approval
@@ -23,9 +26,13 @@ from mainspring.integrations.base.tool_approval import request_approval
 try:
     from agents import (
         Agent,
+        CodeInterpreterTool,
+        FileSearchTool,
         FunctionTool,
         GuardrailFunctionOutput,
         Handoff,
+        HostedMCPTool,
+        ImageGenerationTool,
         Model,
         ModelProvider,
         ModelResponse,
@@ -33,16 +40,26 @@ try:
         Runner,
         RunResult,
         RunState,
+        ShellTool,
+        ToolGuardrailFunctionOutput,
         ToolOutputFileContent,
         ToolOutputImage,
         ToolOutputText,
+        ToolSearchTool,
         Usage,
         UserError,
+        WebSearchTool,
     )
     from agents.handoffs import handoff
     from agents.items import ToolApprovalItem
-    from agents.tool import ComputerTool, LocalShellTool
-    from openai.types.responses import ResponseCompletedEvent, ResponseTextDeltaEvent
+    from openai.types.responses import (
+        ResponseCompletedEvent,
+        ResponseErrorEvent,
+        ResponseFailedEvent,
+        ResponseIncompleteEvent,
+        ResponseOutputItemDoneEvent,
+        ResponseTextDeltaEvent,
+    )
     from pydantic import TypeAdapter
 except ImportError as error:
     raise ConfigError(
@@ -50,11 +67,11 @@ except ImportError as error:
         hint=install_command("openai-agents"),
     ) from error
 
-StepOptions = Mapping[str, Any]
-"""Options of `run.options` for steps, such as {"timeout": "2m", "retry": 8}."""
-
 _RESPONSE: Final = TypeAdapter(ModelResponse)
-_LOCAL_TOOLS = (ComputerTool, LocalShellTool)
+_HOSTED_TOOLS = (CodeInterpreterTool, FileSearchTool, HostedMCPTool, ImageGenerationTool, ToolSearchTool, WebSearchTool)
+"""Tools that the provider of the model executes, as a part of the model's step."""
+_FOR_NOW = frozenset({"rate_limit_exceeded", "server_error"})
+"""Codes of failed responses that a later attempt may not meet."""
 _ITEM_FIELDS = ("type", "role", "content", "call_id", "name", "arguments", "output")
 """The fields of an item that follow from the input of the run and from saved results; the SDK may draw other ids for items in a replay."""
 _MODEL_ITEMS = frozenset({"function_call", "reasoning", "message"})
@@ -79,8 +96,8 @@ class DurableRunner:
         approval_within: str | timedelta | None = "7d",
         approver: str | None = None,
     ) -> None:
-        self.model_options = dict(model or {})
-        self.tool_options = dict(tools or {})
+        self.model_options = read_step_options("DurableRunner(model=...)", model)
+        self.tool_options = read_step_options("DurableRunner(tools=...)", tools)
         self.tokens = tokens
         self._approvals = {"within": approval_within, "who": approver} if approvals else None
 
@@ -94,10 +111,12 @@ class DurableRunner:
     ) -> RunResult:
         """Run an agent, with the options of `agents.Runner.run`; outside of a workflow's body it is `Runner.run` itself.
 
-        `session` is refused in a body: pass the conversation as `input`, and return `result.to_input_list()`.
+        `session` is refused in a body: pass the conversation as `input`, and return `result.to_input_list()`. So is a `RunState` that
+        was made elsewhere, because it holds agents whose calls are no steps.
 
         Raises:
             DefinitionError: the agent has a part that cannot be a step, such as a shell tool.
+            Permanent: a tool changed the `context` of the run, which a replay would not have.
             StepFailed: a model or tool call failed in its last attempt.
         """
         config, run = run_config or RunConfig(), find_current_run()
@@ -107,6 +126,11 @@ class DurableRunner:
             raise DefinitionError(
                 "DurableRunner.run got a session, which cannot be read in the body of a workflow",
                 hint="Pass the conversation as input, and return result.to_input_list().",
+            )
+        if isinstance(input, RunState) and not _is_durable(input):
+            raise DefinitionError(
+                "DurableRunner.run got a RunState that was not made in this body: its agents make no steps",
+                hint="Pass the conversation as input, and let approvals be asked by the runner.",
             )
         steps = AgentSteps(self, run, agent.name)
         durable, config = steps.copy_agent(agent), steps.copy_config(config)
@@ -178,6 +202,7 @@ class AgentSteps:
             output_guardrails=[self._copy_guardrail(guardrail) for guardrail in agent.output_guardrails],
         )
         copy.handoffs = [self._copy_handoff(target) for target in agent.handoffs]
+        _COPIES[id(copy)] = copy
         return copy
 
     def _copy_handoff(self, target: "Agent[Any] | Handoff[Any, Any]") -> "Handoff[Any, Any]":
@@ -191,24 +216,45 @@ class AgentSteps:
         return dataclasses.replace(target, on_invoke_handoff=hand_over)
 
     def _copy_tool(self, agent: Agent[Any], tool: Any) -> Any:
-        if isinstance(tool, _LOCAL_TOOLS):
+        if isinstance(tool, _HOSTED_TOOLS) or (isinstance(tool, ShellTool) and tool.executor is None):
+            return tool
+        if not isinstance(tool, FunctionTool):
             raise DefinitionError(
                 f"agent {agent.name!r} has a {type(tool).__name__}, which cannot be a step",
                 hint="Give it a function tool that does the same.",
             )
-        if not isinstance(tool, FunctionTool):
-            return tool  # of the model's provider: part of a model call
+        _refuse_inner_approval(agent, tool)
         invoke = tool.on_invoke_tool
 
         async def call_tool(context: Any, arguments: str) -> Any:
             request = {"tool": tool.name, "arguments": _read_arguments(arguments)}
 
             async def invoke_in_step() -> object:
-                return _describe_output(await invoke(context, arguments))
+                function = partial(invoke, context, arguments)
+                return _describe_output(await call_unchanged(tool.name, context.context, function))
 
             return await self.call(f"tool {tool.name}", self.runner.tool_options, request, invoke_in_step)
 
-        return dataclasses.replace(tool, on_invoke_tool=call_tool)
+        return dataclasses.replace(
+            tool,
+            on_invoke_tool=call_tool,
+            tool_input_guardrails=[self._copy_tool_guardrail(tool.name, g) for g in tool.tool_input_guardrails or []],
+            tool_output_guardrails=[self._copy_tool_guardrail(tool.name, g) for g in tool.tool_output_guardrails or []],
+        )
+
+    def _copy_tool_guardrail(self, tool: str, guardrail: Any) -> Any:
+        check, name = guardrail.guardrail_function, guardrail.get_name()
+
+        async def call_guardrail(data: Any) -> ToolGuardrailFunctionOutput:
+            async def check_in_step() -> object:
+                output = await _result_of(check(data))
+                return {"info": describe_value(output.output_info), "behavior": dict(output.behavior)}
+
+            request = {"tool": tool, "arguments": _read_arguments(data.context.tool_arguments)}
+            saved = await self.call(f"guardrail {name}", {}, request, check_in_step)
+            return ToolGuardrailFunctionOutput(output_info=saved["info"], behavior=saved["behavior"])
+
+        return dataclasses.replace(guardrail, guardrail_function=call_guardrail, name=name)
 
     def _copy_guardrail(self, guardrail: Any) -> Any:
         check = guardrail.guardrail_function
@@ -216,8 +262,7 @@ class AgentSteps:
 
         async def call_guardrail(context: Any, agent: Agent[Any], value: Any) -> GuardrailFunctionOutput:
             async def check_in_step() -> object:
-                output = check(context, agent, value)
-                output = await output if isinstance(output, Awaitable) else output
+                output = await _result_of(check(context, agent, value))
                 return {"info": describe_value(output.output_info), "triggered": output.tripwire_triggered}
 
             saved = await self.call(name, {}, {"agent": agent.name}, check_in_step)
@@ -286,13 +331,25 @@ class StepModel(Model):
 
 
 async def _read_stream(events: AsyncIterator[Any], tokens: Tokens, branch: Any) -> ModelResponse:
-    """Pass on the pieces of text of a streamed response; return all of it."""
-    response = None
+    """Pass on the pieces of text of a streamed response; return all of it.
+
+    Some servers send the items of a response one by one and leave them out of its end. A response that a limit cut off is returned too,
+    as without a stream: it is paid.
+    """
+    response, items = None, []
     async for event in events:
-        if isinstance(event, ResponseTextDeltaEvent):
-            await pass_token(tokens, branch, event.delta)
-        elif isinstance(event, ResponseCompletedEvent):
-            response = event.response
+        match event:
+            case ResponseTextDeltaEvent():
+                await pass_token(tokens, branch, event.delta)
+            case ResponseOutputItemDoneEvent():
+                items.append(event.item)
+            case ResponseCompletedEvent() | ResponseIncompleteEvent():
+                response = event.response
+            case ResponseFailedEvent():
+                error = event.response.error
+                raise _describe_failure(*(None, None) if error is None else (error.code, error.message))
+            case ResponseErrorEvent():
+                raise _describe_failure(event.code, event.message)
     if response is None:
         raise ConnectionError("the stream of the model ended before its response was complete")
     used = response.usage
@@ -308,7 +365,50 @@ async def _read_stream(events: AsyncIterator[Any], tokens: Tokens, branch: Any) 
             output_tokens_details=used.output_tokens_details,
         )
     )
-    return ModelResponse(output=response.output, usage=usage, response_id=response.id)
+    return ModelResponse(output=response.output or items, usage=usage, response_id=response.id)
+
+
+def _describe_failure(code: str | None, message: str | None) -> Exception:
+    """Return the error of a response that the model's server failed to make, by its code."""
+    text = f"the model failed: {message or 'it gave no reason'} ({code or 'no code'})"
+    return Transient(text) if code in _FOR_NOW else Permanent(text)
+
+
+async def _result_of(value: Any) -> Any:
+    """Return the result of a function that may be `def` or `async def`."""
+    return await value if isinstance(value, Awaitable) else value
+
+
+_COPIES: WeakValueDictionary[int, Agent[Any]] = WeakValueDictionary()
+"""The copies of agents that bodies of this process have, by their `id`."""
+
+
+def _is_durable(state: RunState[Any]) -> bool:
+    """Whether the agent of a state is a copy whose calls are steps."""
+    agent = getattr(state, "_current_agent", None)
+    return agent is not None and _COPIES.get(id(agent)) is agent
+
+
+def _refuse_inner_approval(agent: Agent[Any], tool: FunctionTool) -> None:
+    """Refuse an agent as a tool that would have to ask for an approval: it runs inside of one step, which cannot wait for a person."""
+    inner = getattr(tool, "_agent_instance", None)
+    protected = next((part for part in _list_tools(inner) if getattr(part, "needs_approval", False) is not False), None)
+    if protected is not None:
+        raise DefinitionError(
+            f"tool {tool.name!r} of agent {agent.name!r} is an agent whose tool {protected.name!r} needs an approval",
+            hint=f"Hand over to it (handoffs=), or let {tool.name!r} need the approval: as_tool(..., needs_approval=True).",
+        )
+
+
+def _list_tools(agent: Any, known: tuple[Agent[Any], ...] = ()) -> Iterator[Any]:
+    """Return the tools of an agent, and of the agents that it hands over to or has as tools."""
+    if not isinstance(agent, Agent) or any(other is agent for other in known):
+        return
+    for tool in agent.tools:
+        yield tool
+        yield from _list_tools(getattr(tool, "_agent_instance", None), (*known, agent))
+    for target in agent.handoffs:
+        yield from _list_tools(target, (*known, agent))
 
 
 def _is_internal(coroutine: Any) -> bool:

@@ -13,7 +13,7 @@ _OWN_VARIABLES = "mainspring"
 
 
 class LibraryCall:
-    """One call of `function`, made in the body and run in the step; it must run at most once in each process.
+    """One call of `function`, made in the body and run in the step, once for each attempt; a worker that replays the body makes its own.
 
     It sees the context variables of the body (tracing, overrides of the library), except the engine's own and the `skipped`. `permanent`
     = errors that a retry cannot help. All calls are equal: caches of the engine by function then hold one of them, not all.

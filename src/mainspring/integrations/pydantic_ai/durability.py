@@ -10,11 +10,13 @@ import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
 from mainspring.domain.errors import ConfigError, Permanent
 from mainspring.domain.extras import install_command
 from mainspring.domain.runs.current_run import find_current_run
+from mainspring.integrations.base.agent_steps import StepOptions, call_unchanged, read_step_options
 from mainspring.integrations.base.library_call import LibraryCall, describe_value, hash_value
 from mainspring.integrations.base.tokens import Tokens, pass_token
 from mainspring.integrations.base.tool_approval import request_approval
@@ -59,14 +61,18 @@ except ImportError as error:
         hint=install_command("pydantic-ai"),
     ) from error
 
-StepOptions = Mapping[str, Any]
-"""Options of `run.options` for steps, such as {"timeout": "2m", "retry": 8}."""
-
 _NEW_PARTS = frozenset({"user-prompt", "tool-return", "retry-prompt"})
 """Parts of a request that follow from the input of the run and from saved results. Instructions do not: they may contain a date."""
-_BRANCH: ContextVar[Any] = ContextVar("agent_branch")
-"""The branch of the run of the agent that is executed, also in its steps."""
+_AGENT_RUN: ContextVar["AgentRun"] = ContextVar("agent_run")
+"""The run of the agent that is executed, also in its steps."""
 _TOOL_METADATA = "mainspring"
+
+
+class AgentRun(NamedTuple):
+    """One run of an agent in a body: the branch of its steps, and the dependencies that its caller gave it."""
+
+    branch: Any
+    deps: Any
 
 
 class MainspringDurability(BaseDurabilityCapability[AgentDepsT]):
@@ -104,7 +110,11 @@ class MainspringDurability(BaseDurabilityCapability[AgentDepsT]):
         approver: str | None = None,
     ) -> None:
         super().__init__(models=models, event_stream_handler=event_stream_handler, name=name)
-        self._options = {"model": dict(model or {}), "tool": dict(tools or {})}
+        where = type(self).__name__
+        self._options = {
+            "model": read_step_options(f"{where}(model=...)", model),
+            "tool": read_step_options(f"{where}(tools=...)", tools),
+        }
         self._tokens = tokens
         self._approvals = {"within": approval_within, "who": approver} if approvals else None
 
@@ -138,12 +148,12 @@ class MainspringDurability(BaseDurabilityCapability[AgentDepsT]):
         run = find_current_run()
         if run is None:
             return await handler()
-        token = _BRANCH.set(run.library_branch(self.name, _is_internal))
+        token = _AGENT_RUN.set(AgentRun(run.library_branch(self.name, _is_internal), ctx.deps))
         try:
             with disable_threads(), replay_scope():
                 return await super().wrap_run(ctx, handler=handler)
         finally:
-            _BRANCH.reset(token)
+            _AGENT_RUN.reset(token)
 
     # -- tokens --------------------------------------------------------------------------------------------------------
 
@@ -186,7 +196,7 @@ class MainspringDurability(BaseDurabilityCapability[AgentDepsT]):
         assert run is not None and self._approvals is not None
         arguments = describe_value(call.args_as_dict())
         refusal = await request_approval(
-            run, _BRANCH.get(), self.name, call.tool_name, arguments, call.tool_call_id, self._approvals
+            run, _AGENT_RUN.get().branch, self.name, call.tool_name, arguments, call.tool_call_id, self._approvals
         )
         return True if refusal is None else ToolDenied(refusal)
 
@@ -198,10 +208,10 @@ class StepBackend(JournalCallableOperationBackend[StepOptions]):
         self, agent_name: str, default_model_id: str | None, model: dict[str, Any], tools: dict[str, Any]
     ) -> None:
         def options_of_tool(
-            _operation: DurableOperationId, tool: object | None, _name: str
+            _operation: DurableOperationId, tool: object | None, name: str
         ) -> StepOptions | Literal[False]:
             own = (getattr(getattr(tool, "tool_def", None), "metadata", None) or {}).get(_TOOL_METADATA)
-            return False if own is False else {**tools, **(own or {})}
+            return False if own is False else {**tools, **read_step_options(f"metadata of tool {name}", own)}
 
         config = RoleBasedOperationConfig[StepOptions](
             model=model, event={}, capability={}, tool=tools, resolve_tool=options_of_tool
@@ -221,10 +231,12 @@ class StepBackend(JournalCallableOperationBackend[StepOptions]):
         run = find_current_run()
         if run is None:
             return await body()
-        call = LibraryCall(body, permanent=(UserError,), skipped=("_disable_threads",))
+        described, agent_run, function = _describe(operation_id, cache_key), _AGENT_RUN.get(), body
+        if isinstance(operation_id, ToolsetCallToolId):
+            function = partial(call_unchanged, str(cache_key[0]), agent_run.deps, body)
+        call = LibraryCall(function, permanent=(UserError,), skipped=("_disable_threads",))
         try:
-            described = _describe(operation_id, cache_key)
-            return await run.options(name=name, **config).library_step(_BRANCH.get(), call, described)
+            return await run.options(name=name, **config).library_step(agent_run.branch, call, described)
         finally:
             record_durable_unit(executed=call.was_executed)
 
@@ -243,7 +255,7 @@ async def _pass_tokens(events: AsyncIterable[AgentStreamEvent], tokens: Tokens) 
         elif isinstance(event, PartDeltaEvent) and isinstance(event.delta, TextPartDelta):
             text = event.delta.content_delta
         if text:
-            await pass_token(tokens, _BRANCH.get(), text)
+            await pass_token(tokens, _AGENT_RUN.get().branch, text)
         yield event
 
 
