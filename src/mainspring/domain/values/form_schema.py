@@ -6,6 +6,7 @@ from a line "name: text" in the docstring of the class.
 
 import dataclasses
 import functools
+import inspect
 import re
 import shlex
 import typing
@@ -188,7 +189,7 @@ def _set_first(part: dict[str, Any], key: str, texts: list[Any]) -> None:
 
 def _read_docs(model: Any, schema: dict[str, Any]) -> dict[str, str]:
     """Return the lines of the docstring that are about fields, by name. They leave the text about the form itself."""
-    doc = str(schema.get("description") or "")
+    doc = inspect.cleandoc(str(schema.get("description") or ""))  # Python does it from 3.13 on
     if doc.startswith(f"{getattr(model, '__name__', '')}("):  # a dataclass without a docstring
         schema.pop("description", None)
         return {}
