@@ -415,16 +415,22 @@ async def test_app_has_middleware_of_its_own(tmp_path):
 NOTHING: Any = print
 
 
+async def one_argument(proceed: Any) -> Any:
+    return await proceed()
+
+
 @pytest.mark.parametrize(
     ("make", "text"),
     [
         (lambda: ms.middleware(NOTHING), "needs a class"),
         (lambda: ms.middleware(type("Empty", (), {})), "neither around_run nor around_step"),
         (lambda: ms.middleware(type("Plain", (), {"around_step": lambda self, s, p: p()})), "is not `async def`"),
+        (lambda: ms.middleware(type("One", (), {"around_step": one_argument})), "missing a|too many positional"),
+        (lambda: ms.middleware(type("Two", (), {"around_run": staticmethod(one_argument)})), "too many|missing"),
     ],
 )
 async def test_unusable_middleware_is_refused_with_the_fix(make, text):
-    """A function, a class without a method, and a method that is not async."""
+    """A function, a class without a method, a method that is not async, and one with other parameters."""
     with Registry(), pytest.raises(DefinitionError, match=text) as raised:
         make()
     assert "async def around" in raised.value.hint

@@ -26,7 +26,8 @@ def middleware(kind: T) -> T:
     Each process makes one instance, without arguments.
 
     Raises:
-        DefinitionError: not a class, without one of the methods, a method is not `async def`, or it needs arguments.
+        DefinitionError: not a class, without one of the methods, a method is not `async def` or takes others than these two arguments, or
+            the class needs arguments.
     """
     frame = sys._getframe(1)  # noqa: SLF001 - the cheap way to the caller's place
     return declare_middleware(kind, current_registry(), f"{_real_file(frame.f_code.co_filename)}:{frame.f_lineno}")
@@ -58,8 +59,25 @@ def _check(kind: type, where: str) -> None:
         if not inspect.iscoroutinefunction(getattr(kind, name)):
             raise DefinitionError(
                 f"middleware {kind.__qualname__!r}: {name} is not `async def`\nat {where}",
-                hint=f"Write: async def {name}(self, call, proceed): return await proceed()",
+                hint=_hint_of(name),
             )
+        _check_parameters(kind, name, where)
+
+
+def _check_parameters(kind: type, name: str, where: str) -> None:
+    method = inspect.getattr_static(kind, name)
+    given = (None, None) if isinstance(method, staticmethod | classmethod) else (None, None, None)
+    try:
+        inspect.signature(getattr(kind, name)).bind(*given)
+    except TypeError as error:
+        raise DefinitionError(
+            f"middleware {kind.__qualname__!r}: {name} cannot be called with a call and proceed: {error}\nat {where}",
+            hint=_hint_of(name),
+        ) from None
+
+
+def _hint_of(name: str) -> str:
+    return f"Write: async def {name}(self, {name.removeprefix('around_')}, proceed): return await proceed()"
 
 
 def _real_file(file: str) -> str:

@@ -30,6 +30,7 @@ FILE_ATTRIBUTE = "__mainspring_file__"
 _MAX_MESSAGE = 2_000
 _SUFFIXES = (".py", ".toml")
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+_MIDDLEWARE = re.compile(r"^[ \t]*@(?:[A-Za-z_][\w.]*\.)?middleware\b", re.MULTILINE)
 
 
 class LoadTarget(NamedTuple):
@@ -140,6 +141,23 @@ def trap_os_exit() -> Iterator[None]:
     finally:
         if os._exit is refuse:
             os._exit = real
+
+
+def declares_middleware(target: LoadTarget, error: BaseException) -> bool:
+    """Return whether what does not load has a decorator `middleware`: the target, or a file of the import that raised the error.
+
+    The text counts, which need not be valid Python.
+    """
+    files = {frame.filename for frame in traceback.extract_tb(error.__traceback__)} - {__file__}
+    files |= {str(target.file or ""), str(error.filename or "") if isinstance(error, SyntaxError) else ""}
+    return any(_MIDDLEWARE.search(_read_text(file)) for file in files if file.endswith(".py"))
+
+
+def _read_text(file: str) -> str:
+    try:
+        return Path(file).read_text("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def describe_import_error(target: LoadTarget, error: BaseException) -> LoadProblem:

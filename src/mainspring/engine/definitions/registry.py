@@ -25,6 +25,7 @@ from mainspring.engine.definitions.automation_graph import drop_impossible_trigg
 from mainspring.engine.definitions.load_problem import LoadProblem
 from mainspring.engine.definitions.module_loader import (
     LoadTarget,
+    declares_middleware,
     describe_declaration_error,
     describe_import_error,
     distinguish_interrupts,
@@ -57,6 +58,8 @@ class Registry:
         """Valid declarations that may surprise their author; the process that loads them reports each once."""
         self.loaded: list[str] = []
         """The files and modules that loaded, as they are named: an automation that they no longer declare has been removed."""
+        self._absent_middleware: list[str] = []
+        """The files and modules that declare middleware, and do not load."""
         self._loading = False
         self._tokens: list[Token[Registry | None]] = []
 
@@ -205,6 +208,7 @@ class Registry:
                     LoadProblem(where=automation.where, what=error.message, how=fix, automation=automation.name)
                 )
         self._remove_users_of_broken_declarations()
+        self._remove_all_without_middleware()
         self.problems.extend(self._rename_problems())
         self.problems.extend(drop_impossible_triggers(self))
 
@@ -224,6 +228,15 @@ class Registry:
                 )
                 self._report(msgspec.structs.replace(own, what=description, automation=automation.name))
                 self._remove(automation)
+
+    def _remove_all_without_middleware(self) -> None:
+        """Remove every automation if some middleware is absent: none may run without what surrounds it, such as a check of its tenant."""
+        for target in self._absent_middleware[:1]:
+            for automation in self:
+                self._remove(automation)
+                problem = f"{automation.name!r} is not loaded, because {target} declares middleware and does not load"
+                fix = f"Fix {target}, or remove it. No automation runs without the middleware."
+                self._report(LoadProblem(where=automation.where, what=problem, how=fix, automation=automation.name))
 
     def _load_one(self, target: LoadTarget) -> None:
         """Load one file or module; if it fails, none of its automations stays."""
@@ -247,6 +260,8 @@ class Registry:
             self.run_middleware[:], self.step_middleware[:] = middleware
             _forget_declarations(target.text)
             self.problems.append(describe_import_error(target, error))
+            if declares_middleware(target, error):
+                self._absent_middleware.append(target.text)
             return
         self.loaded.append(target.text)
         self._adopt(module)

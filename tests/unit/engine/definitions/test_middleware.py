@@ -61,8 +61,44 @@ def test_file_that_fails_leaves_no_middleware(tmp_path):
     )
     registry = Registry.load(["good.py", "bad.py"], tmp_path)
     assert names(registry) == (["First", "Second"], ["Second"])
-    (problem,) = registry.problems
-    assert "broken" in problem.what
+    assert "broken" in registry.problems[0].what
+
+
+GUARD = """
+import mainspring as ms
+{broken}
+@ms.middleware
+class Guard:
+    async def around_step(self, step{more}):
+        return await proceed()
+"""
+
+
+@pytest.mark.parametrize(
+    "guard",
+    [
+        GUARD.format(broken="raise ValueError('broken')", more=", proceed"),
+        GUARD.format(broken="", more=""),
+        GUARD.format(broken="def (", more=", proceed"),
+    ],
+    ids=["raises", "unusable", "syntax"],
+)
+@pytest.mark.parametrize("is_imported", [False, True])
+def test_nothing_runs_without_the_middleware_of_another_file(tmp_path, monkeypatch, guard, is_imported):
+    """A tenant check that is left out silently would be worse than automations that do not load. Each names the file."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "jobs.py").write_text("import mainspring as ms\n\n@ms.task\ndef leaf() -> int:\n    return 1\n")
+    name = f"guard_{tmp_path.name}"
+    (tmp_path / f"{name}.py").write_text(guard)
+    (tmp_path / "all.py").write_text(f"import {name}\n")
+    file = "all.py" if is_imported else f"{name}.py"
+    registry = Registry.load(["jobs.py", file], tmp_path)
+    assert not registry.names
+    first, second = registry.problems
+    assert first.target.endswith(file)
+    assert (second.automation, f"{file} declares middleware and does not load" in second.what) == ("leaf", True)
+    (tmp_path / file).write_text("raise ValueError('no middleware here')\n")
+    assert Registry.load(["jobs.py", file], tmp_path).names == {"leaf"}
 
 
 def test_file_with_unusable_middleware_does_not_load(tmp_path):
