@@ -60,10 +60,13 @@ def read_run_history(invocation: Invocation, run_id: str) -> "tuple[RunHistory, 
 
 def make_run_data(history: "RunHistory", explanation: "Explanation") -> dict[str, Any]:
     """Return the JSON document of a run."""
+    from msgspec.structs import replace
+
     from mainspring.domain.values.plain_json import decode_value, to_plain_json
     from mainspring.insight.runs.steps import list_step_lines
 
-    run: dict[str, Any] = to_plain_json(history.run)
+    view = replace(history.run, headers=hide_secret_headers(history.run.headers))
+    run: dict[str, Any] = to_plain_json(view)
     lines = [{**to_plain_json(line), "output": decode_value(line.output)} for line in list_step_lines(history)]
     return run | {
         "step_lines": lines,

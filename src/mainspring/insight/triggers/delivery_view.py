@@ -13,13 +13,18 @@ from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 HIDDEN_VALUE: Final = "(not shown)"
 _WINDOW = 10
-_SECRET_HEADER = re.compile(r"signature|token|secret|authorization|cookie|passw|api-?key|credential", re.IGNORECASE)
+_SECRET_HEADER = re.compile(
+    r"signature|token|secret|auth\b|authorization|bearer|cookie|credential|jwt|passw|session|(?:access|api|private)[_-]?key",
+    re.IGNORECASE,
+)
 
 
 def remove_secret_headers(headers: dict[str, str]) -> dict[str, str]:
     """Return headers without proofs of the sender, which are for the verifier only."""
     return {
-        name: HIDDEN_VALUE if _SECRET_HEADER.search(value if name == MESSAGE_HEADER else name) else value
+        name: HIDDEN_VALUE
+        if _SECRET_HEADER.search(value if name == MESSAGE_HEADER else name)
+        else KNOWN_SECRETS.redact(value)
         for name, value in headers.items()
     }
 
