@@ -1,4 +1,4 @@
-"""`throttle`, `debounce` and `cancel_in_progress` of a definition, as a program meets them."""
+"""`rate`, `throttle`, `debounce` and `cancel_in_progress` of a definition, as a program meets them."""
 
 import functools
 from datetime import timedelta
@@ -6,11 +6,12 @@ from datetime import timedelta
 import pytest
 
 import mainspring as ms
+from mainspring.domain.definitions.start_options import CONTINUES, StartOptions
 from mainspring.domain.errors import OptionError
 from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.definitions.run_start import build_start_command
-from mainspring.store.commands.runs import SlotLink
+from mainspring.store.commands.runs import ParentLink, SlotLink, StartLimits
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import REPLAYING, World
 
@@ -39,6 +40,59 @@ async def test_throttle_refuses_direct_starts_and_no_children(tmp_path):
         assert timedelta(minutes=59) < refused.value.retry_after <= timedelta(hours=1)
         assert await (await engine.start(invite, "bob")).result() == "bob"
         assert await (await engine.start(invite_all)).result() == 3
+
+
+@pytest.mark.parametrize("settings", [None, REPLAYING])
+async def test_rate_counts_for_each_way_to_start(tmp_path, settings):
+    """Direct starts, children and started runs share it: a later one is a run that waits, and no error. A restart is no new run."""
+    clock, started = FakeClock(), []
+    with Registry() as registry:
+
+        @ms.task(rate="2/1h", per="{customer}")
+        async def invite(customer: str) -> str:
+            started.append(customer)
+            return customer
+
+        @ms.workflow
+        async def invite_all(run: ms.Run) -> str:
+            await run.start(invite, "ann")
+            return await run.child(invite, "ann")
+
+        @ms.workflow(rate="1/1h")
+        async def count(run: ms.Run, number: int) -> int:
+            return number if number == 3 else await run.restart(number + 1)
+
+    async with World(tmp_path, clock).engine(registry, settings) as engine:
+        for _ in range(2):
+            assert await (await engine.start(invite, "ann")).result() == "ann"
+        workflow = await engine.start(invite_all)
+        assert await (await engine.start(invite, "bob")).result() == "bob"
+        assert await (await engine.start(count, 0)).result() == 3
+        await engine.until(workflow, RunState.WAITING)
+        assert started == ["ann", "ann", "bob"]
+        await engine.pass_time(timedelta(hours=1, seconds=1))
+        assert await workflow.result() == "ann"
+        await engine.when(lambda: list(started), lambda names: len(names) == 5)
+        third = await engine.start(invite, "ann")
+        await engine.pass_time(timedelta(minutes=59))
+        assert started == ["ann", "ann", "bob", "ann", "ann"]
+        await engine.pass_time(timedelta(minutes=2))
+        assert await third.result() == "ann"
+
+
+async def test_rate_is_a_limit_of_every_start_but_those_of_now():
+    """A slot has it too. A run that the caller executes itself begins at once, and a restart continues a run."""
+    with Registry() as registry:
+
+        @ms.task(every="1h", rate="2/m")
+        async def report() -> None: ...
+
+    definition = registry.get("report").definition
+    start = functools.partial(build_start_command, definition, b"{}", run="r", now_at=0, trigger="test")
+    for command in (start(), start(slot=SlotLink("report", 0)), start(parent=ParentLink("r_1", "c", 1))):
+        assert command.limits == StartLimits("", rate=(2, 60_000))
+    assert start(here=True).limits is None
+    assert start(options=StartOptions(key="k", key_policy=CONTINUES)).limits is None
 
 
 async def test_debounced_starts_become_one_run_with_the_newest_input(tmp_path):

@@ -326,6 +326,7 @@ _INDIVIDUAL_OPTIONS = {
     "concurrency",
     "per",
     "cancel_in_progress",
+    "rate",
     "throttle",
     "debounce",
     "debounce_within",

@@ -1,4 +1,4 @@
-"""Limits of direct starts: throttle, debounce, and the cancel of what is in progress."""
+"""Limits of starts: rate, throttle, debounce, and the cancel of what is in progress."""
 
 import json
 
@@ -9,6 +9,7 @@ from mainspring.store.commands.runs import ParentLink, StartLimits
 from tests.contract.store.process import finish
 
 THROTTLED = StartLimits("acme", throttle=(2, 60_000))
+RATED = StartLimits("acme", rate=(2, 60_000))
 DEBOUNCED = StartLimits("acme", debounce_ms=10_000)
 BOUNDED = StartLimits("acme", debounce_ms=10_000, within_ms=15_000)
 
@@ -27,6 +28,46 @@ def test_start_beyond_the_rate_is_refused_until_the_span_is_over(store, clock):
     clock.forward(50_000)
     assert store.start(limits=THROTTLED).created
     assert isinstance(store.do(store.starting(limits=THROTTLED)), Refused)
+
+
+def test_start_beyond_the_rate_waits_for_its_turn(store, clock):
+    """In the order of starts; a repeated command is the same run; another key has its own rate; a start with a time is not counted."""
+    first_at = clock.now()
+    command = store.starting(limits=RATED)
+    runs = [store.do(command).run, *(store.start(limits=RATED).run for _ in range(4))]
+    assert store.again(command).run == runs[0]
+    assert [store.run(run).due_at for run in runs[2:]] == [first_at + at for at in (60_000, 60_000, 120_000)]
+    other = store.start(limits=StartLimits("globex", rate=(2, 60_000))).run
+    later = store.start(limits=RATED, due_at=first_at + 10_000).run
+    assert store.run(later).due_at == first_at + 10_000
+    assert set(store.ids()) == {*runs[:2], other}
+    clock.forward(60_000)
+    assert set(store.ids()) == {*runs[2:4], later}
+    last = store.start(limits=RATED).run
+    assert store.run(last).due_at == first_at + 120_000
+    store.do(ApplyRetention(None, None, None, None, None))
+    assert store.run(store.start(limits=RATED).run).due_at == first_at + 180_000
+
+
+def test_deadline_of_a_run_that_waits_for_its_turn_ends_it_in_time(store, clock):
+    """A worker gets it at its deadline."""
+    limits = StartLimits("acme", rate=(1, 60_000))
+    store.start(limits=limits)
+    late = store.start(limits=limits, deadline_after_ms=5_000).run
+    view = store.run(late)
+    assert (view.due_at, view.deadline_at) == (clock.now() + 5_000, clock.now() + 5_000)
+
+
+def test_another_limit_of_the_same_key_continues_from_what_was_used(store, clock):
+    """The option of the automation may change from one to the other."""
+    for _ in range(3):
+        store.start(limits=RATED)
+    assert store.start(limits=THROTTLED).created  # the run that waits counts as one
+    assert isinstance(store.do(store.starting(limits=THROTTLED)), Refused)
+    clock.forward(600_000)
+    store.start(limits=THROTTLED)
+    first, second = (store.run(store.start(limits=RATED).run) for _ in range(2))
+    assert (first.due_at, second.due_at) == (None, clock.now() + 60_000)
 
 
 def test_later_start_replaces_the_input_of_a_debounced_run(store, clock):

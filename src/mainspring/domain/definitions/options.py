@@ -168,7 +168,7 @@ _TABLE: dict[OptionGroup, tuple[_OptionRow, ...]] = {
             "per",
             option_readers.read_template,
             None,
-            "the key of concurrency, throttle and debounce, made of the arguments: {customer}",
+            "the key of concurrency, rate, throttle and debounce, made of the arguments: {customer}",
             _STARTED_KINDS,
         ),
         (
@@ -176,6 +176,13 @@ _TABLE: dict[OptionGroup, tuple[_OptionRow, ...]] = {
             option_readers.read_switch,
             False,
             "a new run cancels the unfinished runs of its concurrency key",
+            _STARTED_KINDS,
+        ),
+        (
+            "rate",
+            option_readers.read_rate,
+            None,
+            "how many of its runs may begin in a span, such as 10/m; more runs wait",
             _STARTED_KINDS,
         ),
         (
@@ -390,11 +397,12 @@ _STEP_OPTION_HINT = (
     "They are for one attempt of a step: @ms.step({0}=...) above its function, or run.options({0}=...).step(...)."
 )
 _USELESS_WITHOUT: Final = {
-    "per": ("concurrency", "throttle", "debounce"),
+    "per": ("concurrency", "rate", "throttle", "debounce"),
     "cancel_in_progress": ("concurrency",),
     "debounce_within": ("debounce",),
 }
 """Options that only change others; the names of those."""
+_EXCLUDED_BY_RATE: Final = ("throttle", "debounce")
 _OWN_PROCESS = "a command is always a process of its own"
 
 
@@ -470,4 +478,10 @@ def parse_definition_options(kind: DefinitionKind, values: Mapping[str, Any], wh
             raise OptionError(
                 f"option {name}={values[name]!r} has no effect without {words}\nin {where}", hint=f"Add {words}."
             )
+    other = next((name for name in _EXCLUDED_BY_RATE if "rate" in parsed and name in parsed), None)
+    if other is not None:
+        raise OptionError(
+            f"options rate={values['rate']!r} and {other}={values[other]!r} exclude each other\nin {where}",
+            hint="With rate= more runs wait, with throttle= more starts are refused, with debounce= they become one run.",
+        )
     return parsed

@@ -35,7 +35,7 @@ class RateWindow(msgspec.Struct, frozen=True):
         """Return the window after this many starts now."""
         if not starts:
             return self
-        width = max(1, self.per_ms // _PARTS) if self.count > _PARTS else 1
+        width = self._width
         last = now - now % width + width - 1
         parts = [part for part in self.parts if self._counts(part[0], now)]
         if parts and parts[-1][0] >= last:  # equal, or the clock went back: nothing is forgotten for that
@@ -43,6 +43,12 @@ class RateWindow(msgspec.Struct, frozen=True):
         else:
             parts.append((last, starts))
         return msgspec.structs.replace(self, parts=tuple(parts))
+
+    def reserve(self, now: int) -> tuple[int, "RateWindow"]:
+        """Return the instant of one more start, from now on, and the window with it. Starts keep their order."""
+        last_at = self.parts[-1][0] - self._width + 1 if self.parts else now
+        at = self.next_at(max(now, last_at))
+        return at, self.spend(1, at)
 
     def next_at(self, now: int) -> int:
         """Return the earliest instant, from now on, at which one more may start."""
@@ -54,6 +60,10 @@ class RateWindow(msgspec.Struct, frozen=True):
             if used < self.count:
                 return last + self.per_ms
         return now + self.per_ms
+
+    @property
+    def _width(self) -> int:
+        return max(1, self.per_ms // _PARTS) if self.count > _PARTS else 1
 
     def _counts(self, last: int, now: int) -> bool:
         # A part more than a span ahead was written by a clock that was put back since: it blocks nothing.

@@ -66,6 +66,7 @@ class AutomationOptions(TypedDict, total=False):
     concurrency: int
     per: str
     cancel_in_progress: bool
+    rate: str
     throttle: str
     debounce: SpanInput
     debounce_within: SpanInput

@@ -60,8 +60,7 @@ def build_start_command(
         OptionError: a value of `options` cannot be used, or a template (key, partition, produces) has no value for a name.
     """
     chosen = _choose_routing(definition, options)
-    arguments = _arguments(data)
-    at = now_at if slot is None else slot.slot_at
+    arguments, at = _arguments(data), now_at if slot is None else slot.slot_at
     key = _fill_template(definition, "key", arguments, at) if options.key is None else _explicit_key(options)
     _check_products(definition, arguments, at)
     deadline_at, deadline_after_ms = _choose_deadline(definition, options.due_at, now_at)
@@ -76,6 +75,7 @@ def build_start_command(
         trigger=trigger,
         partition=_fill_template(definition, "partition", arguments, at),
         concurrency_key=_choose_concurrency_key(definition, arguments, at),
+        limits=None if here or options.key_policy == CONTINUES else _build_rate_limits(definition, arguments, at),
         cancels_other_runs=parent is None and _cancels_other_runs(definition, options, slot),
         due_at=options.due_at,
         deadline_at=deadline_at,
@@ -109,18 +109,30 @@ def _choose_deadline(definition: Definition, due_at: int | None, now_at: int) ->
 
 
 def build_start_limits(definition: Definition, data: bytes, now_at: int) -> StartLimits | None:
-    """Return the limits that the definition has for direct starts; None = none. Raises OptionError."""
+    """Return the limits that the definition has for direct starts, besides `rate`; None = none. Raises OptionError."""
     throttle, debounce = definition.option("throttle"), definition.span("debounce")
     if throttle is None and debounce is None:
         return None
-    rate = None if throttle is None else parse_rate(throttle)
     within = definition.span("debounce_within")
     return StartLimits(
         _fill_template(definition, "per", _arguments(data), now_at) or "",
-        None if rate is None else (rate.count, to_milliseconds(rate.per)),
-        None if debounce is None else to_milliseconds(debounce),
-        None if within is None else to_milliseconds(within),
+        throttle=None if throttle is None else _read_rate(throttle),
+        debounce_ms=None if debounce is None else to_milliseconds(debounce),
+        within_ms=None if within is None else to_milliseconds(within),
     )
+
+
+def _build_rate_limits(definition: Definition, arguments: dict[str, Any], at: int) -> StartLimits | None:
+    """Return the limit that `rate` sets for starts of every kind; None = there is none."""
+    rate = definition.option("rate")
+    if rate is None:
+        return None
+    return StartLimits(_fill_template(definition, "per", arguments, at) or "", rate=_read_rate(rate))
+
+
+def _read_rate(written: str) -> tuple[int, int]:
+    rate = parse_rate(written)
+    return rate.count, to_milliseconds(rate.per)
 
 
 def _cancels_other_runs(definition: Definition, options: StartOptions, slot: SlotLink | None) -> bool:

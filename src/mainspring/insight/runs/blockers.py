@@ -140,7 +140,19 @@ def _queue_blocks(blocker: Blocker, now: int) -> Iterator[BlockReason]:
 def _time_blocks(blocker: Blocker, now: int, zone: str) -> Iterator[BlockReason]:
     run = blocker.run
     if not run.ready and run.due_at is not None and run.due_at > now:
-        yield BlockReason(f"It is not due before {format_moment(run.due_at, now, zone)}.", until_at=run.due_at)
+        text = f"It is not due before {format_moment(run.due_at, now, zone)}.{_describe_rate(blocker)}"
+        yield BlockReason(text, until_at=run.due_at)
+
+
+def _describe_rate(blocker: Blocker) -> str:
+    """Return the rate of the automation, which may delay a new run; "" if it has none."""
+    definition = None if blocker.automation is None else read_definition(blocker.automation)
+    rate = definition and definition.option("rate")
+    if not definition or rate is None or not blocker.run.fresh:
+        return ""
+    per = definition.option("per")
+    of_key = "" if per is None else f" for each {escape_line(per, 60)}"
+    return f" {definition.name} has rate={rate}{of_key}: more runs wait."
 
 
 def _holder_blocks(blocker: Blocker) -> Iterator[BlockReason]:

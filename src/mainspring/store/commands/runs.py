@@ -64,11 +64,13 @@ class SlotLink(msgspec.Struct, frozen=True):
 
 
 class StartLimits(msgspec.Struct, frozen=True):
-    """The limits of direct starts of one key. `throttle` = (count, per): more starts are refused. `debounce_ms` = the run is due so long
-    after the newest start, which replaces its input, but at the latest `within_ms` after the first.
+    """The limits of starts of one key. `rate` = (count, per ms): more runs are due later. `throttle` = the same for direct starts: more
+    are refused. `debounce_ms` = a direct start is due so long after the newest one, which replaces its input, but at the latest
+    `within_ms` after the first.
     """
 
     key: str
+    rate: tuple[int, int] | None = None
     throttle: tuple[int, int] | None = None
     debounce_ms: int | None = None
     within_ms: int | None = None

@@ -36,6 +36,7 @@ SAMPLES = {
     "concurrency": (3, "3", 3),
     "per": ("{customer}", '"{customer}"', "{customer}"),
     "cancel_in_progress": (True, "true", True),
+    "rate": ("10/1m", '"10/m"', "10/m"),
     "throttle": ("10/1m", '"10/m"', "10/m"),
     "debounce": (10, '"10s"', "10s"),
     "debounce_within": (300, '"5m"', "5m"),

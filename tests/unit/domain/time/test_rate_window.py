@@ -44,6 +44,21 @@ def test_full_use_loses_at_most_a_fiftieth(count, per_ms):
     assert window.free(1_000_000 + per_ms + late) == count
 
 
+@given(RATES, st.lists(st.integers(0, 3_000), max_size=120))
+def test_reserved_starts_keep_their_order_and_the_rate(rate, waits):
+    """No span has more of them than the count, also after a text was read again; none waits while nine tenths of the rate are free."""
+    window, now, starts = RateWindow(*rate), 0, []
+    for wait in waits:
+        now += wait
+        at, window = window.reserve(now)
+        window = RateWindow.of(*rate, window.write())
+        assert at >= max(now, *starts, 0)
+        assert sum(at - earlier < window.per_ms for earlier in starts) < window.count
+        assert at == now or sum(now - earlier < window.per_ms for earlier in starts) >= window.count * 0.9
+        assert len(window.parts) <= 52
+        starts.append(at)
+
+
 def test_another_rate_continues_from_what_was_used():
     """A changed rate counts the starts of its own span from then on."""
     used = RateWindow(10, 1_000).spend(4, 500)

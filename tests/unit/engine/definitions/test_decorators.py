@@ -34,6 +34,7 @@ SAMPLES = {
     "partition": "a",
     "concurrency": 3,
     "cancel_in_progress": True,
+    "rate": "3/m",
     "throttle": "3/m",
     "debounce": "1s",
     "debounce_within": "1m",
@@ -73,6 +74,13 @@ def registry():
 
 def refund(order: str, result: object = None) -> None:
     """Stand for an undo."""
+
+
+@pytest.mark.parametrize("other", ["throttle", "debounce"])
+def test_rate_excludes_other_limits_of_starts(registry, other):
+    """Each of them does something else with one start too many."""
+    with pytest.raises(OptionError, match=f"options rate='3/m' and {other}=.* exclude each other"):
+        task(rate="3/m", **{other: "1m" if other == "debounce" else "1/m"})(refund)
 
 
 def test_task_is_plainly_callable_and_known(registry):

@@ -107,6 +107,16 @@ def test_due_time(cli, stage):
     assert then == "It continues by itself at that time."
 
 
+def test_run_that_waits_for_its_turn_names_the_rate(cli, stage):
+    """The option of its automation, and for whom it counts."""
+    options = {"rate": "10/m", "per": "{customer}"}
+    mail = Definition(kind=DefinitionKind.TASK, name="mail", options=options)
+    stage.announce(mail)
+    text, then, _ = explain_run(cli, stage.start(mail, b'{"customer":"acme"}', due_at=stage.now + 60_500))
+    assert text.endswith("(in 1m). mail has rate=10/m for each {customer}: more runs wait.")
+    assert then == "It continues by itself at that time."
+
+
 def test_paused_automation_and_queue_name_who_and_why(cli, stage):
     """Paused by whom, since when, for what reason; the commands that take it back."""
     run = stage.start()

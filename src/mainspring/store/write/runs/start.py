@@ -66,7 +66,7 @@ def _start_or_join(tx: Transaction, command: StartRun, *, continues: bool) -> St
     backlog = queues.refuse_if_full(tx, command)
     if backlog is not None and not continues:
         return backlog
-    if command.limits is not None:
+    if command.limits is not None and not continues:
         from mainspring.store.write.runs.start_limits import limit_start  # noqa: PLC0415 - few automations have limits
 
         limited = limit_start(tx, command, command.limits)

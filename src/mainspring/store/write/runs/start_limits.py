@@ -1,4 +1,4 @@
-"""Limits of direct starts, by the key of their definition: debounce, throttle, and the cancel of what is in progress."""
+"""Limits of starts, by the key of their definition: rate, debounce, throttle, and the cancel of what is in progress."""
 
 from datetime import timedelta
 
@@ -27,6 +27,8 @@ def limit_start(tx: Transaction, command: StartRun, limits: StartLimits) -> Star
             deadline_at = due_at + command.deadline_after_ms
             command = msgspec.structs.replace(command, deadline_at=deadline_at, deadline_after_ms=None)
         command = msgspec.structs.replace(command, due_at=due_at)
+    if limits.rate is not None and (command.due_at is None or command.due_at <= tx.now):
+        return _delay(tx, command, limits.key, *limits.rate)
     refusal = None if limits.throttle is None else _refuse_or_count(tx, command, limits.key, *limits.throttle)
     return refusal or command
 
@@ -64,6 +66,17 @@ def _replace(tx: Transaction, command: StartRun, run: str, due_at: int) -> None:
     }
     tx.change("replace_start", {**values, "run": run, "due_at": due_at, "now": tx.now})
     tx.ready = True  # a worker has to know the instant
+
+
+def _delay(tx: Transaction, command: StartRun, key: str, count: int, per_ms: int) -> StartRun:
+    """Return a start that is due when the rate lets it begin; a deadline before that ends it in time."""
+    stored = tx.value("read_start_throttle", (command.automation, key), str)
+    due_at, window = RateWindow.of(count, per_ms, stored or "[]").reserve(tx.now)
+    tx.change("write_start_throttle", (command.automation, key, window.write(), due_at + 2 * per_ms))
+    if due_at == tx.now:
+        return command
+    deadlines = [command.deadline_at, None if command.deadline_after_ms is None else tx.now + command.deadline_after_ms]
+    return msgspec.structs.replace(command, due_at=min([due_at, *(at for at in deadlines if at is not None)]))
 
 
 def _refuse_or_count(tx: Transaction, command: StartRun, key: str, count: int, per_ms: int) -> Refused | None:
