@@ -9,19 +9,22 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mainspring.domain.runs.run_headers import BAGGAGE, decode_headers, keep_valid
+from mainspring.domain.runs.run_headers import BAGGAGE, add_header, decode_headers
 
 
 def add_current_baggage(headers: Mapping[str, str] | None) -> Mapping[str, str] | None:
-    """Return headers with the baggage of the calling code, unless they have one. A program without OpenTelemetry imports nothing."""
+    """Return headers with the baggage of the calling code, unless they have one, or together they are too large.
+
+    A program without OpenTelemetry imports nothing.
+    """
     if "opentelemetry.baggage" not in sys.modules or (headers and any(name.lower() == BAGGAGE for name in headers)):
         return headers
     from opentelemetry.baggage.propagation import W3CBaggagePropagator  # noqa: PLC0415 - only for programs that use it
 
     carrier: dict[str, str] = {}
     W3CBaggagePropagator().inject(carrier)
-    found = keep_valid(carrier)
-    return {**(headers or {}), **found} if found else headers
+    found = carrier.get(BAGGAGE)
+    return headers if found is None else add_header(headers or {}, BAGGAGE, found)
 
 
 def attach_baggage(data: bytes | None) -> None:

@@ -326,7 +326,7 @@ async def test_headers_of_a_start_and_of_an_event_are_sent(world):
 
 @pytest.mark.asyncio
 async def test_baggage_of_the_caller_becomes_a_header(world):
-    """Only in a program that uses OpenTelemetry; a header of that name takes precedence."""
+    """Only in a program that uses OpenTelemetry; a header of that name takes precedence, and the others if there is no space for both."""
     baggage = pytest.importorskip("opentelemetry.baggage")
     context = pytest.importorskip("opentelemetry.context")
     token = context.attach(baggage.set_baggage("user", "7"))
@@ -334,7 +334,9 @@ async def test_baggage_of_the_caller_becomes_a_header(world):
         client = client_of(world)
         found = await client.options(headers={"tenant": "acme"}).start("pay", amount=3)
         own = await client.options(headers={"Baggage": "a=b"}).start("pay", amount=4)
+        full = await client.options(headers={"text": "x" * 8_170}).start("pay", amount=5)
     finally:
         context.detach(token)
     assert world.site.reads.run_history(found.id).run.headers == b'{"baggage":"user=7","tenant":"acme"}'
     assert world.site.reads.run_history(own.id).run.headers == b'{"baggage":"a=b"}'
+    assert b"baggage" not in world.site.reads.run_history(full.id).run.headers

@@ -54,7 +54,7 @@ def encode_headers(headers: Mapping[str, str], subject: str = "headers=") -> byt
             )
         if lower in checked:
             raise OptionError(f"{subject}: {lower!r} is there twice", hint="Names of headers ignore case.")
-        checked[lower] = value
+        checked[lower] = str.__str__(value)  # of a class of its own, it would have no JSON
     if not checked:
         return None
     try:
@@ -108,6 +108,16 @@ def keep_valid(headers: Mapping[str, str]) -> dict[str, str]:
             continue
         valid[name.lower()] = value
     return valid if len(_ENCODE(valid)) <= MAX_BYTES else {}
+
+
+def add_header(headers: Mapping[str, str], name: str, value: str) -> Mapping[str, str]:
+    """Return headers with one more from outside, or without it, if it is not valid or they would be too large together."""
+    added = {**headers, name: value}
+    try:
+        encode_headers(added)
+    except OptionError:
+        return headers
+    return added
 
 
 def find_common_headers(sources: Iterable[Mapping[str, str]]) -> dict[str, str]:

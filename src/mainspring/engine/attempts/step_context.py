@@ -347,7 +347,7 @@ def idempotency_key() -> str:
 
 
 def attempt() -> int:
-    """Return the number of this attempt, from 1. An attempt whose worker died counts as one.
+    """Return the number of this attempt, from 1. An attempt whose worker died does not count.
 
     Raises:
         NotInStepError: no step is running here.

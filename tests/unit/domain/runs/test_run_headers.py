@@ -24,6 +24,17 @@ def test_names_ignore_case_and_values_are_kept():
     assert decode_headers(None) == {}
 
 
+class Markup(str):
+    """A text of a library."""
+
+    __slots__ = ()
+
+
+def test_value_of_a_class_of_its_own_is_a_text():
+    """As templates and arrays have them."""
+    assert encode_headers({"tenant": Markup("acme")}) == b'{"tenant":"acme"}'
+
+
 def test_headers_that_are_read_cannot_be_changed():
     """They are fixed at the start of the run."""
     with pytest.raises(TypeError):
