@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 import mainspring as ms
-from mainspring.domain.errors import DefinitionError
+from mainspring.domain.errors import ConflictError, DefinitionError
 from mainspring.domain.states import RunState
-from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.definitions.registry import Registry, find_middleware
 from tests.acceptance.engine_world import AT_ONCE, REPLAYING, World
 
 pytestmark = pytest.mark.asyncio
@@ -390,7 +390,7 @@ async def test_step_middleware_runs_once_an_attempt_on_the_fast_path_and_off_it(
 
 
 async def test_app_has_middleware_of_its_own(tmp_path):
-    """`app.middleware` adds a class to one app, for `app.run` and `app.running`."""
+    """`app.middleware` adds a class to one app, inside of those of the program, also of what is declared later."""
     with Registry() as registry:
 
         @ms.task
@@ -405,11 +405,36 @@ async def test_app_has_middleware_of_its_own(tmp_path):
             TENANT.set("acme")
             return await proceed()
 
+    other = ms.App(tmp_path / "other.db", registry=registry)
+
+    @other.middleware
+    class Unnamed:
+        async def around_run(self, run: ms.RunInvocation, proceed: Any) -> Any:
+            return await proceed()
+
+    with registry:
+
+        @ms.middleware
+        class Outer:
+            async def around_step(self, step: ms.StepInvocation, proceed: Any) -> Any:
+                TENANT.set("outer")
+                return await proceed()
+
+        @ms.task
+        async def later() -> str:
+            return TENANT.get()
+
     async with app.running():
         assert await (await app.start(leaf)).result(60) == "acme"
+        assert await (await app.start(later)).result(60) == "acme"
+        with pytest.raises(ConflictError, match="this app is running"):
+            app.middleware(Unnamed)
     assert isinstance(Tenant, type)
-    other = Registry()
-    assert not other.step_middleware
+    async with other.running():
+        assert await (await other.start(leaf)).result(60) == "outer"
+    names = [[known.kind.__name__ for known in own.registry.step_middleware] for own in (app, other)]
+    assert names == [["Outer", "Tenant"], ["Outer"]]
+    assert not find_middleware(Tenant)
 
 
 NOTHING: Any = print

@@ -141,6 +141,7 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
         self._places: dict[str, Any] = {"databases": databases, "brokers": brokers}
         self._project: Project | None = None
         self._runtime: WorkerRuntime | None = None
+        self._has_own_middleware = False
         self._store: ProcessStore | None = None
         self._opening = threading.Lock()
         self._options = StartOptions()
@@ -301,9 +302,18 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
     def middleware(self, kind: type[T]) -> type[T]:
         """Add a middleware to this app alone, as the decorator of its class; `ms.middleware` adds one to the whole program.
 
+        It is inside of those of the program.
+
         Raises:
             DefinitionError: the class cannot be used.
+            ConflictError: this app runs already.
         """
+        if self._runtime is not None:
+            raise ConflictError(
+                "this app is running, and its middleware cannot change", hint="Declare it above `app.running()`."
+            )
+        if not self._has_own_middleware:
+            self.registry, self._has_own_middleware = self.registry.derive(), True
         frame = sys._getframe(1)  # noqa: SLF001 - the cheap way to the caller's place
         return declare_middleware(kind, self.registry, f"{frame.f_code.co_filename}:{frame.f_lineno}")
 

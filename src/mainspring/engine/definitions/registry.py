@@ -50,9 +50,10 @@ class Registry:
         self.automations: dict[str, Automation] = {}
         self.candidates: dict[tuple[str, int], Automation] = {}
         """Versions that only a rollout brings into force, by name and version."""
-        self.run_middleware: list[RegisteredMiddleware] = []
-        self.step_middleware: list[RegisteredMiddleware] = []
-        """The middleware around runs, and around steps: in the order of the declarations."""
+        self._run_middleware: list[RegisteredMiddleware] = []
+        self._step_middleware: list[RegisteredMiddleware] = []
+        self._base: Registry | None = None
+        """The registry whose automations and middleware this one shares."""
         self.problems: list[LoadProblem] = []
         self.hints: list[str] = []
         """Valid declarations that may surprise their author; the process that loads them reports each once."""
@@ -109,13 +110,31 @@ class Registry:
 
     def add_middleware(self, middleware: "RegisteredMiddleware") -> None:
         """Add a middleware; the same class again, or a second import of its file, takes the place of the first."""
-        file = middleware.where.rpartition(":")[0]
-        declared = _middleware_by_file.setdefault(file, [])
-        _put_middleware(declared, middleware)
+        if self._base is None:
+            file = middleware.where.rpartition(":")[0]
+            _put_middleware(_middleware_by_file.setdefault(file, []), middleware)
         if hasattr(middleware.kind, "around_run"):
-            _put_middleware(self.run_middleware, middleware)
+            _put_middleware(self._run_middleware, middleware)
         if hasattr(middleware.kind, "around_step"):
-            _put_middleware(self.step_middleware, middleware)
+            _put_middleware(self._step_middleware, middleware)
+
+    @property
+    def run_middleware(self) -> "list[RegisteredMiddleware]":
+        """The middleware around runs, in the order of the declarations."""
+        return self._run_middleware if self._base is None else [*self._base.run_middleware, *self._run_middleware]
+
+    @property
+    def step_middleware(self) -> "list[RegisteredMiddleware]":
+        """The middleware around steps, in the order of the declarations."""
+        return self._step_middleware if self._base is None else [*self._base.step_middleware, *self._step_middleware]
+
+    def derive(self) -> "Registry":
+        """Return a registry with the same automations and middleware. Middleware that is added to it surrounds its own runs alone."""
+        derived = Registry()
+        derived.automations, derived.candidates = self.automations, self.candidates
+        derived.problems, derived.hints, derived.loaded = self.problems, self.hints, self.loaded
+        derived._base = self
+        return derived
 
     def _find_rival(self, automation: Automation) -> Automation | None:
         """Return the automation in whose place this one would be, or that has its version."""
@@ -241,7 +260,7 @@ class Registry:
     def _load_one(self, target: LoadTarget) -> None:
         """Load one file or module; if it fails, none of its automations stays."""
         before = dict(self.automations), dict(self.candidates)
-        middleware = list(self.run_middleware), list(self.step_middleware)
+        middleware = list(self._run_middleware), list(self._step_middleware)
         if target.file is not None and target.file.suffix == ".toml":
             scripts, problems = load_scripts(target.file)
             self.problems.extend(problems)
@@ -257,7 +276,7 @@ class Registry:
                 raise
             # After any error of users' code the other targets still load.
             self.automations, self.candidates = before
-            self.run_middleware[:], self.step_middleware[:] = middleware
+            self._run_middleware, self._step_middleware = middleware
             _forget_declarations(target.text)
             self.problems.append(describe_import_error(target, error))
             if declares_middleware(target, error):
