@@ -56,6 +56,42 @@ class Translates:
             return "recovered"
 
 
+class Limits:
+    """Gives a step a moment, and returns something else after it."""
+
+    async def around_step(self, step: ms.StepInvocation, proceed: Any) -> Any:
+        try:
+            async with asyncio.timeout(0.05):
+                return await proceed()
+        except TimeoutError:
+            return "fallback"
+
+
+class WaitsFor:
+    """Gives a step a moment, and fails after it."""
+
+    async def around_step(self, step: ms.StepInvocation, proceed: Any) -> Any:
+        return await asyncio.wait_for(proceed(), 0.05)
+
+
+class Detaches:
+    """Returns before the step has ended."""
+
+    async def around_step(self, step: ms.StepInvocation, proceed: Any) -> Any:
+        self.task = asyncio.create_task(proceed())
+        await asyncio.sleep(0.01)
+
+
+async def sleeps(path: str) -> str:
+    try:
+        await asyncio.sleep(30)
+    except asyncio.CancelledError:
+        with open(path, "a") as file:
+            file.write("cancelled")
+        raise
+    return "slept"
+
+
 class Skips:
     """Returns a result without the step."""
 

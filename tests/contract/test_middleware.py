@@ -73,6 +73,26 @@ def test_middleware_may_await(isolate):
     assert end.value[2] == ["a"]
 
 
+def test_middleware_may_limit_the_time_of_a_step(isolate, tmp_path):
+    """The step is cancelled, and what the middleware makes of it counts."""
+    record = tmp_path / "record"
+    end = run_step(isolate, [steps.Limits], steps.sleeps, str(record))
+    assert (end.ok, end.value) == (True, "fallback"), end
+    end = run_step(isolate, [steps.WaitsFor], steps.sleeps, str(record))
+    assert not end.ok
+    assert end.failure.type == "TimeoutError"
+    assert record.read_text() == "cancelled" * 2
+
+
+def test_middleware_that_returns_before_its_step_fails_the_step(isolate, tmp_path):
+    """Its result would be lost. The step does not continue by itself."""
+    record = tmp_path / "record"
+    end = run_step(isolate, [steps.Detaches], steps.sleeps, str(record))
+    assert not end.ok
+    assert "returned before proceed() had ended" in end.failure.message
+    assert record.read_text() == "cancelled"
+
+
 @pytest.mark.parametrize("isolate", ["thread", "process"])
 def test_plain_function_may_run_a_loop_of_its_own(isolate):
     """It is called as without middleware: no loop runs in its thread, and no task is current."""

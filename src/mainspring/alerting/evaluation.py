@@ -29,7 +29,7 @@ from mainspring.domain.notifications.reminders import DueReminder, list_reminder
 from mainspring.domain.notifications.rendering import fit_line
 from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.domain.runs.question import UNNAMED, choose_name
-from mainspring.domain.values.form_schema import format_form_options
+from mainspring.domain.values.form_schema import format_form_options, list_form_labels
 from mainspring.store.base import StoreReader
 from mainspring.store.commands.incidents import (
     Digest,
@@ -119,7 +119,7 @@ def _suggest_answer(question: _Question, redact: Redact) -> str:
 
 def _describe_question(decoded: _Question, redact: Redact) -> str:
     # Redact first, then cut: half of a secret would not be recognized.
-    offered = list((decoded.form or {}).get("properties", ())) or decoded.choices or []
+    offered = list_form_labels(decoded.form or {}) or decoded.choices or []
     choices = [fit_line(redact(str(choice)), _LONGEST_CHOICE) for choice in offered[:_MOST_CHOICES]]
     more = ", ..." if len(offered) > _MOST_CHOICES else ""
     listed = f" [{', '.join(choices)}{more}]" if choices else ""

@@ -82,7 +82,7 @@ class DurableRunner:
 
     `model` and `tools` = options of the steps, as `run.options` takes them. `tokens` = the name of a stream of the run, or a function: each
     piece of text that the model writes is passed to it, in the step. `approval_within` = how long people have to approve a call of a tool
-    with `needs_approval`; after it the call is rejected. `approver` = whom `run.ask` names. `approvals=False` returns such calls as
+    with `needs_approval`; after it the call is rejected. `approver` = the assignee of the question. `approvals=False` returns such calls as
     `interruptions`.
     """
 
@@ -99,7 +99,7 @@ class DurableRunner:
         self.model_options = read_step_options("DurableRunner(model=...)", model)
         self.tool_options = read_step_options("DurableRunner(tools=...)", tools)
         self.tokens = tokens
-        self._approvals = {"within": approval_within, "who": approver} if approvals else None
+        self._approvals = {"within": approval_within, "assignee": approver} if approvals else None
 
     async def run(
         self,

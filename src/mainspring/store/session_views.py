@@ -4,6 +4,7 @@ import msgspec
 
 from mainspring.domain.processes.process_finding import ProcessFinding
 from mainspring.domain.processes.stall import BlockedLoop
+from mainspring.domain.states import SessionState
 
 
 class SessionView(msgspec.Struct, frozen=True):
@@ -39,6 +40,11 @@ class SessionView(msgspec.Struct, frozen=True):
     processor: float | None = None
     findings: tuple[ProcessFinding, ...] = ()
     """Findings of the process about itself."""
+
+    @property
+    def replaces_workers(self) -> bool:
+        """Whether it is a live supervisor that starts another worker for a dead one."""
+        return self.role == "supervisor" and self.state == SessionState.ALIVE and "worker" in self.posts
 
 
 class WorkerView(msgspec.Struct, frozen=True):

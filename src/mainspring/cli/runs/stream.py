@@ -24,7 +24,9 @@ _PAGE = 500
 @click.argument("run", type=params.RUN)
 @click.argument("stream", required=False)
 @click.option("--since", type=click.IntRange(0), default=0, metavar="N", help="print only records after number N")
-@click.option("-f", "--follow", is_flag=True, help="continue until the run ends or needs a person")
+@click.option(
+    "-f", "--follow", is_flag=True, help="continue until the run ends or needs attention; a run that waits is followed"
+)
 @click.option("--all", "has_superseded", is_flag=True, help="print also records that a later attempt made again")
 @pass_invocation
 def stream(
@@ -69,6 +71,7 @@ class _RecordPrinter:
     def print(self, run: str, since: int, *, follow: bool) -> None:
         """Print what is stored after a number, and with `follow` what comes."""
         from mainspring.domain.runs.stream import drop_superseded
+        from mainspring.store.read.runs.streams import list_streams
 
         found: list[StreamRecord[Any]] = []
         has_any = False
@@ -86,7 +89,9 @@ class _RecordPrinter:
                 time.sleep(_POLL_INTERVAL_S)
         self._print(drop_superseded(found))
         if not has_any:
-            self._invocation.output.hint_empty(f"It has no records in stream {self._name!r}.")
+            names = [view.name for view in list_streams(self._invocation.reader, run)]
+            listed = f" Its streams: {', '.join(names)}." if names else ""
+            self._invocation.output.hint_empty(f"It has no records in stream {self._name!r}.{listed}")
 
     def _read(self, run: str, since: int) -> "StreamPage":
         from mainspring.domain.runs.stream import Truncated

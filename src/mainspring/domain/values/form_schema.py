@@ -28,6 +28,7 @@ _FORMATS: Final = {datetime: "date-time", time: "time"}
 _TITLES, _DESCRIPTIONS = ("title", "label"), ("description", "help")
 _DEEPEST: Final = 8
 _MOST_FIELDS: Final = 10
+_MOST_VALUES: Final = 6
 _HINT: Final = "Write a dataclass, a msgspec.Struct, an attrs class, a TypedDict or a pydantic model."
 
 
@@ -73,6 +74,15 @@ def describe_form(schema: Mapping[str, Any]) -> str:
 def format_form_options(schema: Mapping[str, Any]) -> str:
     """Return the options of a command line for the fields that a form needs, else for its first ones: `--form address.city=VALUE`."""
     return " ".join(f"--form {shlex.quote(name)}=VALUE" for name in _list_needed(schema, schema, 0)[:_MOST_FIELDS])
+
+
+def list_form_labels(schema: Mapping[str, Any]) -> list[str]:
+    """Return the fields of a form for a line of text, with the values that a field accepts, if they are few: `condition=new|used`."""
+    labels = []
+    for name, field in schema.get("properties", {}).items():
+        values = resolve_part(field, schema).get("enum", ())
+        labels.append(f"{name}={'|'.join(map(str, values))}" if 0 < len(values) <= _MOST_VALUES else name)
+    return labels
 
 
 def read_form_words(schema: Mapping[str, Any], words: Sequence[str]) -> dict[str, Any]:

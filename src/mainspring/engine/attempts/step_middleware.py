@@ -81,12 +81,14 @@ class ProceedOnce:
     `end` = what it raised, if that is no `Exception`: the end of a run or of an attempt, which no middleware can change.
     """
 
-    __slots__ = ("_inner", "_owner", "_result", "end", "error", "was_called")
+    __slots__ = ("_inner", "_is_over", "_owner", "_result", "_task", "end", "error", "was_called")
 
     def __init__(self, inner: Proceed, owner: str) -> None:
         self._inner = inner
         self._owner = owner
         self._result: Any = None
+        self._is_over = False
+        self._task: asyncio.Task[Any] | None = None
         self.was_called = False
         self.end: BaseException | None = None
         self.error: MiddlewareError | None = None
@@ -96,6 +98,7 @@ class ProceedOnce:
         if self.was_called:
             self.refuse()
         self.was_called = True
+        self._task = asyncio.current_task()
         try:
             self._result = await self._inner()
         except Exception:
@@ -103,7 +106,16 @@ class ProceedOnce:
         except BaseException as end:
             self.end = end
             raise
+        finally:
+            self._is_over = True
         return self._result
+
+    def find_end(self) -> BaseException | None:
+        """Return the end that no middleware can change. A cancel of its own, such as that of `asyncio.timeout`, is none: it handled it."""
+        if isinstance(self.end, asyncio.CancelledError):
+            task = asyncio.current_task()
+            return self.end if task is not None and task.cancelling() else None
+        return self.end
 
     def refuse(self) -> None:
         """Refuse a second call. Raises MiddlewareError, or again the end of the first call."""
@@ -119,6 +131,12 @@ class ProceedOnce:
         """Return the result of the middleware. Raises MiddlewareError: it repeated the call, did not await it, or has lost the result."""
         if self.error is not None:
             raise self.error
+        if self.was_called and not self._is_over:
+            if self._task is not None:
+                self._task.cancel()
+            raise MiddlewareError(
+                f"{self._owner} returned before proceed() had ended", hint="Write: return await proceed()"
+            )
         if isinstance(result, CoroutineType):
             result.close()
             raise MiddlewareError(
@@ -158,11 +176,11 @@ def _make_layer(
         try:
             result = await getattr(instance, method)(invocation, proceed)
         except BaseException:
-            if proceed.end is not None:
-                raise proceed.end from None
+            if (end := proceed.find_end()) is not None:
+                raise end from None
             raise
-        if proceed.end is not None:
-            raise proceed.end
+        if (end := proceed.find_end()) is not None:
+            raise end
         return proceed.check(result)
 
     return call_layer

@@ -80,6 +80,10 @@ class _ProceedInBody(ProceedOnce):
             await self._body.future()
         return await super().__call__()
 
+    def find_end(self) -> BaseException | None:
+        """Return the end of the run: around a run nothing else cancels."""
+        return self.end
+
 
 @contextmanager
 def _refused(body: Body) -> Iterator[Callable[[], None]]:

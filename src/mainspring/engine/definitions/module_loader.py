@@ -168,7 +168,8 @@ def describe_import_error(target: LoadTarget, error: BaseException) -> LoadProbl
     if isinstance(error, SyntaxError) and error.filename:
         where = f"{error.filename}:{error.lineno}"
     if isinstance(error, MainspringError):
-        fix = f"{error.hint or 'Fix this line.'} Until then no automation of the file loads."
+        hint = (error.hint or "Fix this line").rstrip(".")
+        fix = f"{hint}. Until then no automation of the file loads."
         return LoadProblem(where=where, what=_printable(error.message), how=fix, target=target.text)
     fix = "Fix the file. Its other automations are not loaded until then."
     if isinstance(error, ModuleNotFoundError) and error.name:

@@ -200,6 +200,18 @@ def _start_command(blocker: Blocker, up: UpCommand, *, is_running: bool) -> tupl
     return up.start(blocker.automation), _START
 
 
+def _describe_missing_worker(blocker: Blocker, start: tuple[str, str]) -> BlockReason:
+    text = f"No running worker has loaded {blocker.run.automation}"
+    if blocker.is_supervised and not blocker.is_served and blocker.automation is not None:
+        text += ". The supervisor starts a worker, and again after each crash."
+        return BlockReason(
+            text, None, start[0], "restart all processes, if no worker starts within a minute", stuck=True
+        )
+    known = "" if blocker.automation is not None else "; no worker has ever announced it"
+    suffix = "; running workers started without it" if blocker.is_served and not known else known
+    return BlockReason(f"{text}{suffix}.", None, *start, stuck=True)
+
+
 def _worker_blocks(blocker: Blocker, now: int, up: UpCommand) -> Iterator[BlockReason]:
     run, alive = blocker.run, [w for w in blocker.workers if w.state == SessionState.ALIVE]
     if not blocker.workers and (retired := list(list_retirements(blocker, now))):
@@ -210,9 +222,7 @@ def _worker_blocks(blocker: Blocker, now: int, up: UpCommand) -> Iterator[BlockR
         up.restart(blocker.automation),
     )
     if not blocker.workers:
-        known = "" if blocker.automation is not None else "; no worker has ever announced it"
-        suffix = "; running workers started without it" if blocker.is_served and not known else known
-        yield BlockReason(f"No running worker has loaded {run.automation}{suffix}.", None, *start, stuck=True)
+        yield _describe_missing_worker(blocker, start)
         return
     if not alive:
         yield BlockReason(

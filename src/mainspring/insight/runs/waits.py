@@ -8,7 +8,7 @@ import msgspec
 from mainspring.domain.runs.journal import Fact, FactKind
 from mainspring.domain.runs.question import FORM, UNNAMED, choose_name
 from mainspring.domain.time.clock_step import RunClockSteps
-from mainspring.domain.values.form_schema import format_form_options
+from mainspring.domain.values.form_schema import format_form_options, list_form_labels
 from mainspring.insight.runs.suggested_commands import ANSWER, RETRY, SIGNAL, UPDATE, SuggestedCommand
 from mainspring.insight.text.formatting import escape_line, format_distance, shell_word
 from mainspring.insight.text.hidden_values import hide_in_data
@@ -188,7 +188,7 @@ def _answers(fact: Fact, wait: dict[str, Any]) -> bool:
 
 def format_question(question: dict[str, Any]) -> str:
     """Return a question with its choices."""
-    offered = (question.get(FORM) or {}).get("properties") or question.get("choices") or []
+    offered = list_form_labels(question.get(FORM) or {}) or question.get("choices") or []
     choices = [escape_line(str(choice), 40) for choice in offered]
     listed = f" [{', '.join(choices)}]" if choices else ""
     return f"{escape_line(hide_in_data(question.get('text', '')), 200)}{listed}"

@@ -35,7 +35,9 @@ def describe_idle_workers(
     draining = [worker for worker in workers if worker.state == SessionState.DRAINING]
     silent = [worker for worker in workers if worker not in draining and now - worker.beat_at > SILENT_MS]
     if not workers and needed:
-        yield "No worker is running. Start one: mainspring up"
+        is_supervised = any(session.replaces_workers and now - session.beat_at <= SILENT_MS for session in sessions)
+        fix = "The supervisor starts one." if is_supervised else "Start one: mainspring up"
+        yield f"No worker is running. {fix}"
     elif workers and len(draining) == len(workers) and needed:
         pids = ", ".join(str(worker.pid) for worker in draining[:5])
         yield f"Every worker drains and claims no runs (pid {pids}). Restart: mainspring down, then mainspring up"

@@ -171,7 +171,8 @@ def check_token(headers: Mapping[str, str], header: str, secrets: Iterable[str])
 
 def compare_tokens(token: str, secrets: Iterable[str]) -> RejectedRequest | None:
     """Compare a received token with each secret."""
-    return compare_signatures([encode_header(token)], (secret.encode() for secret in secrets))
+    rejected = compare_signatures([encode_header(token)], (secret.encode() for secret in secrets))
+    return None if rejected is None else RejectedRequest(BAD_SIGNATURE, "the token does not fit")
 
 
 def compute_digests(keys: Iterable[bytes], content: bytes, algorithm: HmacAlgorithm = "sha256") -> Iterator[bytes]:

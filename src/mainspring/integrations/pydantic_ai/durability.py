@@ -81,8 +81,8 @@ class MainspringDurability(BaseDurabilityCapability[AgentDepsT]):
     `model` and `tools` = options of the steps, as `run.options` takes them; a tool has its own as `metadata={"mainspring": {...}}`.
     `tokens` = the name of a stream of the run, or a function: each piece of text that the model writes is passed to it, in the step.
     `approval_within` = how long people have to approve a call of a tool with `requires_approval`; after it the call is denied.
-    `approver` = whom `run.ask` names. `approvals=False` leaves such calls to the caller, as `DeferredToolRequests`. `models`, `name` and
-    `event_stream_handler`: as for the other engines of Pydantic AI.
+    `approver` = the assignee of the question. `approvals=False` leaves such calls to the caller, as `DeferredToolRequests`. `models`,
+    `name` and `event_stream_handler`: as for the other engines of Pydantic AI.
     """
 
     engine_spec = DurabilityEngineSpec(
@@ -116,7 +116,7 @@ class MainspringDurability(BaseDurabilityCapability[AgentDepsT]):
             "tool": read_step_options(f"{where}(tools=...)", tools),
         }
         self._tokens = tokens
-        self._approvals = {"within": approval_within, "who": approver} if approvals else None
+        self._approvals = {"within": approval_within, "assignee": approver} if approvals else None
 
     # -- what the base asks for ----------------------------------------------------------------------------------------
 

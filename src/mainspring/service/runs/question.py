@@ -17,7 +17,12 @@ from mainspring.domain.notifications.rendering import fit_line
 from mainspring.domain.runs.journal import FactKind
 from mainspring.domain.runs.question import FORM, FormWords, encode_answer
 from mainspring.domain.values.codec import encode
-from mainspring.domain.values.form_schema import find_form_mismatch, format_form_options, read_form_words
+from mainspring.domain.values.form_schema import (
+    find_form_mismatch,
+    format_form_options,
+    list_form_labels,
+    read_form_words,
+)
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.insight.runs.waits import name_question
 from mainspring.service.actor import OperationContext
@@ -175,5 +180,5 @@ def _format_question(wait: WaitView, sealing: Sealing) -> str:
         question_data = msgspec.json.decode(sealing.open(wait.question or b"{}"))
     except SealedError:
         return "(sealed)"
-    choices = list(question_data.get(FORM, {}).get("properties", ())) or question_data.get("choices")
+    choices = list_form_labels(question_data.get(FORM) or {}) or question_data.get("choices")
     return fit_line(question_data.get("text", ""), 120) + (f" [{', '.join(map(str, choices))}]" if choices else "")

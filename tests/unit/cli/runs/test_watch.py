@@ -150,5 +150,6 @@ def test_watch_reports_nothing_while_a_supervisor_starts_a_worker_again(cli, sta
         result = cli("runs", "watch", run, "--timeout", "0s")
     finally:
         supervisor.close()
-    assert halted(result, run) == [f"run {run} does not continue. No running worker has loaded backup."]
+    text = "No running worker has loaded backup. The supervisor starts a worker, and again after each crash."
+    assert halted(result, run) == [f"run {run} does not continue. {text}"]
     assert "mainspring down; mainspring up" in result.err

@@ -4,7 +4,7 @@ import dataclasses
 import shlex
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import attrs
 import msgspec
@@ -16,6 +16,7 @@ from mainspring.domain.values.form_schema import (
     describe_form,
     find_form_mismatch,
     format_form_options,
+    list_form_labels,
     make_form_schema,
     read_form_words,
 )
@@ -56,6 +57,15 @@ class Bare:
     """Nothing else."""
 
     when: datetime
+
+
+@dataclass
+class Choices:
+    """Choices of several kinds."""
+
+    state: Literal["new", "used"]
+    size: Literal[1, 2] | None = None
+    many: Literal["a", "b", "c", "d", "e", "f", "g"] = "a"
 
 
 @dataclass
@@ -161,6 +171,12 @@ def test_words_have_the_types_of_their_fields() -> None:
         "day": None,
         "more": ["a"],
     }
+
+
+def test_labels_name_the_values_of_a_choice() -> None:
+    """If they are few; null is none of them."""
+    schema = schema_of(Choices)
+    assert list_form_labels(schema) == ["state=new|used", "size=1|2", "many"]
 
 
 def test_options_lead_to_each_needed_field() -> None:

@@ -300,7 +300,7 @@ def blocker(reader: StoreReader, run: str) -> Blocker | None:
             ],
             waits=WAIT_VIEW.read_all(read("list_waits", (run,))),
             is_served=any(each.role == "worker" for each in serving),
-            is_supervised=any(_is_worker_supervisor(each) for each in serving),
+            is_supervised=any(each.replaces_workers for each in serving),
             child_queue=_child_queue(read, view.session),
             is_owner_gone=view.session in ended_sessions,
             undecided=undecided,
@@ -321,11 +321,6 @@ def _undecided(read: Snapshot, run: RunView) -> tuple[Capped | None, bool]:
 def _child_queue(read: Snapshot, session: int | None) -> ChildQueue | None:
     stored = None if session is None else first_value(read("read_child_queue", (session,)), str)
     return None if stored is None else msgspec.json.decode(stored, type=ChildQueue)
-
-
-def _is_worker_supervisor(session: SessionView) -> bool:
-    """Tell whether a live session is a supervisor that replaces a dead worker."""
-    return session.role == "supervisor" and session.state == SessionState.ALIVE and "worker" in session.posts
 
 
 def _list_slot_holders(read: Snapshot, run: RunView) -> list[RunRow]:
