@@ -298,3 +298,15 @@ def test_a_step_of_any_name_is_listed_and_repeated(cli, stage, typed):
     assert name in cli("runs", "show", run.id).out
     cli("runs", "retry", run.id, "--from-step", typed, "--yes")
     assert "queued" in cli("runs", "show", run.id).out
+
+
+def test_answers_are_listed_with_author_and_note(cli, stage):
+    """A secret in a note is hidden; an answer of an earlier version has no author."""
+    run = stage.begin()
+    options = {"kind": OutcomeKind.ANSWER, "output": b'"yes"'}
+    origin = msgspec.json.encode([stage.now, "web:ana", "seen, password=pw-123456"])
+    stage.do(outcome(run, 1, "ask:refund#1", name="refund", input=origin, **options))
+    stage.do(outcome(run, 2, "ask#1", name="ask", **options))
+    text = cli("runs", "show", run.id).out
+    assert "answered refund by web:ana: seen, password=***" in text
+    assert "  answered ask\n" in text

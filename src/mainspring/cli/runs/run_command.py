@@ -181,6 +181,7 @@ def _read_input(automation: "Automation", words: tuple[str, ...], limit: int) ->
         if words:
             raise ArgumentError(f"{automation.name} is a script and accepts no arguments (got {words[0]!r})")
         return encode({})
+    signature = signature.renamed(automation.name)
     if len(words) == 1 and (words[0] == "-" or words[0].startswith(("@", "{"))):
         values = bind_json(signature, _read_json_word(words[0]))
     else:

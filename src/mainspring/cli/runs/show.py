@@ -279,7 +279,10 @@ def _print_attempt(output: "Output", attempt: "StepTry", zone: str) -> None:
 
 def _print_rare_parts(invocation: Invocation, history: "RunHistory", lines: "list[StepLine]") -> None:
     """Print the parts that few runs have: superseded steps, the difference of a drift, children, unread facts, hints."""
+    from mainspring.domain.runs.journal import OutcomeKind
     from mainspring.domain.values.plain_json import decode_value
+    from mainspring.insight.runs.steps import label_step
+    from mainspring.insight.runs.waits import read_answer_author
     from mainspring.store.read.short_ids import IdKind
 
     output, run = invocation.output, history.run
@@ -306,6 +309,11 @@ def _print_rare_parts(invocation: Invocation, history: "RunHistory", lines: "lis
             "  not processed yet: "
             f"{', '.join(formatting.escape_line(f'{fact.kind} {fact.name}', 40) for fact in history.facts[:8])}"
         )
+    for given in [outcome for outcome in history.outcomes if outcome.kind is OutcomeKind.ANSWER][-8:]:
+        author, note = read_answer_author(given)
+        by = "" if author is None else f" by {formatting.escape_line(author, 60)}"
+        text = "" if note is None else f": {formatting.escape_line(note, _VALUE_LENGTH)}"
+        output.line(f"  answered {formatting.escape_line(label_step(given.ident, given.name), 60)}{by}{text}")
     for fact in history.rejected[-8:]:
         payload = "" if fact.payload is None else f": {format_value(fact.payload)}"
         output.line(f"  rejected {fact.kind} {formatting.escape_line(fact.name, 40)}{payload}")

@@ -18,6 +18,7 @@ import msgspec
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import ArgumentError, MainspringError
 from mainspring.domain.text.escaping import escape
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.values.annotation import decode_unknown, format_annotation, make_readable
 from mainspring.domain.values.codec import encode
 from mainspring.domain.values.function_signature import Parameter, Signature
@@ -32,6 +33,7 @@ _EXAMPLES = {
 }
 
 
+_TYPE_MISMATCH = lazy_pattern(r"Expected `[^`]+`, got `[^`]+`")
 _FORMATS = {datetime: "date-time", time: "time"}
 
 
@@ -123,11 +125,12 @@ def _bind_arguments(sig: Signature, given: dict[str, Any], value_name: str, read
             values[name] = read(parameter, raw)
         except (msgspec.MsgspecError, ValueError, TypeError, RecursionError, MainspringError) as error:
             reason, _, place = str(error).splitlines()[0].partition(" - at `$")
-            path = f"{name}{place.rstrip('`')}"
-            faults.append(
-                f"{name}: expected {format_annotation(parameter.annotation)}, got {_describe_given(raw)}: "
-                f"{reason}, at {path}"
-            )
+            expected = f"{name}: expected {format_annotation(parameter.annotation)}, got {_describe_given(raw)}"
+            if place:
+                expected += f": {reason}, at {name}{place.rstrip('`')}"
+            elif not _TYPE_MISMATCH.fullmatch(reason):  # that says the same
+                expected += f": {reason}"
+            faults.append(expected)
     missing = [
         f"{parameter.name} ({format_annotation(parameter.annotation)})"
         for parameter in sig.parameters

@@ -5,6 +5,7 @@ transactional step's tx), which the engine passes itself. Invariants: a signatur
 resolved counts as Any; one that could be written but never read back is refused here, before anything runs.
 """
 
+import copy
 import functools
 import inspect
 import sys
@@ -86,6 +87,12 @@ class Signature:
         rename = {f"p{n}": p.name for n, p in enumerate(self.parameters)}
         call = msgspec.defstruct("Call", fields, kw_only=True, rename=rename)
         return msgspec.json.Decoder(call, dec_hook=decode_unknown)
+
+    def renamed(self, name: str) -> "Signature":
+        """Return the same signature whose errors have another name, such as that of its automation."""
+        other = copy.copy(self)
+        other.name = name
+        return other
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any], value_name: str) -> dict[str, Any]:
         """Return {parameter: argument} with defaults filled in, without those defaults that have no JSON form.

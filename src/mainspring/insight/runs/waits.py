@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.runs.journal import Fact, FactKind
-from mainspring.domain.runs.question import FORM, UNNAMED, choose_name
+from mainspring.domain.runs.journal import Fact, FactKind, Outcome
+from mainspring.domain.runs.question import FORM, UNNAMED, choose_name, read_given_answer
 from mainspring.domain.time.clock_step import RunClockSteps
 from mainspring.domain.values.form_schema import format_form_options, list_form_labels
 from mainspring.insight.runs.suggested_commands import ANSWER, RETRY, SIGNAL, UPDATE, SuggestedCommand
@@ -122,6 +122,15 @@ def default_choice(wait: WaitView) -> str | None:
     default = read_question(wait).get("otherwise")
     text = default if isinstance(default, str) else msgspec.json.encode(hide_in_data(default)).decode()
     return None if default is None else escape_line(text, 40)
+
+
+def read_answer_author(outcome: Outcome) -> tuple[str | None, str | None]:
+    """Return the author of an answer and the note, without secrets; None = not stored, or sealed."""
+    try:
+        given = read_given_answer(outcome)
+    except msgspec.DecodeError:
+        return None, None
+    return given.by, None if given.note is None else str(hide_in_data(given.note))
 
 
 def list_waits(history: RunHistory) -> list[dict[str, Any]]:

@@ -4,9 +4,8 @@ from typing import Any, Final
 
 import msgspec
 
-from mainspring.domain.runs.question import read_given_answer
 from mainspring.insight.runs.steps import label_step
-from mainspring.insight.text.hidden_values import hide_in_data
+from mainspring.insight.runs.waits import read_answer_author
 from mainspring.store.read.runs.run_views import answers
 from mainspring.store.views import RunView
 from mainspring.web.api.call import ApiCall
@@ -32,11 +31,7 @@ def list_answers(call: ApiCall[Any, Any], run: RunView) -> list[AnswerRow]:
     opening = call.site.opening
     rows = []
     for outcome in map(opening.outcome, answers(call.site.reader, run.id, _MOST)):
-        try:
-            given = read_given_answer(outcome)
-            by, note = given.by, given.note
-        except msgspec.DecodeError:  # sealed by a codec that the web process does not have
-            by = note = None
+        by, note = read_answer_author(outcome)
         view = build_value("answer", outcome.output)
         rows.append(
             AnswerRow(
@@ -44,7 +39,7 @@ def list_answers(call: ApiCall[Any, Any], run: RunView) -> list[AnswerRow]:
                 ident=outcome.ident,
                 answer="" if view is None else (view.text or view.note)[:_LONGEST],
                 by=by,
-                note=None if note is None else str(hide_in_data(note)),
+                note=note,
                 at=outcome.at,
             )
         )
