@@ -182,7 +182,7 @@ _TABLE: dict[OptionGroup, tuple[_OptionRow, ...]] = {
             "rate",
             option_readers.read_rate,
             None,
-            "how many of its runs may begin in a span, such as 10/m; more runs wait",
+            "how many of its runs are due in a span, such as 10/m; more runs wait",
             _STARTED_KINDS,
         ),
         (
