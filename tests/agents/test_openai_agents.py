@@ -202,7 +202,7 @@ async def test_tools_of_the_provider_are_part_of_a_model_call(tmp_path):
 
 
 async def test_an_agent_as_a_tool_is_one_step(tmp_path):
-    """It can need an approval as a whole. A tool inside of it cannot: no person is asked in a step."""
+    """It can need an approval as a whole. A tool inside of it cannot: a step does not wait for people."""
     registry = Registry()
     with model_server([[("expert", {"input": "pay 5"})], "it is paid"]) as server, model_server(["paid 5"]) as inner:
         expert = agents.Agent(name="expert", model=make_model(inner.url))

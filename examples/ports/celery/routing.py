@@ -1,4 +1,4 @@
-"""Celery's routing and priorities: a queue for each kind of work, and urgent work first. Workers choose queues by tags.
+"""Celery's routing and priorities: a queue for each kind of work, and urgent work first.
 
 Try it:
 

@@ -130,7 +130,7 @@ class DurableRunner:
         if isinstance(input, RunState) and not _is_durable(input):
             raise DefinitionError(
                 "DurableRunner.run got a RunState that was not made in this body: its agents make no steps",
-                hint="Pass the conversation as input, and let approvals be asked by the runner.",
+                hint="Pass the conversation as input, and let the runner ask for approvals.",
             )
         steps = AgentSteps(self, run, agent.name)
         durable, config = steps.copy_agent(agent), steps.copy_config(config)

@@ -23,8 +23,8 @@ def add_current_baggage(headers: Mapping[str, str] | None) -> Mapping[str, str] 
 
     carrier: dict[str, str] = {}
     W3CBaggagePropagator().inject(carrier)
-    found = carrier.get(BAGGAGE)
-    return headers if found is None else add_header(headers or {}, BAGGAGE, found)
+    baggage = carrier.get(BAGGAGE)
+    return headers if baggage is None else add_header(headers or {}, BAGGAGE, baggage)
 
 
 def attach_baggage(data: bytes | None) -> None:

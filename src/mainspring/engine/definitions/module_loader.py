@@ -30,7 +30,8 @@ FILE_ATTRIBUTE = "__mainspring_file__"
 _MAX_MESSAGE = 2_000
 _SUFFIXES = (".py", ".toml")
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
-_MIDDLEWARE = re.compile(r"^[ \t]*@(?:[A-Za-z_][\w.]*\.)?middleware\b", re.MULTILINE)
+_MIDDLEWARE = re.compile(r"^[ \t]*@(?:[A-Za-z_][\w.]*\.)?middleware[ \t]*(?:#.*)?$", re.MULTILINE)
+"""A decorator without arguments: `@app.middleware("http")` is one of a web framework."""
 
 
 class LoadTarget(NamedTuple):

@@ -97,7 +97,8 @@ def test_nothing_runs_without_the_middleware_of_another_file(tmp_path, monkeypat
     first, second = registry.problems
     assert first.target.endswith(file)
     assert (second.automation, f"{file} declares middleware and does not load" in second.what) == ("leaf", True)
-    (tmp_path / file).write_text("raise ValueError('no middleware here')\n")
+    web = 'app = None\nraise ValueError("broken")\n@app.middleware("http")\nasync def add_header(request, call): ...\n'
+    (tmp_path / file).write_text(web)  # that of a web framework
     assert Registry.load(["jobs.py", file], tmp_path).names == {"leaf"}
 
 
