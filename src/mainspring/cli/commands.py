@@ -248,6 +248,9 @@ _DB: Final = {
     "shell": CommandEntry("mainspring.cli.store.maintenance:shell", "open an SQL shell on the store, read-only"),
     "prune": CommandEntry("mainspring.cli.store.prune:prune", "delete data past its retention, and shrink the file"),
     "move": CommandEntry("mainspring.cli.store.move:move", "move the store to another place, with its whole history"),
+    "move-blobs": CommandEntry(
+        "mainspring.cli.store.move_blobs:move_blobs", "move the large values of the store to a bucket of S3, or back"
+    ),
 }
 _DOCS: Final = {
     "list": CommandEntry(

@@ -20,6 +20,7 @@ from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.triggers.queues.queue_address import BrokerServer, QueueAddress
 from mainspring.domain.triggers.queues.queue_message import QueueMessage
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
+from mainspring.integrations.base.aws_address import AWS_ENDPOINT, AWS_REGION
 from mainspring.integrations.base.broker import BrokerClient
 from mainspring.integrations.base.queue_address import QueueAddressParts, quote_part
 
@@ -33,8 +34,6 @@ _SQS_TEXT = re.compile(r"[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+"
 _ATTRIBUTE = re.compile(r"(?!AWS\.|Amazon\.)[A-Za-z0-9_-][A-Za-z0-9_.-]{0,255}", re.ASCII)
 _MAX_ATTRIBUTES = 10
 _QUEUE = lazy_pattern(r"(?:[0-9]{12}/)?[A-Za-z0-9_-]{1,80}(?:\.fifo)?", re.ASCII)
-AWS_REGION = lazy_pattern(r"[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}", re.ASCII)
-AWS_ENDPOINT = lazy_pattern(r"https?://[^\s/?#@%]+/?")
 _DEDUPLICATION_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
 
 

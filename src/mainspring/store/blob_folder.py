@@ -27,6 +27,9 @@ def blob_folder(store: Path) -> Path:
 class BlobFolder:
     """Blobs as files below one folder, which is made at the first put. It needs no lock: a file of one name has one content."""
 
+    first_day = 0
+    is_remote = False
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.place = str(folder)
@@ -90,6 +93,9 @@ class BlobFolder:
     def sizes(self, day: int) -> dict[str, int]:
         """Return the blobs of a day: stored bytes by address. Raises CodecUnavailableError: the folder cannot be read now."""
         return self._attempt(lambda: _sizes(self._folder_of(day)), "cannot be listed")
+
+    def take_turn(self, turn: str, known: Collection[str]) -> None:
+        """Do nothing: a copy of the store has a folder of its own."""
 
     def close(self) -> None:
         """Nothing is open between two calls."""

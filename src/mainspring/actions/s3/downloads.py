@@ -15,10 +15,10 @@ from mainspring.actions.files.place import FilePath, Place, RootPath, Target, re
 from mainspring.actions.files.temporary import open_temporary_file
 from mainspring.actions.s3.object_content import DEFAULT_PART_BYTES, FileContent
 from mainspring.actions.s3.objects import find_head, has_content, is_comparable
-from mainspring.actions.s3.s3_address import S3Address, read_object_address
 from mainspring.actions.s3.s3_client import S3Options, make_client
 from mainspring.actions.s3.s3_errors import S3ActionError, S3UnavailableError, describe_s3_errors
 from mainspring.domain.errors import OptionError
+from mainspring.integrations.s3.s3_address import S3Address, read_object_address
 from mainspring.triggers.files.folder import CHUNK_BYTES
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")

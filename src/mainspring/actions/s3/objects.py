@@ -8,14 +8,14 @@ import msgspec
 
 from mainspring.actions.base.calling_thread import in_thread, refuse_event_loop
 from mainspring.actions.s3.object_content import ObjectContent, combine_etag, combine_sha256
-from mainspring.actions.s3.s3_address import S3Address, read_object_address
 from mainspring.actions.s3.s3_client import S3Options, make_client
-from mainspring.actions.s3.s3_errors import describe_s3_errors, is_missing, make_exists_error, read_error_code
+from mainspring.actions.s3.s3_errors import describe_s3_errors, make_exists_error
 from mainspring.domain.errors import ArgumentError, OptionError
+from mainspring.integrations.s3.s3_address import S3Address, read_object_address
+from mainspring.integrations.s3.s3_connection import is_missing, is_precondition_failed
 from mainspring.store import failpoints
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
-_PRECONDITION_FAILED = ("PreconditionFailed", "412")
 
 
 class S3Object(msgspec.Struct, frozen=True):
@@ -136,7 +136,7 @@ def find_winner(
     Raises:
         S3ExistsError: it has other content.
     """
-    if read_error_code(error) not in _PRECONDITION_FAILED:
+    if not is_precondition_failed(error):
         return None
     return find_same_object(client, target, content, settings)
 

@@ -18,11 +18,11 @@ from mainspring.actions.files.place import FilePath, RootPath, Target, folder_ta
 from mainspring.actions.files.temporary import is_temporary
 from mainspring.actions.s3.downloads import download_object
 from mainspring.actions.s3.objects import ObjectSettings
-from mainspring.actions.s3.s3_address import SCHEME, S3Address, read_prefix_address
 from mainspring.actions.s3.s3_client import S3Options, make_client
 from mainspring.actions.s3.s3_errors import S3ActionError, describe_s3_errors
 from mainspring.actions.s3.uploads import upload_file
 from mainspring.domain.errors import ArgumentError, OptionError
+from mainspring.integrations.s3.s3_address import SCHEME, S3Address, read_prefix_address
 from mainspring.triggers.files.folder import printable_path
 
 _MAX_NAMES = 100

@@ -3,20 +3,15 @@
 Invariants: credentials are named, never written into arguments; without `credentials=` boto3 finds them as every program of AWS does.
 """
 
-import functools
-import re
 from typing import Any, TypedDict
 
 from mainspring.actions.base.action_options import require_known_options
 from mainspring.actions.base.project_settings import SECRET_PREFIX, read_secret_option
 from mainspring.domain.duration import SpanInput, parse_duration
 from mainspring.domain.errors import ConfigError, OptionError
-from mainspring.domain.extras import install_command
+from mainspring.integrations.base.aws_address import AWS_ENDPOINT
+from mainspring.integrations.s3.s3_connection import connect_s3, require_boto3
 from mainspring.resources.known_secrets import KNOWN_SECRETS
-
-_CONNECT_TIMEOUT_S = 10
-_ATTEMPTS = 3
-_ENDPOINT = re.compile(r"https?://[^\s/?#@%]+/?")
 
 
 class S3Options(TypedDict, total=False):
@@ -41,50 +36,19 @@ def make_client(action: str, options: S3Options) -> Any:
         ConfigError: boto3 is not installed, or the secret is not set.
     """
     require_known_options(action, options, S3Options.__annotations__)
-    try:
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
-    except ModuleNotFoundError as missing:
-        raise ConfigError(
-            f"{action} needs {missing.name}, which is not installed", hint=install_command("aws")
-        ) from None
+    require_boto3(action)
     endpoint = options.get("endpoint")
-    if endpoint is not None and not _ENDPOINT.fullmatch(endpoint):
+    if endpoint is not None and not AWS_ENDPOINT.fullmatch(endpoint):
         raise OptionError("endpoint= is not an address", hint='Write such as endpoint="https://s3.example.com".')
-    config = Config(
-        connect_timeout=_CONNECT_TIMEOUT_S,
-        read_timeout=parse_duration(options.get("timeout", "60s")).total_seconds(),
-        retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"},
-        tcp_keepalive=True,
-        max_pool_connections=32,
-    )
     keys = _read_credentials(options.get("credentials"))
+    timeout_s = parse_duration(options.get("timeout", "60s")).total_seconds()
     try:
-        return _make_session().client(
-            "s3", region_name=options.get("region"), endpoint_url=endpoint, config=config, **keys
-        )
-    except (BotoCoreError, ValueError) as error:  # such as a profile that does not exist
+        return connect_s3(options.get("region"), endpoint, keys, read_timeout_s=timeout_s)
+    except ValueError as error:  # such as a profile that does not exist
         text = KNOWN_SECRETS.redact(str(error))
         raise ConfigError(
             f"{action}: the client of S3 cannot be made: {text}", hint="Check region= and ~/.aws."
         ) from None
-
-
-def _make_session() -> Any:
-    """Return a session, which reads the environment and the profile again; the descriptions of S3 are read once for a process."""
-    import boto3
-    import botocore.session
-
-    session = botocore.session.get_session()
-    session.register_component("data_loader", _make_loader())
-    return boto3.session.Session(botocore_session=session)
-
-
-@functools.cache
-def _make_loader() -> Any:
-    from botocore.loaders import Loader
-
-    return Loader()
 
 
 def _read_credentials(source: str | None) -> dict[str, str]:

@@ -4,11 +4,12 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from mainspring.actions.s3.s3_address import S3Address
 from mainspring.domain.errors import MainspringError, Transient
 from mainspring.domain.failures.classifier import DEFAULT_CLASSIFIER
 from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.text.escaping import escape
+from mainspring.integrations.s3.s3_address import S3Address
+from mainspring.integrations.s3.s3_connection import read_error_code
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 _MAX_TEXT = 300
@@ -42,7 +43,6 @@ _LATER = frozenset(
     }
 )
 """Codes that pass: another call was faster, or bytes were lost on their way."""
-_MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 
 
 class S3ActionError(MainspringError):
@@ -78,18 +78,6 @@ def describe_s3_errors(verb: str, address: S3Address) -> Iterator[None]:
         if type(error).__module__.partition(".")[0] not in ("botocore", "boto3", "urllib3"):
             raise
         raise _make_s3_error(error, verb, address) from None
-
-
-def is_missing(error: Exception) -> bool:
-    """Return whether an error of boto3 says that there is no such object. A bucket that does not exist is another error."""
-    return read_error_code(error) in _MISSING
-
-
-def read_error_code(error: Exception) -> str:
-    """Return the code of an error of boto3: that of the server, else the name of its class."""
-    response: Any = getattr(error, "response", None)
-    found = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
-    return str(found or type(error).__name__)
 
 
 def make_exists_error(address: S3Address) -> S3ExistsError:

@@ -25,11 +25,12 @@ from mainspring.actions.s3.objects import (
     make_object,
     put_whole,
 )
-from mainspring.actions.s3.s3_address import S3Address, read_object_address
 from mainspring.actions.s3.s3_client import S3Options, make_client
-from mainspring.actions.s3.s3_errors import S3UnavailableError, describe_s3_errors, read_error_code
+from mainspring.actions.s3.s3_errors import S3UnavailableError, describe_s3_errors
 from mainspring.domain.failures.classifier import DEFAULT_CLASSIFIER
 from mainspring.domain.failures.verdict import FailureKind
+from mainspring.integrations.s3.s3_address import S3Address, read_object_address
+from mainspring.integrations.s3.s3_connection import read_error_code
 from mainspring.store import failpoints
 from mainspring.triggers.files.folder import printable_path
 

@@ -1,22 +1,28 @@
 """Backups and checks of the project's store, of either kind. A backup is always a store file."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mainspring.app.stores.blob_place import copy_blobs, make_blob_contents
+from mainspring.app.stores.blob_place import (
+    choose_next_place,
+    copy_blobs,
+    find_blob_contents,
+    make_recorded_contents,
+    read_blob_place,
+)
 from mainspring.app.stores.store_factory import make_reader, parse_address
 from mainspring.config.locations import is_server_url, store_path
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import CodecUnavailableError, StoreError
-from mainspring.domain.values.blob import Blob, BlobContents
+from mainspring.domain.values.blob import Blob, BlobContents, BlobPlace
 from mainspring.store.blob_folder import BlobFolder, blob_folder
 from mainspring.store.maintenance.integrity import IntegrityFinding
 from mainspring.store.schema.row import first_values
 from mainspring.store.sqlite import backup
-from mainspring.store.sqlite.backup import Backup, list_referenced_blobs
+from mainspring.store.sqlite.backup import Backup
 from mainspring.store.sqlite.check import check as check_file
 from mainspring.store.sqlite.restore import RestoreResult
 from mainspring.store.sqlite.restore import restore as restore_file
@@ -42,7 +48,7 @@ def back_up(url: str, folder: Path, *, clock: Clock, keep: int | None) -> Backup
     absent: list[Blob] = []
 
     def carry_blobs(copy: Path, final: Path) -> None:
-        contents = make_blob_contents(url)
+        contents = find_blob_contents(url)
         try:
             absent.extend(copy_blobs(backup.list_referenced_blobs(copy), contents, BlobFolder(blob_folder(final))))
         finally:
@@ -64,28 +70,55 @@ def back_up(url: str, folder: Path, *, clock: Clock, keep: int | None) -> Backup
 
 
 def restore_backup(backup: Path, url: str, *, clock: Clock) -> RestoreResult:
-    """Put a backup and its blobs in the store's place, on hold. Raises StoreHeldError, StoreError."""
+    """Put a backup and its blobs in the store's place, on hold. If its blobs were in a bucket, they get a new folder there.
+
+    Raises:
+        StoreHeldError, StoreError.
+    """
+    former = None
+    with suppress(StoreError):  # a damaged store is replaced too
+        former = read_blob_place(url)
+    place = choose_next_place(former)
+    old, new = make_recorded_contents(url, former), make_recorded_contents(url, place)
     saved = BlobFolder(blob_folder(backup))
-    if not is_server_url(url):
-        contents = BlobFolder(blob_folder(store_path(url)))
-        carry_missing_blobs(list_referenced_blobs(backup), [saved], contents)  # before the store names them
-        result = restore_file(backup, store_path(url), clock=clock)
-        if isinstance(result.previous_store, Path):
-            _keep_blobs(contents, BlobFolder(blob_folder(result.previous_store)))
-        return result
-    address = parse_address(url)
+
+    def carry_blobs(named: Sequence[Blob]) -> None:
+        carry_missing_blobs(named, [saved, old], new)  # before the store names them
+
+    try:
+        if is_server_url(url):
+            return _restore_schema(backup, parse_address(url), place, clock, carry_blobs)
+        result = restore_file(backup, store_path(url), clock=clock, place=place, carry_blobs=carry_blobs)
+    finally:
+        old.close()
+        new.close()
+    if isinstance(result.previous_store, Path) and isinstance(old, BlobFolder):
+        _keep_blobs(old, BlobFolder(blob_folder(result.previous_store)))
+    return result
+
+
+def _restore_schema(
+    backup: Path,
+    address: "Address",
+    place: BlobPlace | None,
+    clock: Clock,
+    carry_blobs: Callable[[Sequence[Blob]], None],
+) -> RestoreResult:
     from mainspring.store.postgres.backup import restore as restore_schema
     from mainspring.store.postgres.blob_table import BlobTable
 
-    def carry_blobs(new_address: "Address", named: Sequence[Blob]) -> None:
-        old, new = BlobTable(address), BlobTable(new_address)
+    def carry(new_address: "Address", named: Sequence[Blob]) -> None:
+        if place is not None:
+            carry_blobs(named)
+            return
+        saved, old, new = BlobFolder(blob_folder(backup)), BlobTable(address), BlobTable(new_address)
         try:
             carry_missing_blobs(named, [saved, old], new)  # effects after the backup have their blobs in the old schema
         finally:
             old.close()
             new.close()
 
-    return restore_schema(backup, address, clock=clock, carry_blobs=carry_blobs)
+    return restore_schema(backup, address, clock=clock, place=place, carry_blobs=carry)
 
 
 def carry_missing_blobs(named: Sequence[Blob], sources: Sequence[BlobContents], target: BlobContents) -> None:
@@ -125,7 +158,7 @@ def check_store(url: str) -> list[IntegrityFinding]:
 
 def _check_blobs(url: str) -> list[IntegrityFinding]:
     """Return the blobs that a column refers to and that are absent, or have another size."""
-    contents = make_blob_contents(url)
+    contents = find_blob_contents(url)
     try:
         sizes: dict[int, dict[str, int]] = {}
         absent = []

@@ -2,7 +2,13 @@
 
 from collections.abc import Sequence
 
-from mainspring.app.stores.blob_place import copy_blobs, make_blob_contents
+from mainspring.app.stores.blob_place import (
+    choose_next_place,
+    copy_blobs,
+    find_blob_contents,
+    make_recorded_contents,
+    read_blob_place,
+)
 from mainspring.app.stores.store_factory import lock_anchor, parse_address
 from mainspring.config.locations import is_server_url, store_path
 from mainspring.domain.clock import Clock
@@ -10,6 +16,7 @@ from mainspring.domain.errors import ConflictError
 from mainspring.domain.values.blob import Blob
 from mainspring.service.actor import OperationContext
 from mainspring.store.commands.automations import AuditedCommand, SetMeta
+from mainspring.store.commands.blobs import RecordBlobPlace
 from mainspring.store.commands.results import CommandDone
 from mainspring.store.maintenance.move_endpoint import MoveEndpoint
 from mainspring.store.maintenance.move_marker import GONE, MoveSource
@@ -48,7 +55,15 @@ def move_store(url: str, to: str, *, act: OperationContext, clock: Clock, report
         )
 
     def carry_blobs(named: Sequence[Blob]) -> None:
-        absent = copy_blobs(named, make_blob_contents(url), make_blob_contents(to))
+        place = read_blob_place(to) or choose_next_place(read_blob_place(url))
+        if place is not None:
+            target.apply(RecordBlobPlace(place))
+        old, new = find_blob_contents(url), make_recorded_contents(to, place)
+        try:
+            absent = copy_blobs(named, old, new)
+        finally:
+            old.close()
+            new.close()
         if absent:
             report(f"{len(absent):,} blobs of large values are absent. List them: mainspring db check")
 

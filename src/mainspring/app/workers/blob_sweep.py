@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.duration import to_milliseconds
-from mainspring.domain.values.blob import Blob, BlobContents, day_at
+from mainspring.domain.values.blob import TURNS_KEY, Blob, BlobContents, day_at
 from mainspring.store.commands.blobs import SweepBlobs
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.schema.row import first_value, first_values
@@ -40,13 +40,15 @@ class BlobSweep:
         Raises:
             StoreError: the store fails.
             CodecUnavailableError: the place cannot be used now.
+            ConflictError: another copy of the store deletes in the same bucket.
         """
-        open_from = day_at(now) - 1
-        command = SweepBlobs(open_from, now - self._grace_ms)
+        command = SweepBlobs(day_at(now) - 1, now - self._grace_ms, turn=f"{self._clock.random_bits(64):016x}")
         for _ in range(_MAX_SWEEPS_AT_ONCE):
             if store.apply(command).number < command.limit:
                 break
         open_from = first_value(store.reader.read("read_open_day"), int) or 0
+        turns = first_value(store.reader.read("read_meta", (TURNS_KEY,)), str) or ""
+        self._contents.take_turn(command.turn, turns.split())
         return sum(
             self._contents.clear(day, self._list_addresses(store, day))
             for day in self._contents.days()

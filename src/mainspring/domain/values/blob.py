@@ -17,6 +17,10 @@ from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.values.codec import DEFAULT_THRESHOLD
 
 DAY_MS = 86_400_000
+PLACE_KEY = "blobs.place"
+"""The entry of `meta` with the BlobPlace of a store; without it, its blobs are beside it."""
+TURNS_KEY = "blobs.turns"
+"""The entry of `meta` with the last turns of sweeps, oldest first, separated by blanks."""
 PREFIX = b"\x00@"
 """Neither JSON nor the value of a codec begins like this. The triggers of the databases find references by it."""
 
@@ -57,11 +61,45 @@ class BlobReference(msgspec.Struct, frozen=True):
         return PREFIX + self.blob.key.encode("ascii") + self.digest
 
 
+class BlobPlace(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The place for the blobs of one store, as the store records it.
+
+    `address` = its folder of a bucket, `s3://BUCKET/PREFIX/ID`; None = beside the store. `first_day` = the first day of puts into it.
+    `region`, `endpoint` = as for the client of S3, None = from its surroundings.
+    """
+
+    address: str | None = None
+    first_day: int = 0
+    region: str | None = None
+    endpoint: str | None = None
+
+    def encode(self) -> str:
+        """Return the text for the entry of `meta`."""
+        return msgspec.json.encode(self).decode()
+
+    @classmethod
+    def decode(cls, text: str) -> Self:
+        """Return the place that a store records."""
+        return msgspec.json.decode(text, type=cls)
+
+
 class BlobContents(Protocol):
     """A place for the bytes of blobs. Every method may be called from any thread."""
 
-    place: str
-    """The location, for people."""
+    @property
+    def place(self) -> str:
+        """The location, for people."""
+        ...
+
+    @property
+    def first_day(self) -> int:
+        """The first day of puts."""
+        ...
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether a put takes so long that no event loop should wait for it."""
+        ...
 
     def put(self, blob: Blob, data: bytes) -> None:
         """Store a blob; it is durable when this returns. Raises CodecUnavailableError: the place cannot store it now."""
@@ -83,6 +121,14 @@ class BlobContents(Protocol):
         """Delete the blobs of a closed day except those of the addresses `keep`; return how many."""
         ...
 
+    def take_turn(self, turn: str, known: Collection[str]) -> None:
+        """Take the turn to delete. `known` = the last turns of this store, this one among them.
+
+        Raises:
+            ConflictError: another copy of the store deletes here.
+        """
+        ...
+
     def close(self) -> None:
         """Free connections; a later call opens them again."""
         ...
@@ -98,7 +144,7 @@ class LargeValues:
 
     def put(self, sealed: bytes, digest: bytes) -> bytes:
         """Store a sealed value; return the reference for its column. Raises CodecUnavailableError: it cannot be stored now."""
-        blob = Blob(day_at(self._now()), address_of(sealed), len(sealed))
+        blob = Blob(self._today(), address_of(sealed), len(sealed))
         self.contents.put(blob, sealed)
         return BlobReference(blob, digest).encode()
 
@@ -109,7 +155,7 @@ class LargeValues:
             BlobMissingError, CodecUnavailableError: as `get` and `put`.
         """
         reference = parse_reference(stored)
-        if reference is None or reference.blob.day == day_at(self._now()):
+        if reference is None or reference.blob.day == self._today():
             return stored
         return self.put(self.get(reference), reference.digest)
 
@@ -128,6 +174,9 @@ class LargeValues:
                 hint=f"Restore it from a backup of {self.contents.place}, then continue the run: mainspring runs retry RUN.",
             )
         return data
+
+    def _today(self) -> int:
+        return max(day_at(self._now()), self.contents.first_day)
 
 
 def parse_reference(data: bytes) -> BlobReference | None:

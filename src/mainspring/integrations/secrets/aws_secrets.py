@@ -9,10 +9,10 @@ from mainspring.domain.errors import SecretProviderError
 from mainspring.domain.redaction.secret_name import SECRET_NAME
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.text.lazy_pattern import lazy_pattern
+from mainspring.integrations.base.aws_address import AWS_ENDPOINT, AWS_REGION
 from mainspring.integrations.base.secret_provider import SecretValue, require_name
 from mainspring.integrations.secret_providers import ProviderPlace, SecretProviderKind
 from mainspring.integrations.secrets.provider_address import ProviderAddress
-from mainspring.integrations.sqs import AWS_ENDPOINT, AWS_REGION
 
 _PREFIX = lazy_pattern(r"[A-Za-z0-9/_+=.-]{0,400}", re.ASCII)
 _XML_CODE = re.compile(r"<Code>([A-Za-z]{1,60})</Code>")

@@ -8,6 +8,7 @@ import msgspec
 from mainspring.domain.errors import ConflictError, StoreHeldError
 from mainspring.domain.values.blob import Blob
 from mainspring.store.commands.automations import AuditedCommand
+from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commands.results import CommandDone, Refused
 from mainspring.store.maintenance.move_marker import ARRIVING, GONE, MoveSource, MoveTarget, error_of_move
 from mainspring.store.maintenance.table_rows import RowSource, RowTarget
@@ -54,6 +55,14 @@ class MoveEndpoint(Protocol):
 
     def read_completed_move(self) -> str | None:
         """Return the id of the move that completed it; None if there is no such store."""
+        ...
+
+    def read_meta(self, key: str) -> str | None:
+        """Return an entry of `meta`."""
+        ...
+
+    def apply(self, command: StoreCommand[CommandDone | Refused]) -> None:
+        """Apply a command to a store that no process uses. Raises StoreHeldError, ConflictError."""
         ...
 
     def require_empty(self) -> None:
@@ -130,10 +139,16 @@ def in_use(where: str, sessions: list[str]) -> StoreHeldError:
     )
 
 
+def apply_alone(tx: Transaction, command: StoreCommand[CommandDone | Refused]) -> None:
+    """Apply a command while no process uses the store. Raises ConflictError: the store refuses it."""
+    if isinstance(answer := HANDLERS[type(command)](tx, command), Refused):
+        raise ConflictError(answer.text)
+
+
 def write_source_marker(tx: Transaction, source: MoveSource | None, act: AuditedCommand[CommandDone] | None) -> None:
     """Write or remove the target of a store's move, and record the operation. Raises ConflictError."""
-    if act is not None and isinstance(answer := HANDLERS[AuditedCommand](tx, act), Refused):
-        raise ConflictError(answer.text)
+    if act is not None:
+        apply_alone(tx, act)
     tx.change("raise_epoch")  # marks of an earlier stay at either place prove nothing
     if source is None:
         tx.change("delete_meta", (GONE,))

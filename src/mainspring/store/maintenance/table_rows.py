@@ -14,7 +14,7 @@ from mainspring.store.schema_version import FIRST, LAST
 Row = tuple[Any, ...]
 """None, int, str and bytes, in the order of the table's columns."""
 
-CARRIED_META: Final = f"key not in ('{LAST}', '{FIRST}', 'blobs.open_from') and key not like 'move.%'"
+CARRIED_META: Final = f"key not in ('{LAST}', '{FIRST}') and key not like 'blobs.%' and key not like 'move.%'"
 """The entries of `meta` that belong to the store and not to its place."""
 
 COUNTED: Final = (

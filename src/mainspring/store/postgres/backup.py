@@ -14,8 +14,9 @@ from psycopg import sql
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import StoreError
-from mainspring.domain.values.blob import Blob
+from mainspring.domain.values.blob import Blob, BlobPlace
 from mainspring.store import failpoints
+from mainspring.store.commands.blobs import RecordBlobPlace
 from mainspring.store.maintenance.move_marker import MoveTarget
 from mainspring.store.maintenance.store_move import copy_and_compare, refuse_nul
 from mainspring.store.postgres.address import Address
@@ -62,11 +63,16 @@ def back_up(
 
 
 def restore(
-    backup: Path, address: Address, *, clock: Clock, carry_blobs: CarryToSchema = _carry_nothing
+    backup: Path,
+    address: Address,
+    *,
+    clock: Clock,
+    place: BlobPlace | None = None,
+    carry_blobs: CarryToSchema = _carry_nothing,
 ) -> RestoreResult:
     """Replace the store by a backup and put it on hold. The old schema is kept under another name.
 
-    `carry_blobs` copies the blobs of the backup for the schema that will replace the old one.
+    `place` = of its blobs, None = its own table. `carry_blobs` copies the blobs of the backup for the schema that will replace the old one.
 
     Raises:
         StoreHeldError: a process still uses the store.
@@ -80,12 +86,14 @@ def restore(
     with tempfile.TemporaryDirectory(prefix="mainspring-restore-") as work:
         file = Path(work) / "store.db"
         copy_store(backup, file)
-        unfinished, skipped = hold_store(file, backup, clock, partial(_read_replaced, address))
+        unfinished, skipped = hold_store(file, backup, clock, partial(_read_replaced, address), place)
         source = SqliteEndpoint(file, clock)
         refuse_nul(source, new)
         new.drop_unfinished()
         new.receive(MoveTarget("restore", str(backup)))
         copy_and_compare(source, new, _ignore_progress)
+    if place is not None:
+        new.apply(RecordBlobPlace(place))
     carry_blobs(new_address, new.list_blobs())
     failpoints.hit("restore.filled")
     archive_schema = f"{address.schema[:_MAX_PREFIX]}_before_{clock.now()}"

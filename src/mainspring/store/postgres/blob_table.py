@@ -23,6 +23,9 @@ _ANSWERS_WITHIN_S = 60.0
 class BlobTable:
     """Blobs as rows, over one connection of its own that is opened at the first use. A lost one is opened again, once a call."""
 
+    first_day = 0
+    is_remote = False
+
     def __init__(self, address: Address) -> None:
         self._address = address
         self.place = f"table blob_contents of {address.location}"
@@ -51,6 +54,9 @@ class BlobTable:
     def clear(self, day: int, keep: Collection[str]) -> int:
         """Delete the blobs of a closed day except those of `keep`; return how many. Raises CodecUnavailableError."""
         return len(self._execute("clear_blob_day", (day, list(keep)), "cannot be deleted"))
+
+    def take_turn(self, turn: str, known: Collection[str]) -> None:
+        """Do nothing: a copy of the database has a table of its own."""
 
     def close(self) -> None:
         """Close the connection; a later call opens another one."""

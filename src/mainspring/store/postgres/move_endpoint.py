@@ -13,9 +13,11 @@ from mainspring.domain.errors import NotFoundError
 from mainspring.domain.values.blob import Blob
 from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.store.commands.automations import AuditedCommand
-from mainspring.store.commands.results import CommandDone
+from mainspring.store.commands.base import StoreCommand
+from mainspring.store.commands.results import CommandDone, Refused
 from mainspring.store.liveness import has_process_ended
 from mainspring.store.maintenance.move_endpoint import (
+    apply_alone,
     in_use,
     is_marked,
     not_empty,
@@ -144,6 +146,18 @@ class PostgresEndpoint:
         """Return the blobs that its rows refer to."""
         with self._transaction() as tx:
             return list(map(Blob.of_key, tx.values("list_referenced_blobs", (), str)))
+
+    def read_meta(self, key: str) -> str | None:
+        """Return an entry of `meta`."""
+        with self._connection() as connection:
+            return self._meta(connection, key)
+
+    def apply(self, command: StoreCommand[CommandDone | Refused]) -> None:
+        """Apply a command to a store that no process uses."""
+        with self._transaction() as tx:
+            self._lock_all(tx)
+            self._refuse_if_used(tx)
+            apply_alone(tx, command)
 
     def require_empty(self) -> None:
         """Check that it was never used, or does not exist."""

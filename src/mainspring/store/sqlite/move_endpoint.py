@@ -11,9 +11,11 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.errors import NotFoundError, StoreError
 from mainspring.domain.values.blob import Blob
 from mainspring.store.commands.automations import AuditedCommand
-from mainspring.store.commands.results import CommandDone
+from mainspring.store.commands.base import StoreCommand
+from mainspring.store.commands.results import CommandDone, Refused
 from mainspring.store.liveness import find_users
 from mainspring.store.maintenance.move_endpoint import (
+    apply_alone,
     in_use,
     is_marked,
     not_empty,
@@ -97,6 +99,18 @@ class SqliteEndpoint:
         with self._reading() as connection:
             tx = SqliteTransaction(connection, now=0, session=None, again=False)
             return list(map(Blob.of_key, tx.values("list_referenced_blobs", (), str)))
+
+    def read_meta(self, key: str) -> str | None:
+        """Return an entry of `meta`."""
+        with self._reading() as connection:
+            return _meta(connection, key)
+
+    def apply(self, command: StoreCommand[CommandDone | Refused]) -> None:
+        """Apply a command to a store that no process uses."""
+        with self._writing() as connection:
+            refuse_if_used(self._path)
+            apply_alone(self._begin(connection), command)
+            connection.execute("commit")
 
     def require_empty(self) -> None:
         """Check that it is missing, or an empty file."""

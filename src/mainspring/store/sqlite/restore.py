@@ -17,6 +17,7 @@ import msgspec
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import NotFoundError, StoreError, StoreHeldError, StoreReadOnlyError
+from mainspring.domain.values.blob import PLACE_KEY, TURNS_KEY, Blob, BlobPlace
 from mainspring.store.maintenance.lost_interval import (
     LostIntervalResult,
     affects_starts,
@@ -25,7 +26,7 @@ from mainspring.store.maintenance.lost_interval import (
 )
 from mainspring.store.restore_hold import LOST_CHANGES, LOST_EFFECTS
 from mainspring.store.schema.effects.effects import EFFECT
-from mainspring.store.sqlite.backup import copy_store, sync, verify
+from mainspring.store.sqlite.backup import copy_store, list_referenced_blobs, sync, verify
 from mainspring.store.sqlite.connection import connect, prepare_folder
 from mainspring.store.sqlite.damage import clear_damage_note
 from mainspring.store.sqlite.error_table import translate
@@ -44,6 +45,10 @@ _MOST_READ = 100_000
 _PAGE = 1_000
 
 
+def _carry_none(_: list[Blob]) -> None:
+    """Carry no blobs."""
+
+
 class RestoreResult(msgspec.Struct, frozen=True):
     """The result of a restore: rows by table of the backup, the path of the old store (None = there was none), the
     number of runs to decide, and what was skipped because it may have been processed after the backup.
@@ -55,8 +60,15 @@ class RestoreResult(msgspec.Struct, frozen=True):
     skipped: LostIntervalResult = msgspec.field(default=LostIntervalResult(), name="aside")
 
 
-def restore(backup: Path, store: Path, *, clock: Clock) -> RestoreResult:
-    """Replace the store by a backup and put it on hold.
+def restore(
+    backup: Path,
+    store: Path,
+    *,
+    clock: Clock,
+    place: BlobPlace | None = None,
+    carry_blobs: Callable[[list[Blob]], object] = _carry_none,
+) -> RestoreResult:
+    """Replace the store by a backup and put it on hold. `place` = of its blobs, None = beside the store; `carry_blobs` copies them there.
 
     Raises:
         StoreHeldError: a process still uses the store.
@@ -70,7 +82,8 @@ def restore(backup: Path, store: Path, *, clock: Clock) -> RestoreResult:
         with write_lock:
             refuse_if_used(store)
             copy_store(backup, part, store=store)
-            unfinished, skipped = hold_store(part, backup, clock, partial(_read_replaced, store))
+            unfinished, skipped = hold_store(part, backup, clock, partial(_read_replaced, store), place)
+            carry_blobs(list_referenced_blobs(part))
             archive_path = _archive(store, clock.now())
             part.replace(store)
             sync(store.parent)
@@ -96,9 +109,11 @@ def _read_replaced(store: Path, query: str, params: Params) -> Rows | None:
         return None
 
 
-def hold_store(part: Path, backup: Path, clock: Clock, read_replaced: ReadReplaced) -> tuple[int, LostIntervalResult]:
-    """Prepare the copy: declare its sessions dead, give it a new identity, skip what may have been processed, put it on
-    hold, and carry over the later effects of the replaced store.
+def hold_store(
+    part: Path, backup: Path, clock: Clock, read_replaced: ReadReplaced, place: BlobPlace | None
+) -> tuple[int, LostIntervalResult]:
+    """Prepare the copy: declare its sessions dead, give it a new identity and a place for its blobs, skip what may have been processed, put
+    it on hold, and carry over the later effects of the replaced store.
 
     Return the number of unfinished runs, and what was skipped.
     """
@@ -119,6 +134,8 @@ def hold_store(part: Path, backup: Path, clock: Clock, read_replaced: ReadReplac
         entries = {
             "store": f"{clock.random_bits(128):032x}",
             "restored_from": str(backup),
+            PLACE_KEY: None if place is None else place.encode(),
+            TURNS_KEY: None,
             LOST_CHANGES: None if changes is None else _changes_as_data(changes),
         }
         carried = _carry_effects(tx, read_replaced)

@@ -1,8 +1,14 @@
 """Blobs that no column refers to any more. The triggers of the databases write all other changes of the two tables."""
 
-from mainspring.store.commands.blobs import SweepBlobs
-from mainspring.store.commands.results import NumberAnswer
+from typing import Final
+
+from mainspring.domain.values.blob import PLACE_KEY, TURNS_KEY
+from mainspring.store.commands.blobs import RecordBlobPlace, SweepBlobs
+from mainspring.store.commands.results import DONE, CommandDone, NumberAnswer
 from mainspring.store.transaction import Transaction
+
+_KEPT_TURNS: Final = 20
+"""More than the workers that sweep at the same moment."""
 
 
 def sweep_blobs(tx: Transaction, command: SweepBlobs) -> NumberAnswer:
@@ -13,7 +19,26 @@ def sweep_blobs(tx: Transaction, command: SweepBlobs) -> NumberAnswer:
     last = tx.value("read_open_day", (), int) or 0
     open_from = command.open_from if last == 0 else min(command.open_from, last + 1)
     tx.change("close_blob_days", (f"{open_from:08d}",))
+    if command.turn:
+        _record_turn(tx, command.turn)
     tx.change("note_lost_blobs", (tx.now,))
     tx.change("note_referenced_blobs")
     tx.change("note_unreferenced_blobs", (tx.now,))
     return NumberAnswer(tx.change("forget_blobs", (command.before, command.limit)))
+
+
+def record_blob_place(tx: Transaction, command: RecordBlobPlace) -> CommandDone:
+    """Record the place, and forget the turns of the former one.
+
+    A program that does not know it yet puts into a day that is closed now, so its commit is refused.
+    """
+    tx.change("put_meta", (PLACE_KEY, command.place.encode()))
+    tx.change("delete_meta", (TURNS_KEY,))
+    tx.change("close_blob_days", (f"{command.place.first_day:08d}",))
+    return DONE
+
+
+def _record_turn(tx: Transaction, turn: str) -> None:
+    turns = (tx.value("read_meta", (TURNS_KEY,), str) or "").split()
+    if turn not in turns:
+        tx.change("put_meta", (TURNS_KEY, " ".join([*turns, turn][-_KEPT_TURNS:])))

@@ -2,8 +2,10 @@
 
 from typing import Final
 
-from mainspring.store.commands.blobs import SweepBlobs
+from mainspring.store.commands.blobs import RecordBlobPlace, SweepBlobs
 from mainspring.store.transaction import HandlerTable
 from mainspring.store.write import blobs
 
-HANDLERS: Final[HandlerTable] = dict((SweepBlobs.answered_by(blobs.sweep_blobs),))
+HANDLERS: Final[HandlerTable] = dict(
+    (SweepBlobs.answered_by(blobs.sweep_blobs), RecordBlobPlace.answered_by(blobs.record_blob_place))
+)

@@ -1,0 +1,1 @@
+"""S3: addresses, the client, and the meaning of errors."""

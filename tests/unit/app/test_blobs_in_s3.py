@@ -1,0 +1,273 @@
+"""A store with its blobs in S3: it says so itself, no other store touches them, and moves, restores and sweeps lose none."""
+
+import asyncio
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+
+from mainspring.app.stores.backups import back_up, check_store, restore_backup
+from mainspring.app.stores.blob_move import move_blobs
+from mainspring.app.stores.blob_place import make_blob_contents, read_blob_place
+from mainspring.app.stores.store_factory import make_store
+from mainspring.app.stores.store_move import move_store
+from mainspring.app.workers.blob_sweep import BlobSweep
+from mainspring.config.locations import store_path
+from mainspring.domain.errors import (
+    ArgumentError,
+    BlobMissingError,
+    CodecUnavailableError,
+    ConflictError,
+    StoreHeldError,
+)
+from mainspring.domain.values.blob import DAY_MS, Blob, address_of
+from mainspring.service import restore_hold
+from mainspring.store.blob_folder import blob_folder
+from mainspring.store.read.operation_reads import OperationReads
+from mainspring.store.s3_blobs import S3Blobs
+from tests.contract.store.clock import FakeClock
+from tests.unit.actions.s3.s3_server import BUCKET, KEYS, serving_s3
+from tests.unit.app.test_blob_copies import CLOCK, SIZE, act, make_app, make_run, new_url, read_result
+
+__all__ = ["new_url"]
+KINDS = ("file", "server")
+SEEDS = itertools.count(1)
+"""Each worker draws words of its own."""
+TO = f"s3://{BUCKET}/mainspring"
+
+
+@pytest.fixture
+def server(monkeypatch):
+    access, secret = KEYS.split(":")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", access)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with serving_s3() as server:
+        yield server
+
+
+@pytest.fixture
+def to_bucket(server):
+    """Moves the blobs of a store to the bucket."""
+
+    def move(url, to=TO):
+        return move_blobs(
+            url, to, region="us-east-1", endpoint=server.endpoint, act=act(), clock=CLOCK, report=lambda line: None
+        )
+
+    return move
+
+
+def list_blob_keys(server):
+    return [key for key in server.list_keys() if not key.endswith("/owner")]
+
+
+def sweep(url, now):
+    """Sweep as a worker does; return how many blobs it deleted."""
+    clock = FakeClock(now, seed=next(SEEDS))
+    contents = make_blob_contents(url)
+    store = make_store(url, clock=clock)
+    store.open()
+    try:
+        return BlobSweep(contents, clock, timedelta(milliseconds=1)).sweep(store, now)
+    finally:
+        store.close()
+        contents.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_values_move_to_the_bucket_and_back(new_url, server, to_bucket, kind):
+    """The store says where they are, so that a program without configuration finds old values and adds new ones there."""
+    url = new_url(kind)
+    run = make_run(url)
+    done = to_bucket(url)
+    assert (done.blobs, done.target) == (2, read_blob_place(url).address)
+    assert done.target.startswith(f"{TO}/")
+    usual = make_blob_contents(url)._usual
+    for day in usual.days():
+        usual.clear(day, ())
+    assert read_result(url, run) == "v" * SIZE
+    later = make_run(url)
+    assert len(list_blob_keys(server)) == 4
+    assert check_store(url) == []
+    to_bucket(url, "store")
+    for key in server.list_keys():
+        server.client.delete_object(Bucket=BUCKET, Key=key)
+    assert [read_result(url, each) for each in (run, later)] == ["v" * SIZE] * 2
+    assert make_run(url) not in {run, later}
+    assert check_store(url) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_backup_of_the_bucket_is_restored_into_a_folder_of_its_own(new_url, server, to_bucket, tmp_path, kind):
+    """The replaced store keeps its folder, and the restored one has all values in another one."""
+    url = new_url(kind)
+    make_run(url)
+    to_bucket(url)
+    run = make_run(url)
+    former = read_blob_place(url)
+    made = back_up(url, tmp_path / "copies", clock=CLOCK, keep=None)
+    assert blob_folder(made.path).is_dir()
+    restore_backup(made.path, url, clock=CLOCK)
+    place = read_blob_place(url)
+    assert place.address != former.address
+    assert place.address.rpartition("/")[0] == former.address.rpartition("/")[0] == TO
+    store = make_store(url, clock=CLOCK)
+    store.open()
+    restore_hold.release(store, OperationReads(store.reader), act=act())
+    store.close()
+    assert check_store(url) == []
+    assert read_result(url, run) == "v" * SIZE
+    assert make_run(url) != run
+
+
+@pytest.mark.parametrize(("source", "target"), [("file", "server"), ("server", "file")])
+def test_moved_store_has_a_folder_of_its_own(new_url, server, to_bucket, source, target):
+    """What becomes of the old store and its folder does not matter to the new one."""
+    url, to = new_url(source), new_url(target)
+    run = make_run(url)
+    to_bucket(url)
+    former = read_blob_place(url)
+    move_store(url, to, act=act(), clock=CLOCK, report=lambda line: None)
+    assert read_blob_place(to).address not in {None, former.address}
+    for key in server.list_keys():
+        if f"s3://{BUCKET}/{key}".startswith(former.address):
+            server.client.delete_object(Bucket=BUCKET, Key=key)
+    assert check_store(to) == []
+    assert read_result(to, run) == "v" * SIZE
+    assert make_run(to) != run
+
+
+def test_sweep_deletes_what_no_run_needs(new_url, server, to_bucket):
+    """All bytes are gone after retention, and the object `owner` is all that stays."""
+    url = new_url("file")
+    make_run(url)
+    to_bucket(url)
+    now = CLOCK.now()
+    assert sweep(url, now) == 0
+    contents = make_blob_contents(url)
+    data = b"a put that no commit names"
+    contents.put(Blob(contents.first_day, address_of(data), len(data)), data)
+    assert len(list_blob_keys(server)) == 3
+    for day in range(1, 8):
+        sweep(url, now + day * DAY_MS)
+    assert len(list_blob_keys(server)) == 2
+    assert sum(key.endswith("/owner") for key in server.list_keys()) == 1
+
+
+def test_copy_of_a_store_deletes_nothing_of_the_original(new_url, server, to_bucket, tmp_path):
+    """A staging system that was made by a copy would delete the values that production has added since."""
+    url = new_url("file")
+    make_run(url)
+    to_bucket(url)
+    now = CLOCK.now()
+    sweep(url, now)
+    copy = f"sqlite:///{tmp_path / 'staging.db'}"
+    shutil.copy(store_path(url), store_path(copy))
+    later = make_run(url)
+    sweep(url, now + 1)
+    with pytest.raises(ConflictError, match="another copy of this store") as caught:
+        for day in range(2, 9):
+            sweep(copy, now + day * DAY_MS)
+    assert f"mainspring db move-blobs --to {TO}" in caught.value.hint
+    assert read_result(url, later) == "v" * SIZE
+    to_bucket(copy)
+    for day in range(10, 20):
+        sweep(copy, now + day * DAY_MS)
+    assert check_store(url) == []
+    assert check_store(copy) == []
+
+
+def test_turns_of_several_workers_are_those_of_one_store(server):
+    """Each worker takes its turn over any turn of its store, also if another one was faster."""
+    contents = S3Blobs(f"{TO}/a", "us-east-1", server.endpoint)
+    contents.take_turn("t1", ["t1"])
+    contents.take_turn("t3", ["t1", "t2", "t3"])
+    contents.take_turn("t2", ["t1", "t2", "t3"])
+    with pytest.raises(ConflictError):
+        contents.take_turn("u1", ["t1", "u1"])
+    contents.close()
+
+
+def test_move_that_finds_a_value_absent_changes_nothing(new_url, server, to_bucket):
+    """The store still uses its folder."""
+    url = new_url("file")
+    make_run(url)
+    folder = blob_folder(store_path(url))
+    kept = folder.with_name("moved away")
+    folder.rename(kept)
+    with pytest.raises(BlobMissingError, match="2 blobs of large values are absent"):
+        to_bucket(url)
+    kept.rename(folder)
+    assert read_blob_place(url) is None
+    assert check_store(url) == []
+
+
+@pytest.mark.parametrize(
+    ("to", "error"),
+    [("gs://bucket/a", ArgumentError), ("s3://-/a", ArgumentError), ("store", ConflictError)],
+)
+def test_bad_places_are_refused(new_url, server, to_bucket, to, error):
+    url = new_url("file")
+    make_run(url)
+    with pytest.raises(error):
+        to_bucket(url, to)
+
+
+def test_bucket_that_is_away_or_absent_is_named(server):
+    """The error says what S3 answered and where, and no key."""
+    contents = S3Blobs("s3://missing-bucket/a/b", "us-east-1", server.endpoint)
+    blob = Blob(20_000, address_of(b"x"), 1)
+    with pytest.raises(CodecUnavailableError, match=r"cannot be stored: .*NoSuchBucket.*\nin s3://missing-bucket/a/b"):
+        contents.put(blob, b"x")
+    server.fault = lambda request: 403
+    with pytest.raises(CodecUnavailableError, match=r"cannot be read: .*403"):
+        S3Blobs(f"{TO}/a", "us-east-1", server.endpoint).get(blob)
+
+
+def test_running_program_stops_the_move(new_url, server, to_bucket):
+    """A program that puts beside the store would do so after the move too."""
+    url = new_url("file")
+    app, echo = make_app(url)
+
+    async def work():
+        async with app.running():
+            await (await app.start(echo, "small")).result(60)
+            with pytest.raises(StoreHeldError):
+                await asyncio.to_thread(to_bucket, url)
+
+    asyncio.run(work())
+
+
+MOVE = """
+import sys
+from mainspring.app.stores.blob_move import move_blobs
+from mainspring.store import failpoints
+from tests.unit.app.test_blob_copies import CLOCK, act
+failpoints.install(failpoints.parse(sys.argv[3]))
+move_blobs(sys.argv[1], "s3://example/mainspring", region="us-east-1", endpoint=sys.argv[2], act=act(), clock=CLOCK, report=print)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["blob.before", "blob.after", "blobs.copied"])
+def test_killed_move_continues_in_the_same_folder(new_url, server, to_bucket, place):
+    """Until the commit the store uses the old place; the next call copies the rest."""
+    url = new_url("file")
+    run = make_run(url)
+    killed = subprocess.run(
+        [sys.executable, "-c", MOVE, url, server.endpoint, f"{place}:kill"], check=False, env=os.environ
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert read_blob_place(url) is None
+    assert read_result(url, run) == "v" * SIZE
+    done = to_bucket(url)
+    folders = {key.split("/")[1] for key in server.list_keys()}
+    assert folders == {done.target.rpartition("/")[2]}
+    shutil.rmtree(blob_folder(store_path(url)))
+    assert read_result(url, run) == "v" * SIZE
