@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -59,6 +59,10 @@ class BlobFolder:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             return self._attempt(lambda: _read(self.file_of(blob)), "cannot be read")
         return None
+
+    def get_many(self, blobs: Sequence[Blob]) -> list[bytes | None]:
+        """Return the bytes of several blobs, in their order. Raises CodecUnavailableError."""
+        return [self.get(blob) for blob in blobs]
 
     def link(self, blob: Blob, source: "BlobFolder") -> bool:
         """Give a blob of another folder a name here too, without a copy of its bytes; return whether that was possible."""

@@ -8,7 +8,8 @@ import contextlib
 import secrets
 import threading
 from base64 import b64encode
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from mainspring.domain.errors import CodecUnavailableError, ConfigError, ConflictError
@@ -26,6 +27,7 @@ from mainspring.store import failpoints
 
 _READ_TIMEOUT_S: Final = 30.0
 _ATTEMPTS: Final = 2
+_MAX_READS: Final = 8
 _MAX_DELETES: Final = 1_000
 _MAX_TURN_TRIES: Final = 5
 _MAX_TEXT: Final = 300
@@ -73,6 +75,11 @@ class S3Blobs:
                     raise
                 return None
             return data
+
+    def get_many(self, blobs: Sequence[Blob]) -> list[bytes | None]:
+        """Return the bytes of several blobs, in their order, some at once. Raises CodecUnavailableError."""
+        with ThreadPoolExecutor(_MAX_READS, thread_name_prefix="mainspring-blobs") as pool:
+            return list(pool.map(self.get, blobs))
 
     def days(self) -> list[int]:
         """Return the days that have blobs, in order. Raises CodecUnavailableError: S3 does not answer."""

@@ -199,11 +199,11 @@ def test_move_that_finds_a_value_absent_changes_nothing(new_url, server, to_buck
     url = new_url("file")
     make_run(url)
     folder = blob_folder(store_path(url))
-    kept = folder.with_name("moved away")
-    folder.rename(kept)
+    away = folder.with_name("moved away")
+    folder.rename(away)
     with pytest.raises(BlobMissingError, match="2 blobs of large values are absent"):
         to_bucket(url)
-    kept.rename(folder)
+    away.rename(folder)
     assert read_blob_place(url) is None
     assert check_store(url) == []
 
@@ -213,6 +213,7 @@ def test_move_that_finds_a_value_absent_changes_nothing(new_url, server, to_buck
     [("gs://bucket/a", ArgumentError), ("s3://-/a", ArgumentError), ("store", ConflictError)],
 )
 def test_bad_places_are_refused(new_url, server, to_bucket, to, error):
+    """Nothing is copied and nothing recorded."""
     url = new_url("file")
     make_run(url)
     with pytest.raises(error):

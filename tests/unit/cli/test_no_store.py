@@ -21,7 +21,7 @@ READ_COMMANDS = (
     *("incidents list", "monitors list", "monitors show silence", "triggers list", "queues list", "workers list"),
     *("locks list", "audit-log list", "audit-log verify", "notify log", "notify routes", "bulk list", "top"),
     *("db check", "db backup", "db prune", "db migrate", "down", "drain", "open", "explain @last", "auto pause x"),
-    *("db move --to copy.db", "db move --undo -y"),
+    *("db move --to copy.db", "db move --undo -y", "db move-blobs --to s3://bucket/large"),
 )
 
 

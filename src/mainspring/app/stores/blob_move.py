@@ -23,7 +23,7 @@ from mainspring.store.maintenance.row_copy import ReportProgress
 from mainspring.store.s3_blobs import make_s3_folder
 from mainspring.store.supervisor_lock import lock_supervisor_role
 
-BESIDE_STORE = "store"
+USUAL_PLACE = "store"
 _TARGET_KEY = "blobs.moving_to"
 """The entry of `meta` with the target of a move that has not ended, so that the next one continues in the same folder."""
 _SUBJECT = "store:blobs"
@@ -60,13 +60,13 @@ def move_blobs(
         raise ConflictError(f"the store was moved to {marker.to}", hint="Name that one: --store URL")
     former = read_blob_place(url)
     source = make_recorded_contents(url, former)
-    wanted = _read_target(to, region, endpoint)
-    if wanted.address is None and (former is None or former.address is None):
+    requested = _read_target(to, region, endpoint)
+    if requested.address is None and (former is None or former.address is None):
         raise ConflictError(
             "the large values are beside the store already", hint="Name a bucket: --to s3://BUCKET/PREFIX"
         )
     with lock_supervisor_role(lock_anchor(url), store.location):
-        place = _find_unfinished(store, wanted) or _choose_folder(wanted)
+        place = _find_unfinished(store, requested) or _choose_folder(requested)
         store.apply(SetMeta(_TARGET_KEY, place.encode()))
         target = make_recorded_contents(url, place)
         named = store.list_blobs()
@@ -111,7 +111,7 @@ def _record(
 
 def _read_target(to: str, region: str | None, endpoint: str | None) -> BlobPlace:
     """Return the place that a person names, not yet with a folder of its own. Raises ArgumentError."""
-    if to == BESIDE_STORE:
+    if to == USUAL_PLACE:
         return BlobPlace()
     if not to.startswith(SCHEME):
         raise ArgumentError(
@@ -124,19 +124,19 @@ def _read_target(to: str, region: str | None, endpoint: str | None) -> BlobPlace
     return BlobPlace(str(read_prefix_address(to.rstrip("/"))), region=region, endpoint=endpoint)
 
 
-def _choose_folder(wanted: BlobPlace) -> BlobPlace:
-    if wanted.address is None:
-        return wanted
-    return msgspec.structs.replace(wanted, address=make_s3_folder(read_prefix_address(wanted.address)))
+def _choose_folder(requested: BlobPlace) -> BlobPlace:
+    if requested.address is None:
+        return requested
+    return msgspec.structs.replace(requested, address=make_s3_folder(read_prefix_address(requested.address)))
 
 
-def _find_unfinished(store: MoveEndpoint, wanted: BlobPlace) -> BlobPlace | None:
+def _find_unfinished(store: MoveEndpoint, requested: BlobPlace) -> BlobPlace | None:
     """Return the target of an earlier move that did not end, if it has the same settings."""
     text = store.read_meta(_TARGET_KEY)
     if text is None:
         return None
     place = BlobPlace.decode(text)
-    if place.address is None or wanted.address is None:
+    if place.address is None or requested.address is None:
         return None
-    is_same = msgspec.structs.replace(place, address=wanted.address) == wanted
-    return place if is_same and place.address.rpartition("/")[0] == wanted.address else None
+    is_same = msgspec.structs.replace(place, address=requested.address) == requested
+    return place if is_same and place.address.rpartition("/")[0] == requested.address else None

@@ -1,7 +1,7 @@
 """The place of the blobs of a store: beside a store that is a file, in a table of a server, or the bucket that the store records."""
 
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -121,6 +121,11 @@ class StoreBlobs:
         """Return the bytes of a blob, None if there is none. Raises CodecUnavailableError: it cannot be read now."""
         found = self._find().get(blob)
         return self._find().get(blob) if found is None and self._has_moved() else found
+
+    def get_many(self, blobs: Sequence[Blob]) -> list[bytes | None]:
+        """Return the bytes of several blobs, in their order. Raises CodecUnavailableError."""
+        found = self._find().get_many(blobs)
+        return self._find().get_many(blobs) if None in found and self._has_moved() else found
 
     def days(self) -> list[int]:
         """Return the days that have blobs, in order. Raises CodecUnavailableError."""

@@ -29,6 +29,7 @@ class CheckResult(msgspec.Struct, frozen=True):
 _STORE_CHECKS = frozenset(
     {
         "commits",
+        "large-values",
         "space",
         "filesystem",
         "sqlite",
@@ -100,6 +101,7 @@ def checks_by_name() -> dict[str, CheckFunction]:
         "config": store_checks.check_config,
         "store": store_checks.check_store,
         "commits": store_checks.check_commits,
+        "large-values": store_checks.check_large_values,
         "space": store_checks.check_space,
         "log": store_checks.check_write_ahead_log,
         "filesystem": store_checks.check_file_system,

@@ -117,6 +117,22 @@ def _find_mark_fault(invocation: Invocation) -> str | None:
     return None if os.access(mark, os.R_OK | os.W_OK) else f"the commit mark cannot be read and written: {mark}"
 
 
+def check_large_values(invocation: Invocation) -> Iterator[CheckResult]:
+    """Say where the large values of the store are, and check that this process can read a bucket."""
+    from mainspring.app.stores.blob_place import find_blob_contents
+    from mainspring.domain.errors import CodecUnavailableError
+
+    contents = find_blob_contents(invocation.settings.store.url)
+    try:
+        if contents.is_remote:
+            contents.sizes(0)
+        yield make_ok_result("large-values", contents.place)
+    except CodecUnavailableError as error:
+        yield CheckResult("large-values", "problem", error.message, error.hint or "")
+    finally:
+        contents.close()
+
+
 def check_space(invocation: Invocation) -> Iterator[CheckResult]:
     """Check the free space for the store's growth."""
     if invocation.settings.store.is_remote:

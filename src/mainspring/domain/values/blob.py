@@ -6,8 +6,10 @@ of today writes today's copy. Invariants: a blob is durable before the commit th
 store has closed, and which no row holds, is refused. See docs/adr/0049-large-values-by-reference.md.
 """
 
+import contextlib
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol, Self
 
 import msgspec
@@ -109,6 +111,10 @@ class BlobContents(Protocol):
         """Return the bytes of a blob, None if there is none. Raises CodecUnavailableError: the place does not answer."""
         ...
 
+    def get_many(self, blobs: Sequence[Blob]) -> list[bytes | None]:
+        """Return the bytes of several blobs, in their order; see `get`."""
+        ...
+
     def days(self) -> list[int]:
         """Return the days that have blobs, in order."""
         ...
@@ -141,6 +147,7 @@ class LargeValues:
         self.contents = contents
         self.threshold = threshold
         self._now = now
+        self._fetched: Mapping[str, bytes] = MappingProxyType({})
 
     def put(self, sealed: bytes, digest: bytes) -> bytes:
         """Store a sealed value; return the reference for its column. Raises CodecUnavailableError: it cannot be stored now."""
@@ -166,7 +173,7 @@ class LargeValues:
             BlobMissingError: its blob is absent or damaged.
             CodecUnavailableError: the place of the blobs does not answer.
         """
-        data = self.contents.get(reference.blob)
+        data = self._fetched.get(reference.blob.key) or self.contents.get(reference.blob)
         if data is None or address_of(data) != reference.blob.address:
             state = "is absent" if data is None else "is damaged"
             raise BlobMissingError(
@@ -174,6 +181,29 @@ class LargeValues:
                 hint=f"Restore it from a backup of {self.contents.place}, then continue the run: mainspring runs retry RUN.",
             )
         return data
+
+    def list_remote(self, values: object, *, with_inputs: bool) -> list[BlobReference]:
+        """Return the references in rows of a run whose blobs take long to read. Raises CodecUnavailableError.
+
+        `with_inputs` = also those in fields `input` of rows, which a replay compares by their digests.
+        """
+        references = _find_references(values, with_inputs=with_inputs)
+        return references if references and self.contents.is_remote else []
+
+    def fetch(self, references: Iterable[BlobReference]) -> dict[str, bytes]:
+        """Read blobs; return those that are there, by key. Raises CodecUnavailableError: the place does not answer."""
+        blobs = {reference.blob.key: reference.blob for reference in references}
+        found = zip(blobs, self.contents.get_many(list(blobs.values())), strict=True)
+        return {key: data for key, data in found if data is not None}
+
+    @contextlib.contextmanager
+    def using(self, fetched: Mapping[str, bytes]) -> Iterator[None]:
+        """Inside, `get` finds what `fetch` has read."""
+        self._fetched = fetched
+        try:
+            yield
+        finally:
+            self._fetched = MappingProxyType({})
 
     def _today(self) -> int:
         return max(day_at(self._now()), self.contents.first_day)
@@ -186,6 +216,20 @@ def parse_reference(data: bytes) -> BlobReference | None:
     end = len(PREFIX) + _KEY_LENGTH
     key = data[len(PREFIX) : end].decode("ascii", "replace")
     return BlobReference(Blob.of_key(key), data[end:]) if _KEY.fullmatch(key) else None
+
+
+def _find_references(value: object, *, with_inputs: bool) -> list[BlobReference]:
+    if isinstance(value, bytes):
+        reference = parse_reference(value)
+        return [] if reference is None else [reference]
+    parts: Iterable[object] = ()
+    if isinstance(value, msgspec.Struct):
+        parts = (getattr(value, name) for name in value.__struct_fields__ if with_inputs or name != "input")
+    elif isinstance(value, dict):
+        parts = value.values()
+    elif isinstance(value, list | tuple):
+        parts = value
+    return [reference for part in parts for reference in _find_references(part, with_inputs=with_inputs)]
 
 
 def is_reference_to(stored: bytes, data: bytes) -> bool:

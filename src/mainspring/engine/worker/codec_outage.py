@@ -9,39 +9,25 @@ store; commands of one run keep their order. Used in the loop's thread.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, cast
-
-import msgspec
-from msgspec.structs import replace
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import CodecUnavailableError, SealedError
-from mainspring.domain.failures.failure import Failure
 from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
-from mainspring.domain.values.sealing import Sealing, drop_failure_text
+from mainspring.domain.values.sealing import Sealing
+from mainspring.engine.driver.blocking_calls import BlockingCaller, executor_caller
+from mainspring.engine.worker.blob_uploads import BlobUploads, PendingCommand
+from mainspring.engine.worker.deferred_values import UnsealedValue, holds_unsealed, run_of, seal_waiting
 from mainspring.store.base import CommitCallback, Store
 from mainspring.store.commands.base import Answer, StoreCommand
-from mainspring.store.commands.runs import StartRun
 from mainspring.store.commands.sessions import RecordProcessFindings
 
 _LOG = logging.getLogger("mainspring.worker")
 _FIRST_PAUSE_S: Final = 0.5
 _MAX_PAUSE_S: Final = 30.0
 _PROBE = b"null"
-
-
-class UnsealedValue:
-    """A value that waits for the codec, in the place of its sealed form. No database accepts it."""
-
-    __slots__ = ("data", "is_inline", "is_text", "sealed")
-
-    def __init__(self, data: bytes, *, is_text: bool = False, is_inline: bool = False) -> None:
-        self.data = data
-        self.is_text = is_text
-        self.is_inline = is_inline
-        self.sealed: bytes | None = None
-        """Its sealed form, if another value of its command still waits: a large one is put once."""
 
 
 class DeferringSealing(Sealing):
@@ -55,7 +41,10 @@ class DeferringSealing(Sealing):
         self._outage = outage
 
     def seal(self, data: bytes) -> bytes:
-        """Seal a value, or let it wait. Raises SealedError if waiting cannot help."""
+        """Seal a value, or let it wait: also a large one that a thread puts into a bucket. Raises SealedError if waiting cannot help."""
+        if self._is_large(data) and self._has_remote_place():
+            self._outage.uploads.is_used = True
+            return cast("bytes", UnsealedValue(data))
         return self._seal_or_wait(super().seal, data)
 
     def seal_inline(self, data: bytes) -> bytes:
@@ -72,6 +61,12 @@ class DeferringSealing(Sealing):
 
     def _is_large(self, data: bytes) -> bool:
         return self.large is not None and len(data) > self.large.threshold
+
+    def _has_remote_place(self) -> bool:
+        try:
+            return self.large is not None and self.large.contents.is_remote
+        except CodecUnavailableError:
+            return False  # the attempt to put the value begins the outage
 
     def seal_now(self, data: bytes) -> bytes:
         """Seal a value that cannot wait and stays inline. Raises SealedError."""
@@ -105,9 +100,13 @@ class DeferringStore:
 
     def submit(self, command: StoreCommand[Answer], on_done: CommitCallback[Answer]) -> None:
         """Let the next group commit the command; see base.Store.submit."""
+        uploads = self._outage.uploads
+        if uploads.follow(command, on_done):
+            return
         if self._outage.is_open and self._outage.defer(command, on_done):
             return
-        self._store.submit(command, on_done)
+        if not uploads.take(command, on_done):
+            self._store.submit(command, on_done)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -117,19 +116,28 @@ class CodecOutage:
     """State of the codec, and the commands and runs that wait for it. `on_end` is called when it answers again."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, store: Store, sealing: Sealing, clock: Clock, on_end: Callable[[], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        store: Store,
+        sealing: Sealing,
+        clock: Clock,
+        on_end: Callable[[], None],
+        off_loop: BlockingCaller | None = None,
     ) -> None:
         self._loop = loop
+        self._off_loop = off_loop or executor_caller(loop)
         self._clock = clock
         self._sealing = sealing
         self._real_store = store
         self._on_end = on_end
         self.is_open = False
         self.error = CodecUnavailableError(f"codec {sealing.id!r} does not answer")
+        self.uploads = BlobUploads(self._off_loop, self._seal_or_explain, store.submit, self._begin_after_upload)
         self._commands: deque[tuple[StoreCommand[object], CommitCallback[object]]] = deque()
         self._runs: set[str] = set()
         """Runs with a waiting command: their later commands wait too."""
         self._loads: dict[str, Callable[[], None]] = {}
+        self._is_closed = False
         self._pause_s = _FIRST_PAUSE_S
         self._timer: asyncio.TimerHandle | None = None
         self._is_reported = False
@@ -163,13 +171,20 @@ class CodecOutage:
 
     def defer(self, command: StoreCommand[Answer], on_done: CommitCallback[Answer]) -> bool:
         """Defer a command if it holds an unsealed value, or follows a deferred command of its run; return whether it was deferred."""
-        run = _run_of(command)
-        if run not in self._runs and not _holds_unsealed(command):
+        run = run_of(command)
+        if run not in self._runs and not holds_unsealed(command):
             return False
         if run is not None:
             self._runs.add(run)
         self._commands.append((command, cast("CommitCallback[object]", on_done)))
         return True
+
+    def _begin_after_upload(self, error: CodecUnavailableError, commands: Sequence[PendingCommand]) -> None:
+        """Begin an outage with commands that could not be uploaded; they keep their order."""
+        self.begin(error)
+        for command, on_done in commands:
+            if not self.defer(command, on_done):
+                self._real_store.submit(command, on_done)
 
     def load_later(self, run: str, load: Callable[[], None]) -> None:
         """Call `load` when the codec answers: it starts or continues a run."""
@@ -181,8 +196,10 @@ class CodecOutage:
 
     def close(self) -> None:
         """Drop everything that waits; nothing is written."""
+        self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
+        self.uploads.close()
         self._commands.clear()
         self._loads.clear()
 
@@ -191,24 +208,45 @@ class CodecOutage:
         self._pause_s = min(2 * self._pause_s, _MAX_PAUSE_S)
 
     def _try(self) -> None:
-        """Seal the waiting commands in order; if the codec still does not answer, the rest keeps waiting."""
+        """Try again. A bucket is asked by a thread, everything else by the loop."""
+        large = self._sealing.large
         try:
-            if not self._commands:
-                self._seal_or_explain(UnsealedValue(_PROBE))
-            while self._commands:
-                command, on_done = self._commands[0]
-                sealed = self._seal_or_explain(command)
-                self._commands.popleft()
-                if isinstance(sealed, SealedError):
-                    on_done(sealed)
-                else:
-                    self._real_store.submit(sealed, on_done)
+            if large is None or not large.contents.is_remote:
+                self._seal_commands()
+            else:
+                self._off_loop(partial(large.contents.sizes, 0), self._end_or_wait)
+                return
         except CodecUnavailableError as error:
-            self.error = error
+            self._end_or_wait(error)
+            return
+        self._end_or_wait(None)
+
+    def _seal_commands(self) -> None:
+        """Seal the waiting commands in order. Raises CodecUnavailableError: the codec still does not answer; the rest waits on."""
+        if not self._commands:
+            self._seal_or_explain(UnsealedValue(_PROBE))
+        while self._commands:
+            command, on_done = self._commands[0]
+            sealed = self._seal_or_explain(command)
+            self._commands.popleft()
+            if isinstance(sealed, SealedError):
+                on_done(sealed)
+            else:
+                self._real_store.submit(sealed, on_done)
+
+    def _end_or_wait(self, answer: Any) -> None:
+        """End the outage, and send what waited; `answer` is an error if it has not ended."""
+        if self._is_closed:
+            return
+        if isinstance(answer, Exception):
+            self.error = answer if isinstance(answer, CodecUnavailableError) else self.error
             self._arm()
             return
         self._runs.clear()
         self.is_open = False
+        commands, self._commands = self._commands, deque()
+        for command, on_done in commands:
+            self.store.submit(command, on_done)
         loads, self._loads = self._loads, {}
         for load in loads.values():
             load()
@@ -222,7 +260,7 @@ class CodecOutage:
     def _seal_or_explain(self, value: Any) -> Any:
         """Return the sealed value, or the error if waiting cannot help: a person must see it. Raises CodecUnavailableError."""
         try:
-            return _seal_waiting(value, self._sealing)
+            return seal_waiting(value, self._sealing)
         except CodecUnavailableError:
             raise
         except SealedError as error:
@@ -231,49 +269,3 @@ class CodecOutage:
     def _record_findings(self, findings: tuple[ProcessFinding, ...]) -> None:
         if self._real_store.session is not None:
             self._real_store.submit(RecordProcessFindings(findings, (ProcessFindingKind.CODEC,)), lambda _answer: None)
-
-
-def _run_of(command: StoreCommand[object]) -> str | None:
-    """Return the run whose order of commands this one keeps: the start of a child is a command of its parent."""
-    if isinstance(command, StartRun):
-        return None if command.parent is None else command.parent.run
-    return getattr(command, "run", None)
-
-
-def _holds_unsealed(value: Any) -> bool:
-    if isinstance(value, UnsealedValue):
-        return True
-    if isinstance(value, msgspec.Struct):
-        return any(_holds_unsealed(getattr(value, name)) for name in value.__struct_fields__)
-    return isinstance(value, tuple) and any(_holds_unsealed(item) for item in value)
-
-
-def _seal_waiting(value: Any, sealing: Sealing) -> Any:
-    """Return the value with each waiting part sealed. Raises SealedError."""
-    if isinstance(value, UnsealedValue):
-        if value.is_text:
-            return sealing.seal_text(value.data.decode("utf-8", "surrogatepass"))
-        if value.sealed is None:
-            value.sealed = sealing.seal_inline(value.data) if value.is_inline else sealing.seal(value.data)
-        value = value.sealed
-    if isinstance(value, bytes):
-        return value if sealing.large is None else sealing.large.renew(value)
-    if isinstance(value, Failure) and isinstance(value.sealed, UnsealedValue):
-        return _seal_failure(value, sealing)
-    if isinstance(value, msgspec.Struct):
-        fields = {name: getattr(value, name) for name in value.__struct_fields__}
-        sealed = {name: _seal_waiting(field, sealing) for name, field in fields.items()}
-        return replace(value, **{name: field for name, field in sealed.items() if field is not fields[name]})
-    if isinstance(value, tuple) and _holds_unsealed(value):
-        return tuple(_seal_waiting(item, sealing) for item in value)
-    return value
-
-
-def _seal_failure(failure: Failure, sealing: Sealing) -> Failure:
-    """Return the failure sealed, or without its text if waiting cannot help: its kind and code are written all the same."""
-    try:
-        return replace(failure, sealed=_seal_waiting(failure.sealed, sealing))
-    except CodecUnavailableError:
-        raise
-    except SealedError as error:
-        return drop_failure_text(failure, error)

@@ -8,6 +8,7 @@ the store announced a change.
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -76,15 +77,14 @@ class Worker(RunServices):
         secrets: AttemptSecrets | None = None,
     ) -> None:
         sealing = (sealing or PLAIN_SEALING).with_classifier(classifier)
-        self.codec = CodecOutage(loop, store, sealing, clock, self.request_claim)
+        self.off_loop = off_loop or executor_caller(loop)
+        self.codec = CodecOutage(loop, store, sealing, clock, self.request_claim, self.off_loop)
         super().__init__(self.codec.store, registry, clock, self.codec.sealing, classifier, transactional)
-        store = self.store
+        store, self.loop, self.settings = self.store, loop, settings or WorkerOptions()
         if isinstance(clock, StoreClock):
             clock.holds_steps = True
-        self.loop = loop
-        self.settings = settings or WorkerOptions()
         self.suspend_after_ms, self.stream_limits = self.settings.suspend_after_ms, self.settings.stream_limits
-        self.reads, self.off_loop = reads, off_loop or executor_caller(loop)
+        self.reads = reads
         self.drivers: dict[str, Driver] = {}
         self._locks = AttemptLocks(store, loop)
         self._effects = AttemptEffects(store, loop, EffectLedger(self.sealing, clock))
@@ -307,6 +307,36 @@ class Worker(RunServices):
         self._inboxes.run_loaded(run.id)
 
     def _load(self, run: ClaimedRun, history: History | None) -> None:
+        """Load a run. Its values that are in a bucket are read by a thread first."""
+        large = self.sealing.large
+        try:
+            references = () if large is None else large.list_remote((run.input, history), with_inputs=run.undoing)
+        except CodecUnavailableError as error:
+            self.codec.begin(error)
+            self._load_when_codec_answers(run, history)
+            return
+        if large is None or not references:
+            self._open_and_begin(run, history)
+            return
+        self._unopened[run.id] = run
+        self.off_loop(partial(large.fetch, references), partial(self._load_fetched, run, history))
+
+    def _load_fetched(self, run: ClaimedRun, history: History | None, fetched: Any) -> None:
+        if self._unopened.get(run.id) is not run or self._stopped:  # it was released meanwhile
+            return
+        del self._unopened[run.id]
+        large = self.sealing.large
+        if isinstance(fetched, CodecUnavailableError):
+            self.codec.begin(fetched)
+            self._load_when_codec_answers(run, history)
+        elif isinstance(fetched, Exception) or large is None:
+            self.unsaved(run, fetched)
+        else:
+            with large.using(fetched):
+                self._open_and_begin(run, history)
+            self._inboxes.run_loaded(run.id)
+
+    def _open_and_begin(self, run: ClaimedRun, history: History | None) -> None:
         try:
             opened, data = self.opened(history, reads_inputs=run.undoing), self.sealing.open(run.input)
             self.lines.life.run_started(run)

@@ -1,4 +1,4 @@
-"""A client of S3, and the meaning of its errors: for the actions, and for the blobs of a store."""
+"""A connection to S3: its client, and the meaning of its errors: for the actions, and for the blobs of a store."""
 
 import functools
 from collections.abc import Mapping

@@ -139,7 +139,7 @@ def in_use(where: str, sessions: list[str]) -> StoreHeldError:
     )
 
 
-def apply_alone(tx: Transaction, command: StoreCommand[CommandDone | Refused]) -> None:
+def apply_offline(tx: Transaction, command: StoreCommand[CommandDone | Refused]) -> None:
     """Apply a command while no process uses the store. Raises ConflictError: the store refuses it."""
     if isinstance(answer := HANDLERS[type(command)](tx, command), Refused):
         raise ConflictError(answer.text)
@@ -148,7 +148,7 @@ def apply_alone(tx: Transaction, command: StoreCommand[CommandDone | Refused]) -
 def write_source_marker(tx: Transaction, source: MoveSource | None, act: AuditedCommand[CommandDone] | None) -> None:
     """Write or remove the target of a store's move, and record the operation. Raises ConflictError."""
     if act is not None:
-        apply_alone(tx, act)
+        apply_offline(tx, act)
     tx.change("raise_epoch")  # marks of an earlier stay at either place prove nothing
     if source is None:
         tx.change("delete_meta", (GONE,))

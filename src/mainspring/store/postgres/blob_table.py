@@ -1,7 +1,7 @@
 """The table `blob_contents` of a server as the place for blobs: large values are in the backups and standbys of the database."""
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import psycopg
 
@@ -41,6 +41,10 @@ class BlobTable:
     def get(self, blob: Blob) -> bytes | None:
         """Return the bytes of a blob, None if there is none. Raises CodecUnavailableError: the server does not answer."""
         return first_value(self._execute("read_blob", (blob.day, blob.address), "cannot be read"), bytes)
+
+    def get_many(self, blobs: Sequence[Blob]) -> list[bytes | None]:
+        """Return the bytes of several blobs, in their order. Raises CodecUnavailableError."""
+        return [self.get(blob) for blob in blobs]
 
     def days(self) -> list[int]:
         """Return the days that have blobs, in order. Raises CodecUnavailableError: the server does not answer."""

@@ -17,7 +17,7 @@ from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commands.results import CommandDone, Refused
 from mainspring.store.liveness import has_process_ended
 from mainspring.store.maintenance.move_endpoint import (
-    apply_alone,
+    apply_offline,
     in_use,
     is_marked,
     not_empty,
@@ -157,7 +157,7 @@ class PostgresEndpoint:
         with self._transaction() as tx:
             self._lock_all(tx)
             self._refuse_if_used(tx)
-            apply_alone(tx, command)
+            apply_offline(tx, command)
 
     def require_empty(self) -> None:
         """Check that it was never used, or does not exist."""

@@ -15,7 +15,7 @@ from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commands.results import CommandDone, Refused
 from mainspring.store.liveness import find_users
 from mainspring.store.maintenance.move_endpoint import (
-    apply_alone,
+    apply_offline,
     in_use,
     is_marked,
     not_empty,
@@ -109,7 +109,7 @@ class SqliteEndpoint:
         """Apply a command to a store that no process uses."""
         with self._writing() as connection:
             refuse_if_used(self._path)
-            apply_alone(self._begin(connection), command)
+            apply_offline(self._begin(connection), command)
             connection.execute("commit")
 
     def require_empty(self) -> None:

@@ -7,7 +7,7 @@ from mainspring.store.commands.blobs import RecordBlobPlace, SweepBlobs
 from mainspring.store.commands.results import DONE, CommandDone, NumberAnswer
 from mainspring.store.transaction import Transaction
 
-_KEPT_TURNS: Final = 20
+_RECORDED_TURNS: Final = 20
 """More than the workers that sweep at the same moment."""
 
 
@@ -41,4 +41,4 @@ def record_blob_place(tx: Transaction, command: RecordBlobPlace) -> CommandDone:
 def _record_turn(tx: Transaction, turn: str) -> None:
     turns = (tx.value("read_meta", (TURNS_KEY,), str) or "").split()
     if turn not in turns:
-        tx.change("put_meta", (TURNS_KEY, " ".join([*turns, turn][-_KEPT_TURNS:])))
+        tx.change("put_meta", (TURNS_KEY, " ".join([*turns, turn][-_RECORDED_TURNS:])))

@@ -6,7 +6,7 @@ import pytest
 from mainspring.domain.errors import CodecUnavailableError
 from mainspring.domain.values.blob import DAY_MS, LargeValues, parse_reference
 from mainspring.domain.values.sealing import Sealing
-from mainspring.engine.worker.codec_outage import UnsealedValue, _seal_waiting
+from mainspring.engine.worker.deferred_values import UnsealedValue, seal_waiting
 from tests.acceptance.sealing_codec import Keystream
 
 NOW = 1_800_000_000_000
@@ -23,6 +23,8 @@ class Place:
     """A place for blobs in memory that stores at most so many."""
 
     place = "memory"
+    first_day = 0
+    is_remote = False
 
     def __init__(self, capacity):
         self.blobs, self.capacity = {}, capacity
@@ -52,10 +54,10 @@ def test_value_that_was_put_is_not_put_again_while_another_one_waits(now):
     waiting = Pair(UnsealedValue(b'"' + b"a" * 500 + b'"'), UnsealedValue(b'"' + b"b" * 500 + b'"'))
     for _ in range(3):
         with pytest.raises(CodecUnavailableError):
-            _seal_waiting(waiting, sealing)
+            seal_waiting(waiting, sealing)
     assert len(place.blobs) == 1
     place.capacity = 2
-    sealed = _seal_waiting(waiting, sealing)
+    sealed = seal_waiting(waiting, sealing)
     assert (sealing.open(sealed.first)[1:2], sealing.open(sealed.second)[1:2]) == (b"a", b"b")
     assert len(place.blobs) == 2
 
@@ -66,8 +68,8 @@ def test_value_of_an_earlier_day_is_put_again(now):
     sealing = make_sealing(place, now)
     old = sealing.seal(b'"' + b"a" * 500 + b'"')
     waiting = Pair(old, UnsealedValue(b"1"))
-    assert _seal_waiting(waiting, sealing).first == old
+    assert seal_waiting(waiting, sealing).first == old
     now[0] += 3 * DAY_MS
-    renewed = _seal_waiting(waiting, sealing).first
+    renewed = seal_waiting(waiting, sealing).first
     assert parse_reference(renewed).blob.day == parse_reference(old).blob.day + 3
     assert sealing.open(renewed) == sealing.open(old)

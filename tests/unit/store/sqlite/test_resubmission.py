@@ -34,6 +34,7 @@ from mainspring.domain.states import (
 )
 from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.domain.triggers.trigger_source import TriggerTopic
+from mainspring.domain.values.blob import BlobPlace
 from mainspring.store.commands import (
     alerts,
     automations,
@@ -440,6 +441,7 @@ COMMANDS: list[Any] = [
     triggers.ReleaseSourceKey(trigger="a/hook", key="done"),
     triggers.ReportConsumer("a/hook", 5, None, None),
     blobs.SweepBlobs(open_from=2, before=1),
+    blobs.RecordBlobPlace(BlobPlace("s3://bucket/large/0a", first_day=2)),
     automations.ApplyRetention(
         succeeded_before=2**62, failed_before=None, cancelled_before=None, events_before=None, rollups_before=None
     ),
