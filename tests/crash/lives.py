@@ -106,6 +106,7 @@ def live(life: Life, registry: Registry) -> None:
     faulthandler.register(signal.SIGUSR2)  # a test that waits in vain asks where it stands
     os.environ |= {SOCKET: life.effects, EXPERIMENT: life.experiment, LIFE: str(life.number), HOLD: life.hold}
     os.environ["CRASH_FOLDER"] = life.folder
+    os.environ |= {"AWS_ACCESS_KEY_ID": "crash", "AWS_SECRET_ACCESS_KEY": "crash"}  # of a server in this machine
     group: list[str] = []
     failpoints.install(_counting(life, failpoints.parse(life.failpoint), group))
     _note_groups(life, group)
