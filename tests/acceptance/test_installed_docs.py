@@ -20,6 +20,7 @@ def test_installed_package_has_its_pages(tmp_path: Path, built_environment: Path
     def call(*words: str) -> "subprocess.CompletedProcess[str]":
         program = built_environment / "bin" / "mainspring"
         env = {"PATH": f"{program.parent}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+        env["MAINSPRING_STORE_URL"] = str(tmp_path / "none.db")  # not that of root
         words = (str(program), *words)
         return subprocess.run(
             words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=TIMEOUT_S, check=False

@@ -17,6 +17,7 @@ from mainspring.engine.definitions.registry import Registry
 from tests.acceptance.one_project import ROOT
 from tests.agents.agent_projects import PROJECTS, SCRIPT
 from tests.agents.model_server import ModelServer, model_server
+from tests.sampling import sample
 
 pytestmark = pytest.mark.timeout(240)
 WORKER = """
@@ -38,6 +39,8 @@ TOOLS = ["before weather Oslo", "after weather Rome", "before pay 5", "after pay
 MODEL = ["model 0", "model 1", "model 2"]
 COMMITS = [f"commit.{side}:kill@{number}" for number in range(3, 12, 2) for side in ("after", "before")]
 
+PLACES = {"in tools": TOOLS, "in model calls": MODEL, "at commits": COMMITS}
+
 
 class Lives:
     """Workers that live one after the other, each until the place where it is killed."""
@@ -57,6 +60,11 @@ class Lives:
             self._turn = -1
             self._worker.send_signal(signal.SIGKILL)
             self._worker.wait()
+
+    def has_only_rome(self, committed: list[str]) -> bool:
+        """Return whether the call for Rome is committed and the one for Oslo is not."""
+        lines = self.effects.read_text().splitlines() if self.effects.exists() else []
+        return any("weather" in name for name in committed) and "weather Oslo" not in lines
 
     async def live(self, run: str, place: str, is_over: "asyncio.Task[object]") -> None:
         """Let one worker live until it dies at this place, or all is over; check that committed calls are not paid again later."""
@@ -111,6 +119,8 @@ async def _work(
     is_over = asyncio.create_task(handle.result())
     snapshots = []
     for place in [*places, ""]:
+        if place == "after weather Rome" and lives.has_only_rome(await _committed(handle)):
+            continue  # it was faster than the call for Oslo, at which the worker before died
         await lives.live(handle.id, place, is_over)
         snapshots.append(Snapshot(await _committed(handle), server, lives.effects))
         if is_over.done():
@@ -119,8 +129,10 @@ async def _work(
     return await is_over, await _committed(handle), snapshots
 
 
-@pytest.mark.parametrize("places", [TOOLS, MODEL, COMMITS], ids=["in tools", "in model calls", "at commits"])
-@pytest.mark.parametrize("library", list(PROJECTS))
+@pytest.mark.parametrize(
+    ("library", "places"),
+    [(library, places) for library in PROJECTS for places in sample(f"kills of {library}", list(PLACES), one_in=3)],
+)
 def test_no_committed_call_of_an_agent_is_repeated(tmp_path, monkeypatch, library, places):
     """Workers die one after the other; the run continues, and what is in its journal is neither paid nor done again."""
     (tmp_path / "work.py").write_text(PROJECTS[library])
@@ -129,7 +141,7 @@ def test_no_committed_call_of_an_agent_is_repeated(tmp_path, monkeypatch, librar
         monkeypatch.setenv("RECORD", str(tmp_path))
         lives = Lives(tmp_path, server)
         app = ms.App(str(lives.store), registry=Registry.load(["work.py"], tmp_path))
-        result, committed, snapshots = asyncio.run(_work(lives, app, server, places))
+        result, committed, snapshots = asyncio.run(_work(lives, app, server, PLACES[places]))
         app.close()
         paid = server.paid()
     effects = lives.effects.read_text().splitlines()
@@ -139,8 +151,8 @@ def test_no_committed_call_of_an_agent_is_repeated(tmp_path, monkeypatch, librar
     for snapshot in snapshots:
         assert {turn: paid[turn] for turn in snapshot.paid} == snapshot.paid
         assert {line: effects.count(line) for line in snapshot.effects} == snapshot.effects
-    if places is not COMMITS:
-        assert lives.deaths == places
+    if places != "at commits":
+        assert [place for place in PLACES[places] if place not in lives.deaths] in ([], ["after weather Rome"])
         # a call on its way was not committed: it is paid a second time, and none is when a tool dies
-        assert paid == ({0: 1, 1: 1, 2: 1} if places is TOOLS else {0: 2, 1: 2, 2: 2})
+        assert paid == ({0: 1, 1: 1, 2: 1} if places == "in tools" else {0: 2, 1: 2, 2: 2})
     assert len(lives.deaths) >= 3
