@@ -18,7 +18,7 @@ from tests.machine_state import hide_machine_state
 from tests.new_files import copy_new_files
 from tests.pgbouncer import Pooler
 from tests.postgres_server import PostgresServer, binaries, version_to_test
-from tests.sampling import VARIABLE, seed
+from tests.sampling import VARIABLE, sample, seed
 
 # Two loaded cores make single examples slow by chance: a deadline would report the machine, not the code.
 # The long tier looks longer, and for other examples each time; `make test` takes the same ones, so that it says the same twice.
@@ -60,8 +60,15 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files of slow tests, in whatever order: one that came last would keep one process busy and the others idle."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the files of slow tests, in whatever order: one that came last would keep one process busy and the others idle.
+
+    `TESTS_FILES_ONE_IN=3` runs one in three files only; the commit chooses them.
+    """
+    if one_in := int(os.environ.get("TESTS_FILES_ONE_IN", "0")):
+        chosen = set(sample("files", sorted({item.path for item in items}), one_in=one_in))
+        config.hook.pytest_deselected(items=[item for item in items if item.path not in chosen])
+        items[:] = [item for item in items if item.path in chosen]
     slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
     items.sort(key=lambda item: item.path not in slow)
 
