@@ -118,6 +118,30 @@ async def test_a_slow_read_delays_no_other_run(world, server):
         assert await run.result(SHORT_S) == SIZE
 
 
+async def test_a_slow_result_of_a_child_delays_no_other_run(world, server):
+    """It comes to its parent as a fact, as a signal does."""
+    registry = Registry()
+    _, small = declare(registry)
+    with registry:
+
+        @ms.workflow
+        async def child(run: ms.Run) -> str:
+            return "c" * SIZE
+
+        @ms.workflow
+        async def parent(run: ms.Run) -> int:
+            return len(await run.child(child)) + len(await run.receive("more", within="1h", type=str))
+
+    async with world.engine(registry, REPLAYING) as engine:
+        hold = RequestHold(server, "GET")
+        run = await engine.start(parent)
+        assert await asyncio.to_thread(hold.reached.wait, SHORT_S)
+        assert await (await engine.start(small)).result(SHORT_S) == 1
+        hold.opened.set()
+        await run.signal("more", "s" * SIZE)
+        assert await run.result(SHORT_S) == 2 * SIZE
+
+
 @pytest.mark.parametrize("codec", [None, Keystream()], ids=["plain", "sealed"])
 async def test_s3_that_is_away_repeats_no_step(world, server, monkeypatch, codec):
     """The value waits in memory, with the later commands of its run; small runs continue."""

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import CodecUnavailableError
 from mainspring.domain.failures.classifier import Classifier
-from mainspring.domain.runs.journal import History
+from mainspring.domain.runs.journal import Fact, History
 from mainspring.domain.states import FailureReason
 from mainspring.domain.time.clock_step import ClockStep, describe_step
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
@@ -33,6 +33,7 @@ from mainspring.engine.driver.driver import Driver
 from mainspring.engine.driver.fast_path_run import FastPathRun, FastPathRuns
 from mainspring.engine.worker.attempt_report_router import AttemptReportRouter
 from mainspring.engine.worker.codec_outage import CodecOutage
+from mainspring.engine.worker.fact_blobs import FactBlobs
 from mainspring.engine.worker.history_reader import HistoryReader
 from mainspring.engine.worker.inbox_reader import InboxReader
 from mainspring.engine.worker.query_responder import QueryResponder
@@ -107,6 +108,7 @@ class Worker(RunServices):
         self._round: asyncio.TimerHandle | None = None
         self._inboxes = InboxReader(store, reads, self, self.off_loop, self._later, self.loop.time)
         self._queries = QueryResponder(self, reads)
+        self._fact_blobs = FactBlobs(self.sealing.large, self.off_loop, self._fact_read)
         self._fast_path_runs = FastPathRuns(self)
         self._histories = HistoryReader(reads, self.off_loop, self._later, self._history_read)
         self._unopened: dict[str, ClaimedRun] = {}
@@ -369,9 +371,35 @@ class Worker(RunServices):
             self._unopened[run.id] = run
             self.codec.load_later(run.id, load)
 
+    def open_fact(self, fact: Fact) -> Fact:
+        """Open a fact. Raises CodecUnavailableError: the codec does not answer, or a thread must read a blob first."""
+        try:
+            fetched = self._fact_blobs.find(fact)
+        except CodecUnavailableError as error:
+            if not self._fact_blobs.is_reading(fact.run):
+                self.codec.begin(error)
+            raise
+        large = self.sealing.large
+        if large is None or not fetched:
+            return super().open_fact(fact)
+        with large.using(fetched):
+            return super().open_fact(fact)
+
+    def _fact_read(self, run: str, error: CodecUnavailableError | None) -> None:
+        driver = self.drivers.get(run)
+        if driver is None or self._stopped:
+            self._fact_blobs.forget(run)
+            return
+        if error is None:
+            driver.codec_answered()
+        else:
+            self.codec.begin(error)
+            self.codec.load_later(run, driver.codec_answered)
+
     def await_codec(self, driver: Driver) -> None:
-        """Call `codec_answered` of a driver when the codec answers."""
-        self.codec.load_later(driver.run.id, driver.codec_answered)
+        """Call `codec_answered` of a driver when the codec answers, or when the blobs of its next fact were read."""
+        if not self._fact_blobs.is_reading(driver.run.id):
+            self.codec.load_later(driver.run.id, driver.codec_answered)
 
     def load_adopted(self, fast_run: FastPathRun) -> Driver | None:
         """Load a fast path run as an ordinary run that adopts its attempt; None if it cannot be loaded."""
