@@ -347,7 +347,7 @@ def idempotency_key() -> str:
 
 
 def attempt() -> int:
-    """Return the number of this attempt, from 1. An attempt whose worker died does not count.
+    """Return the number of this attempt, from 1. An attempt whose worker died may have had a number; `retry=` does not count it.
 
     Raises:
         NotInStepError: no step is running here.
