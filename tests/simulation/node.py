@@ -230,6 +230,10 @@ class Node:
         """No one may block here."""
         raise NotImplementedError
 
+    def apply_in_order(self, commands: Any) -> Any:
+        """No one may block here."""
+        raise NotImplementedError
+
     # -- the store as the worker sees it -------------------------------------------------------------------------------
 
     def submit(self, command: Any, on_done: Any) -> None:

@@ -21,11 +21,11 @@ from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.definitions.run_start import build_start_command
 from mainspring.engine.worker.slot_planner import schedule_partition
 from mainspring.service.actor import OperationContext
-from mainspring.service.perform import perform
+from mainspring.service.perform import build_audited
 from mainspring.service.reads import ServiceReads
-from mainspring.service.runs.bulk import BulkDueTimes, apply_to_each
+from mainspring.service.runs.bulk import BulkDueTimes, commit_in_order
 from mainspring.store.base import Store
-from mainspring.store.commands.automations import BACKFILL, BackfillSlot
+from mainspring.store.commands.automations import BACKFILL, AuditedCommand, BackfillSlot
 from mainspring.store.commands.runs import SlotLink
 from mainspring.store.views import SchedulePlan
 
@@ -110,7 +110,7 @@ def backfill(
     sealing: Sealing = PLAIN_SEALING,
     dry_run: bool = False,
 ) -> BackfillAnswer:
-    """Make the runs that are missing: at once, or when each is `due`. A repetition under the same command id makes no more.
+    """Make the runs that are missing, the oldest first: at once, or when each is `due`. The same command id again makes no more.
 
     Raises:
         NotFoundError: the automation has no schedule.
@@ -119,19 +119,23 @@ def backfill(
     """
     defaults = {plan.name: _read_schedule_defaults(plan, sealing) for plan in _read_plans(reads, automation)}
     missing = {slot.key: slot for slot in slots if slot.needs_run and slot.schedule in defaults}
-    positions = {key: position for position, key in enumerate(missing)}
     if due is not None:
-        due.check(len(positions))
-
-    def make(key: str) -> None:
-        slot = missing[key]
-        due_at = None if due is None else due.at(positions[key])
-        command = _build_command(defaults[slot.schedule], slot, clock, act, sealing, due_at)
+        due.check(len(missing))
+    if dry_run:
+        return BackfillAnswer(slots=tuple(slots), dry_run=True)
+    commands: dict[str, AuditedCommand[object]] = {}
+    refused: dict[str, str] = {}
+    for position, (key, slot) in enumerate(missing.items()):
+        due_at = None if due is None else due.at(position)
+        try:
+            command = _build_command(defaults[slot.schedule], slot, clock, act, sealing, due_at)
+        except ConflictError as error:
+            refused[key] = error.message
+            continue
         detail = {"schedule": slot.schedule, "slot_at": slot.slot_at, "run": command.start.id}
-        perform(store, act.part(key), "backfill", f"automation:{automation}", command, detail)
-
-    answer = apply_to_each(list(missing), make, dry_run=dry_run)
-    return BackfillAnswer(slots=tuple(slots), dry_run=dry_run, made=answer.done, refused=answer.refused)
+        commands[key] = build_audited(act.part(key), "backfill", f"automation:{automation}", command, detail)
+    refused |= commit_in_order(store, commands)
+    return BackfillAnswer(slots=tuple(slots), dry_run=False, made=len(missing) - len(refused), refused=refused)
 
 
 class _ScheduleDefaults(msgspec.Struct, frozen=True):

@@ -27,9 +27,19 @@ def perform(
     Raises:
         NotFoundError, ConflictError, BusyError: the store refused.
     """
+    return _require_accepted(store.apply(build_audited(act, verb, subject, inner, detail)), f"{verb} {subject}")
+
+
+def build_audited(
+    act: OperationContext,
+    verb: str,
+    subject: str,
+    inner: StoreCommand[Answer | Refused],
+    detail: Mapping[str, object] | None = None,
+) -> AuditedCommand[Answer | Refused]:
+    """Return the command that commits `inner` as an operation."""
     recorded_detail = {name: value for name, value in (detail or {}).items() if value is not None}
-    command = AuditedCommand(act.command, str(act.actor), verb, subject, inner, act.reason, recorded_detail or None)
-    return _require_accepted(store.apply(command), f"{verb} {subject}")
+    return AuditedCommand(act.command, str(act.actor), verb, subject, inner, act.reason, recorded_detail or None)
 
 
 def was_performed(reads: ServiceReads, act: OperationContext, verb: str, subject: str) -> bool:

@@ -344,3 +344,7 @@ class Store(Protocol):
         loop.
         """
         ...
+
+    def apply_in_order(self, commands: Sequence[StoreCommand[Answer]]) -> list[Answer | BaseException]:
+        """Commit commands in their order, and return the answer or the exception of each. Not for the thread of an event loop."""
+        ...

@@ -22,7 +22,7 @@ import os
 import select
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import cast
 
@@ -175,18 +175,39 @@ class Committer:
             StoreFullError: it was withdrawn: nothing was done.
             BaseException: the exception of the command, or the fatal error.
         """
-        waiter = SyncWaiter()
+        (result,) = self.apply_in_order([command], timeout_s=timeout_s)
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    def apply_in_order(
+        self, commands: Sequence[StoreCommand[Answer]], *, timeout_s: float = -1
+    ) -> list[Answer | BaseException]:
+        """Commit commands in their order, which share commits; return the answer or exception of each. For threads as `apply`.
+
+        Raises:
+            BaseException: it is closed, and nothing was done.
+        """
+        waiters = [SyncWaiter() for _ in commands]
         with self._queue_lock:
             if self._closed is not None:
                 raise self._closed
-            self._put((command, waiter))
+            for command, waiter in zip(commands, waiters, strict=True):
+                self._put((command, waiter))
+        results: list[Answer | BaseException] = []
+        for waiter in waiters:
+            results.append(cast("Answer | BaseException", self._wait_for(waiter, timeout_s)))
+            if waiter.is_withdrawn:
+                timeout_s = 0  # the others have waited as long
+        return results
+
+    def _wait_for(self, waiter: SyncWaiter, timeout_s: float) -> object:
+        """Return the result of a command, or the error of its withdrawal."""
         while not waiter.done.acquire(timeout=timeout_s):
             timeout_s = _WITHDRAW_EVERY
             if (error := self._withdraw(waiter)) is not None:
-                raise error
-        if isinstance(waiter.result, BaseException):
-            raise waiter.result
-        return cast("Answer", waiter.result)
+                return error
+        return waiter.result
 
     def _withdraw(self, waiter: SyncWaiter) -> StoreError | None:
         """Withdraw a command that was certainly not executed and return its error; None while that is not known."""

@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Required, TypedDict
 
@@ -333,6 +333,10 @@ class ProcessStore(ABC):
     def apply(self, command: StoreCommand[Answer]) -> Answer:
         """Commit a command and return its answer; see base.Store."""
         return self.committer.apply(command, timeout_s=self.full_disk_timeout_s)
+
+    def apply_in_order(self, commands: Sequence[StoreCommand[Answer]]) -> list[Answer | BaseException]:
+        """Commit commands in their order, and return their answers; see base.Store."""
+        return self.committer.apply_in_order(commands, timeout_s=self.full_disk_timeout_s)
 
     def close(self, *, drain: bool = True, end: CloseSession = CloseSession()) -> None:  # noqa: B008 - it is frozen
         """Commit the queued commands, end the session, close the file. Without `drain`, or after a fatal error, write

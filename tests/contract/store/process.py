@@ -76,6 +76,10 @@ class Process:
         """As store.base.Store has it."""
         return self.do(command)
 
+    def apply_in_order(self, commands: Any) -> Any:
+        """As store.base.Store has it."""
+        return [self.do(command) for command in commands]
+
     def again(self, *commands: Any) -> Any:
         results = self.database.commit(list(commands), again=True).results
         return results[0] if len(results) == 1 else results

@@ -61,6 +61,14 @@ def test_backfill_makes_each_slot_of_a_past_range_once(store, reads, clock, act,
     assert (again.made, sum(slot.needs_run for slot in again.slots)) == (1, 1)
 
 
+def test_runs_are_made_in_the_order_of_their_slots(store, reads, clock, act, announced):
+    """They run one after another, so that the order of their commits is the order of the work."""
+    top = announced()
+    assert make(store, reads, clock, act("b1"), top - 200 * HOUR, top).made == 200
+    titles = [run.title for run in reversed(list_runs(store.reader, name="work", limit=200).runs)]
+    assert titles == sorted(titles)
+
+
 def test_slots_are_repeated_on_purpose(store, reads, clock, act, announced):
     """Those whose run has ended get a new one under the same key; the record says by whom, and monitors count the newest."""
     top = announced(overlap="allow")

@@ -74,3 +74,14 @@ def test_command_whose_commit_is_unknown_cannot_be_withdrawn(committer):
     disk.fault = None
     caller.join(30)
     assert results == ["did unknown"]
+
+
+@pytest.mark.parametrize("committer", [FULL], indirect=True)
+def test_commands_in_order_wait_once_for_a_full_disk(committer):
+    """One timeout for all of them; with room they are committed in their order."""
+    disk = committer._database
+    results = committer.apply_in_order([f"withdrawn {number}" for number in range(3)], timeout_s=0.01)
+    assert [type(result) for result in results] == [StoreFullError] * 3
+    disk.fault = None
+    assert committer.apply_in_order(["one", "two", "three"]) == ["did one", "did two", "did three"]
+    assert disk.committed == ["one", "two", "three"]

@@ -4,7 +4,7 @@ The command ids of the parts derive from that of the whole. So a repetition, wit
 each run once. A refusal of one run does not stop the others.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Final
@@ -16,8 +16,11 @@ from mainspring.domain.states import IDLE_STATES, REOPENABLE_STATES, RunState
 from mainspring.domain.time.rate import Rate
 from mainspring.domain.values.plain_json import LATEST_INSTANT
 from mainspring.service.actor import OperationContext
+from mainspring.service.refusal import error_for_refusal
 from mainspring.service.runs.run import cancel, discard, pause, resume, retry
 from mainspring.store.base import Store
+from mainspring.store.commands.automations import AuditedCommand
+from mainspring.store.commands.results import Refused
 
 _MICROSECOND = timedelta(microseconds=1)
 _AT_ONCE = 32
@@ -123,6 +126,25 @@ def apply_to_each(runs: Sequence[str], operation: Callable[[str], None], *, dry_
             raise
     refused = {run: error.message for run, error in zip(ids, errors, strict=True) if error is not None}
     return BulkAnswer(runs=ids, dry_run=False, done=len(ids) - len(refused), refused=refused)
+
+
+def commit_in_order(store: Store, commands: Mapping[str, AuditedCommand[object]]) -> dict[str, str]:
+    """Commit the command of each key, in their order; return the reasons of those that were refused.
+
+    Raises:
+        StoreError: the store failed. Repeat the operation under the same command id to do the rest.
+    """
+    refused = {}
+    items = list(commands.items())
+    for first in range(0, len(items), _AT_ONCE):
+        batch = items[first : first + _AT_ONCE]
+        answers = store.apply_in_order([command for _, command in batch])
+        for (key, command), answer in zip(batch, answers, strict=True):
+            if isinstance(answer, BaseException):
+                raise answer
+            if isinstance(answer, Refused):
+                refused[key] = error_for_refusal(answer, f"{command.verb} {command.subject}").message
+    return refused
 
 
 def _find_refusal(operation: Callable[[str], None], run: str) -> MainspringError | None:
