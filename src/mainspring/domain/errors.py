@@ -133,6 +133,11 @@ class OptionError(MainspringError):
     code = "bad_option"
 
 
+_HINTS_WITHOUT_NAMES = {
+    "automation": "No worker has loaded one here. Start a worker with the file that declares it: mainspring up -m FILE"
+}
+
+
 class UnknownNameError(MainspringError):
     """No `kind` is called `name`; the nearest of the `known` names is shown."""
 
@@ -148,7 +153,7 @@ class UnknownNameError(MainspringError):
         hint = f"Known: {', '.join(names[:_MAX_LISTED_NAMES])}{', ...' if len(names) > _MAX_LISTED_NAMES else ''}."
         if near:
             hint = f"Did you mean {' or '.join(map(repr, near))}?"
-        super().__init__(f"unknown {kind} {name!r}", hint=hint if names else None)
+        super().__init__(f"unknown {kind} {name!r}", hint=hint if names else _HINTS_WITHOUT_NAMES.get(kind))
         self.kind = kind
         self.name = name
         self.known = names

@@ -91,6 +91,7 @@ def test_unknown_name_displays_the_nearest():
     assert errors.UnknownNameError("secret", "shop_api", ["SHOP_API", "SHOP"]).nearest == "SHOP_API"
     assert str(errors.UnknownNameError("option", "zzz", "ab")) == "unknown option 'zzz'\nKnown: a, b."
     assert errors.UnknownNameError("option", "zzz", []).hint is None
+    assert "mainspring up -m FILE" in (errors.UnknownNameError("automation", "zzz", []).hint or "")
 
 
 def test_outside_step_displays_the_form_to_write():
