@@ -298,6 +298,30 @@ async def test_run_with_a_newer_version_than_the_code_waits_for_a_person(shop):
     assert DONE == ["reserve", "charge_card"]
 
 
+async def test_run_with_a_newer_version_is_not_continued_by_code_from_before_the_change(shop):
+    """Code of an earlier deployment that does not ask would take the old side: the run stops before that."""
+    async with shop.world.engine(shop.release(RESERVE, CHARGE, GO, RESERVE)):
+        pass
+    await shop.begin(RESERVE, CHANGE, GO, RESERVE)
+    view = await shop.finish(RESERVE, CHARGE, GO, RESERVE)
+    assert (view.state, view.reason) == (RunState.NEEDS_ATTENTION, FailureReason.DRIFT)
+    assert (
+        view.failure.message
+        == "the run takes version 2 of the change 'by-card', and the current code has version 1 at most"
+    )
+    async with shop.world.engine(shop.release(RESERVE, CHANGE, GO, RESERVE), REPLAYING) as engine:
+        await engine.app.retry(shop.run)
+        assert (await shop.continue_by(engine)).state is RunState.SUCCEEDED
+    assert DONE == ["reserve", "charge_card", "reserve"]
+
+
+async def test_newer_code_that_does_not_ask_any_more_continues_a_run(shop):
+    """The old side was removed: a run on the new one needs no answer."""
+    await shop.begin(RESERVE, CHANGE, GO)
+    view = await shop.finish(RESERVE, "    await run.step(charge_card, 1)\n", GO, HANG)
+    assert (view.state, DONE) == (RunState.SUCCEEDED, ["reserve", "charge_card", "hang"])
+
+
 async def test_restarted_run_gets_a_new_answer(shop):
     """The run that continues it began with the code of now."""
     await shop.begin(GO, "    run.restart()\n")

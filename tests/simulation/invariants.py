@@ -16,8 +16,7 @@ from mainspring.service.runs.streams import read_stream
 from mainspring.store.commands.runs import ClaimedRun
 from mainspring.store.maintenance.integrity import RULES
 from mainspring.store.read.runs.history import histories
-from tests.simulation.trees import Failing, expect
-from tests.simulation.workload import REGISTRY
+from tests.simulation.trees import Failing
 
 CHAINED = 4
 """How many events, signals and updates come for a chain of runs, each."""
@@ -64,11 +63,11 @@ def _ended_as_expected(world: Any, started_run: Any, row: tuple[Any, ...]) -> li
     world.hits[f"run {state}"] += 1
     if started_run.cancelled and state == "cancelled":
         return []
-    if started_run.automation == "hurried" and reason == "deadline":
+    if started_run.automation in world.hurried and reason == "deadline":
         world.hits["deadline"] += 1
         return []
     try:
-        expected = expect(started_run.tree)
+        expected = world.expect_result(started_run)
     except Failing:
         return [] if state == "failed" else [f"{started_run.id} should have failed but {state}: {result!r}"]
     if state == "succeeded" and msgspec.json.decode(result) == expected:
@@ -86,7 +85,7 @@ def _replays(world: Any, row: tuple[Any, ...]) -> list[str]:
     run = ClaimedRun(*values)
     if run.undoing:
         return _left(world, run)
-    program = build_program(run, REGISTRY, run.input)
+    program = build_program(run, world.choose_registry("replay"), run.input)
     (history,) = histories(world.reader, [run_id], 1)
     body = Body(run.id, run.generation, program.main, history.outcomes, run.started_at)
     body.begin()

@@ -13,13 +13,14 @@ from msgspec.structs import replace
 from mainspring.domain.errors import FencedError, StoreUnavailableError
 from mainspring.domain.runs.journal import History
 from mainspring.engine.definitions.announcement import build_announcement
+from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker.worker import Worker
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.store.base import CommitChanges
 from mainspring.store.commands.sessions import CloseSession, DeclareSessionDead, OpenSession
 from mainspring.store.read.runs.worker_reads import WorkerReads
 from tests.simulation.unsure import UnsureDatabase
-from tests.simulation.workload import NODE, REGISTRY
+from tests.simulation.workload import NODE
 
 _POLL_S = 0.4
 _WATCH_S = 0.2
@@ -84,6 +85,8 @@ class Node:
         self.dead = False
         self.declared_dead = False
         self.draining = False
+        self.registry: Registry = world.choose_registry(name)
+        """What it has loaded."""
         self.unreachable_until = 0.0
         """Until when the store is out of its reach."""
         self.session: int | None = None
@@ -115,14 +118,14 @@ class Node:
     def _opened(self, result: Any) -> None:
         self.session = result.number
         if self._works:
-            self.submit(build_announcement(REGISTRY, self.clock.now()), self._announced)
+            self.submit(build_announcement(self.registry, self.clock.now()), self._announced)
 
     def _announced(self, result: Any) -> None:
         dice = self.world.dice
         settings = WorkerOptions(concurrency=dice.choice((2, 5, 64)), max_suspended=dice.choice((0, 1, 50)))
         reads = WorkerReads(self.world.reader)
         clock = self.process_clock or self.clock
-        self.worker = Worker(self.loop, self, reads, REGISTRY, clock, settings=settings, off_loop=self._off_loop)
+        self.worker = Worker(self.loop, self, reads, self.registry, clock, settings=settings, off_loop=self._off_loop)
         self.worker.attempts.step_context.run(NODE.set, self)
         self.worker.on_idle = self._idle
         self.worker.start()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+import apsw
 import psycopg
 
 from mainspring.domain.clock import Clock, SystemClock
@@ -42,6 +43,10 @@ class Store(Protocol):
         """Open it once more, as another process does, whose machine shows `clock`."""
         ...
 
+    def change_trigger(self, name: str, old: str, new: str) -> None:
+        """Plant a bug in a trigger of the database."""
+        ...
+
     def close(self) -> None:
         """Close the reads, and take away what is not in the folder."""
         ...
@@ -70,6 +75,14 @@ class SqliteFile:
     def open(self, clock: Clock, world: Any, *, works: bool, process_clock: StoreClock | None = None) -> Database:
         """See Store."""
         return SqliteDatabase(self._path, clock=clock, handlers=HANDLERS, process_clock=process_clock)
+
+    def change_trigger(self, name: str, old: str, new: str) -> None:
+        """See Store."""
+        connection = apsw.Connection(str(self._path))
+        ((text,),) = connection.execute("select sql from sqlite_master where type = 'trigger' and name = ?", (name,))
+        assert old in text, f"trigger {name} has changed: plant the bug again"
+        connection.execute(f"drop trigger {name}; {text.replace(old, new)}")
+        connection.close()
 
     def close(self) -> None:
         """See Store."""
@@ -123,6 +136,14 @@ class PostgresSchema:
         )
         database.ends_without_lease = works
         return database
+
+    def change_trigger(self, name: str, old: str, new: str) -> None:
+        """See Store."""
+        find = "select pg_get_functiondef(oid) from pg_proc where proname = %s and pronamespace = %s::regnamespace"
+        with psycopg.connect(_server().url("postgres"), autocommit=True) as connection:
+            ((text,),) = connection.execute(find, (name, self._address.schema))
+            assert old in text, f"trigger {name} has changed: plant the bug again"
+            connection.execute(text.replace(old, new))
 
     def close(self) -> None:
         """See Store."""

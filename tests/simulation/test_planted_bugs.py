@@ -32,7 +32,9 @@ SEEDS = 200
 Plant = Callable[[pytest.MonkeyPatch], Any]
 
 
-def _statement(patch: pytest.MonkeyPatch, name: str, old: str, new: str, *, only: StatementTexts | None = None) -> None:
+def replace_statement(
+    patch: pytest.MonkeyPatch, name: str, old: str, new: str, *, only: StatementTexts | None = None
+) -> None:
     """Change a statement as both databases run it, or the one that has it in words of its own."""
     for texts in (SQLITE, POSTGRES) if only is None else (only,):
         text = texts.source(name)
@@ -42,20 +44,20 @@ def _statement(patch: pytest.MonkeyPatch, name: str, old: str, new: str, *, only
 
 def no_fencing(patch):
     """The journal takes outcomes of anyone who sends them, and no commit looks whether its session lives."""
-    _statement(
+    replace_statement(
         patch,
         "save_outcome",
         "where id = ?1 and claim = ?10 and coalesce(session, 0) = ?18",
         "where id = ?1 or ?10 = ?18",
     )
-    _statement(
+    replace_statement(
         patch,
         "save_outcomes",
         "and runs.claim = requested.claim and coalesce(runs.session, 0) = ?19",
         "and cast(?19 as bigint) is not null",
         only=POSTGRES,
     )
-    _statement(
+    replace_statement(
         patch,
         "complete_runs",
         "and runs.claim = requested.claim and coalesce(runs.session, 0) = ?13",
@@ -136,12 +138,12 @@ class _ReadBack(_Wrapped):
 
 def recovery_of_one(patch):
     """A burial frees a run once only: what was taken over before stays with the dead."""
-    _statement(patch, "lose_owned_runs", "where session = :session", "where claim < 2 and session = :session")
+    replace_statement(patch, "lose_owned_runs", "where session = :session", "where claim < 2 and session = :session")
 
 
 def recovery_of_the_first(patch):
     """A burial frees one run and forgets the rest."""
-    _statement(
+    replace_statement(
         patch,
         "lose_owned_runs",
         "where session = :session",
@@ -179,11 +181,11 @@ def starts_before_the_history_ends(patch):
 
 def wake_lost(patch):
     """A run that lets itself be suspended does not look for what came while it did."""
-    _statement(
+    replace_statement(
         patch, "suspend_run", "or exists (select 1 from inbox where run = :run and seq > :seen)", "or :seen < -1"
     )
     together = "exists (select 1 from inbox where inbox.run = named.run and inbox.seq > named.seen)"
-    _statement(patch, "suspend_runs", together, "named.seen < -1", only=POSTGRES)
+    replace_statement(patch, "suspend_runs", together, "named.seen < -1", only=POSTGRES)
 
 
 def hold_stays(patch):
@@ -232,7 +234,7 @@ def lost_attempts_count(patch):
 
 def other_branches_superseded(patch):
     """Continuing a run does again what other branches had done before the failure."""
-    _statement(patch, "list_current_outcomes_from", "rank >= (", "rank >= 0 * (")
+    replace_statement(patch, "list_current_outcomes_from", "rank >= (", "rank >= 0 * (")
     patch.setattr(recover_stopped_run, "find_superseded_ranks", lambda counted, failing: [o.rank for o in counted])
 
 
@@ -243,28 +245,28 @@ def no_limit(patch):
 
 def signals_stay_with_the_run_that_ended(patch):
     """A signal that was not accepted when a run restarts stays behind."""
-    _statement(patch, "move_facts_to_successor", "where", "where 1 = 2 and")
+    replace_statement(patch, "move_facts_to_successor", "where", "where 1 = 2 and")
 
 
 def updates_stay_with_the_run_that_ended(patch):
     """An update that was not accepted when a run restarts counts as one of the run that ended, which replies to it."""
-    _statement(patch, "move_updates_to_successor", "where", "where 1 = 2 and")
+    replace_statement(patch, "move_updates_to_successor", "where", "where 1 = 2 and")
 
 
 def replies_are_forgotten(patch):
     """The commit of a reply does not change the update."""
-    _statement(patch, "complete_update", "where", "where 1 = 2 and")
+    replace_statement(patch, "complete_update", "where", "where 1 = 2 and")
 
 
 def events_count_since_the_last_start(patch):
     """The window of events begins with the run, not with the first run of its chain."""
-    _statement(patch, "find_event_window_start", "coalesce(window_at, created_at)", "created_at")
+    replace_statement(patch, "find_event_window_start", "coalesce(window_at, created_at)", "created_at")
 
 
 def events_count_once_a_run(patch):
     """An event counts once for each run of a chain."""
     for name in ("find_stored_event", "insert_fact_receipt", "has_fact_receipt"):
-        _statement(patch, name, "coalesce(chain, id)", "id")
+        replace_statement(patch, name, "coalesce(chain, id)", "id")
 
 
 def lease_believed_in(patch):
@@ -274,18 +276,18 @@ def lease_believed_in(patch):
 
 def beats_ignored(patch):
     """A session's sign of life is answered, and not written down."""
-    _statement(patch, "record_heartbeat", "where", "where 1 = 2 and", only=POSTGRES)
+    replace_statement(patch, "record_heartbeat", "where", "where 1 = 2 and", only=POSTGRES)
 
 
 def records_are_forgotten_by_a_replay(patch):
     """A worker that continues a run does not know which records of its body are stored, and the store does not compare them."""
-    _statement(patch, "list_stream_writers_of", "where", "where 1 = 2 and")
-    _statement(patch, "find_stream_writer", "where", "where 1 = 2 and")
+    replace_statement(patch, "list_stream_writers_of", "where", "where 1 = 2 and")
+    replace_statement(patch, "find_stream_writer", "where", "where 1 = 2 and")
 
 
 def streams_begin_again(patch):
     """A run that continues another one numbers its records from 1."""
-    _statement(patch, "carry_streams", "where", "where 1 = 2 and")
+    replace_statement(patch, "carry_streams", "where", "where 1 = 2 and")
 
 
 WRAPPERS = (_AckedBefore, _NeverAgain, _UnknownIsFailed, _ReadBack)

@@ -37,6 +37,7 @@ class Truth:
         self.hits = hits
         self._rows = rows
         self.on_death: Callable[[DeclareSessionDead], None] = lambda command: None
+        self.on_commit: Callable[[list[Any], list[Any], bool], None] = lambda commands, results, again: None
         self.errors: list[str] = []
         self.commits = 0
         self._outcomes: dict[tuple[str, str, int], tuple[int, int]] = {}
@@ -77,6 +78,7 @@ class Truth:
                 self.on_death(command)
             elif isinstance(command, ClaimRuns) and isinstance(result, ClaimedRuns):
                 self._claimed(result, again=again)
+        self.on_commit(commands, results, again)
         if any(isinstance(command, ClaimRuns) for command in commands):
             for queue, running in self._rows(_RUNNING):
                 if running > LIMITS.get(queue, running):

@@ -14,6 +14,7 @@ import msgspec
 from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.ids import make_id
 from mainspring.domain.runs.journal import FactKind
+from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.definitions.run_start import build_start_command
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.commands.inbox import DeliverFact, PublishEvent
@@ -28,7 +29,7 @@ from tests.simulation import invariants
 from tests.simulation.effects import Effects
 from tests.simulation.node import Node
 from tests.simulation.stores import FOLDER, STORES
-from tests.simulation.trees import HOWS, count, grow
+from tests.simulation.trees import HOWS, count, expect, grow
 from tests.simulation.truth import LIMITS, Truth
 from tests.simulation.workload import REGISTRY
 
@@ -52,6 +53,10 @@ class World:
 
     skews: tuple[int, ...] = (0, 0, -400, 250, 1_500)
     """How far the clock of a machine is from the others' (ms)."""
+    final: tuple[str, ...] = ("hurried", "chain")
+    """Automations whose failed runs no person continues."""
+    hurried: tuple[str, ...] = ("hurried",)
+    """Automations with a short deadline."""
     misfortunes: tuple[str, ...] = ("kill", "kill", "pause", "mistake", "mistake", "drain", "skew")
 
     def __init__(self, seed: int, folder: Path, *, wrap: Any = None, store: str = "sqlite") -> None:
@@ -90,6 +95,18 @@ class World:
     def grow_tree(self, size: int, number: int) -> Any:
         """Return what a run has to do."""
         return grow(self.dice, size, number)
+
+    def choose_registry(self, name: str) -> Registry:
+        """Return what a new process of this name has loaded."""
+        return REGISTRY
+
+    def expect_result(self, started_run: StartedRun) -> Any:
+        """Return the result that a run must give. Raises Failing: it must fail."""
+        return expect(started_run.tree)
+
+    def take_stop(self, run: str, ident: str, reason: str) -> None:
+        """Take note of a run that needs a person for another reason than a step in doubt."""
+        self.errors.append(f"run {run} needs attention: {reason} at {ident}")
 
     def befall(self, name: str) -> bool:
         """Let a misfortune happen that is of all processes; return whether it is one."""
@@ -259,11 +276,10 @@ class World:
 
     def _be_the_person(self) -> None:
         """Answer questions, give the results of steps in doubt or cancel, continue some failed runs, rolled back ones among them."""
-        failed = (
-            "select id from runs where state = 'failed' and parent is null and automation not in ('hurried', 'chain')"
-            " and id not in (select run from started_runs)"
-        )
-        for (run,) in self.rows(failed):
+        failed = "select id, automation from runs where state = 'failed' and parent is null and id not in (select run from started_runs)"
+        for run, automation in self.rows(failed):
+            if automation in self.final:
+                continue
             if run not in self._checked and self.dice.random() < 0.6 and self._can_go_on(run):
                 self.client_submit(ReopenRun(run))
             self._checked.add(run)
@@ -273,7 +289,7 @@ class World:
         doubt = "select id, failed_ident, reason from runs where state = 'needs_attention'"
         for run, ident, reason in self.rows(doubt):
             if reason != "in_doubt":
-                self.errors.append(f"run {run} needs attention: {reason} at {ident}")
+                self.take_stop(run, ident, reason)
                 continue
             self.hits["step in doubt"] += 1
             started_run = self.runs.get(run)

@@ -44,32 +44,34 @@ def test_run_that_was_suspended_is_returned(store, together):
 
 
 def test_run_that_was_released_is_returned(store):
-    """A worker that had not called the code changes nothing."""
+    """The worker decides whether something is under way."""
     run = store.begin()
     store.do(ReleaseRun(run.id, run.claim, 0))
     run = store.claim_one()
     assert run.is_returned
-    store.do(ReleaseRun(run.id, run.claim, 0, was_loaded=False))
-    assert store.claim_one().is_returned
+    store.do(ReleaseRun(run.id, run.claim, 0, is_returned=False))
+    assert not store.claim_one().is_returned
 
 
 def test_run_that_was_paused_is_returned(store):
-    """Its attempts had completed before."""
+    """Unless its worker says that something may be under way."""
     run = store.begin()
-    store.do(PauseRun(run.id, "p1", RunPauseRequest("ann", None)))
-    store.do(EnterPause(run.id, run.claim, 0, None))
-    store.do(ResumeRun(run.id, "r1"))
-    assert store.claim_one().is_returned
+    for is_returned in (True, False):
+        store.do(PauseRun(run.id, f"p{run.claim}", RunPauseRequest("ann", None)))
+        store.do(EnterPause(run.id, run.claim, 0, None, is_returned=is_returned))
+        store.do(ResumeRun(run.id, f"r{run.claim}"))
+        run = store.claim_one()
+        assert run.is_returned is is_returned
 
 
 def test_run_that_failed_and_is_retried_is_not_returned(store):
-    """An attempt that was cancelled by the failure may still be under way; a worker that does not call the code does not hide this."""
+    """An attempt that was cancelled by the failure may still be under way; a worker that does not repeat it does not hide this."""
     run = store.begin()
     store.do(fail(run))
     store.do(ReopenRun(run.id))
     run = store.claim_one()
     assert not run.is_returned
-    store.do(ReleaseRun(run.id, run.claim, 0, was_loaded=False))
+    store.do(ReleaseRun(run.id, run.claim, 0, is_returned=False))
     run = store.claim_one()
     assert not run.is_returned
     store.do(ReleaseRun(run.id, run.claim, 0))
@@ -83,3 +85,22 @@ def test_run_of_a_dead_worker_is_not_returned(store, second):
     second.do(DeclareSessionDead(store.session))
     again = second.claim_one()
     assert (again.id, again.is_returned) == (run.id, False)
+
+
+def test_claim_by_older_code_lowers_the_versions_of_the_first_code(store, second):
+    """It may pass the place of a change without a question, or with an older one; code of the same deployment changes nothing."""
+    second.announce("a", fingerprint="older")
+    store.announce("a", fingerprint="newer")
+    run, other = store.start().run, store.start().run
+    known = (CodeChanges("a", 1, b'{"initial":{"by-card":3,"by-mail":2}}'),)
+    for claimed in store.claim(changes=known).runs:
+        store.do(ReleaseRun(claimed.id, claimed.claim, 0))
+    assert [claimed.has_newer_code for claimed in store.claim(limit=1, changes=known).runs] == [False]
+    second.do(DeclareSessionDead(store.session))
+    before = (CodeChanges("a", 1, b'{"initial":{"by-card":2}}'),)
+    claimed = second.claim(changes=before).runs
+    assert [(row.id, row.has_newer_code) for row in claimed] == [(run, True), (other, True)]
+    assert {row.versions for row in claimed} == {b'{"initial":{"by-card":2,"by-mail":1}}'}
+    assert dict(store.reader.read_text("select id, versions from runs", ())) == {
+        row.id: row.versions for row in claimed
+    }

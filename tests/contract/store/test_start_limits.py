@@ -86,6 +86,19 @@ def test_later_start_replaces_the_input_of_a_debounced_run(store, clock):
     assert store.ids(limit=1) == [first.run]
 
 
+def test_debounced_start_that_is_sent_again_is_the_same_start(store, clock):
+    """It brings back no older input, and is no second run after the first has begun."""
+    first = store.start(limits=DEBOUNCED, input=b"1").run
+    older, newer = (store.starting(limits=DEBOUNCED, input=data) for data in (b"2", b"3"))
+    assert [store.do(older).run, store.do(newer).run, store.again(older).run] == [first, first, first]
+    assert store.run(first).input == b"3"
+    clock.forward(10_000)
+    assert store.claim_one().id == first
+    answer = store.again(newer)
+    assert (answer.run, answer.created, answer.state) == (first, False, RunState.RUNNING)
+    assert store.ids() == []
+
+
 def test_start_after_the_debounced_run_became_due_is_a_new_run(store, clock):
     """Whether a worker has it already or not."""
     first = store.start(limits=DEBOUNCED)

@@ -16,9 +16,9 @@ from mainspring.domain.definitions.definition import DefinitionKind
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.failures.failure import Failure
 from mainspring.engine.attempts.processes.process_lifetime import die_with_parent, protect_memory
-from mainspring.engine.body.reachable_names import find_versions
 from mainspring.engine.definitions.announcement import build_announcement, complete_definition
 from mainspring.engine.definitions.flag_questions import find_flag_questions
+from mainspring.engine.definitions.reachable_names import find_versions
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.driver.replay import SavedRun, replay_run
 from mainspring.resources.known_secrets import KNOWN_SECRETS

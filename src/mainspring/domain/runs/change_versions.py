@@ -35,6 +35,11 @@ class ChangeVersions(msgspec.Struct, frozen=True, omit_defaults=True):
             return newest
         return min(self.former(change), newest)
 
+    def lower(self, known: Mapping[str, int]) -> "ChangeVersions":
+        """Return this after older code with these versions has got the run: it may pass the place of a change without a question."""
+        lowered = {change: min(version, known.get(change, OLD_SIDE)) for change, version in self.initial.items()}
+        return ChangeVersions(lowered, self.retained)
+
     def retain(self, known: Mapping[str, int]) -> "ChangeVersions":
         """Return this, with the former version kept of each change that the code of now has in a newer one."""
         newer = {change: self.former(change) for change, version in known.items() if version > self.former(change)}

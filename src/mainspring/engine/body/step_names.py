@@ -16,15 +16,15 @@ from mainspring.domain.runs.step_identity import escape_step_name, read_step_nam
 from mainspring.domain.runs.superseded_outcomes import read_branch
 from mainspring.domain.states import OutcomeState
 from mainspring.engine.body.moved_steps import MovedStep, MovedSteps
-from mainspring.engine.body.reachable_names import code_of, find_reachable_names
 from mainspring.engine.body.request import Request, StepCall
 from mainspring.engine.definitions.automation import Automation
+from mainspring.engine.definitions.reachable_names import code_of, find_reachable_names
 
 if TYPE_CHECKING:
     from mainspring.engine.body.body import Body
     from mainspring.engine.body.programs import Program
 
-_REPEATABLE = frozenset({OutcomeKind.STEP, OutcomeKind.CHILD, OutcomeKind.START})
+REPEATABLE = frozenset({OutcomeKind.STEP, OutcomeKind.CHILD, OutcomeKind.START})
 _DONE = frozenset({OutcomeState.SUCCEEDED, OutcomeState.IN_DOUBT, OutcomeState.REFUSED})
 _UNSETTLED = frozenset({OutcomeState.IN_DOUBT, OutcomeState.REFUSED})
 _OWN_BRANCHES = ("Fan.", "Run.")
@@ -131,14 +131,14 @@ class StepNames:
 
     def moved_step(self, body: "Body", program: "Program", request: Request) -> MovedStep | None:
         """Return a saved step that this request would repeat under another identity."""
-        if request.kind not in _REPEATABLE or request.ident in self._saved:
+        if request.kind not in REPEATABLE or request.ident in self._saved:
             return None
         removed = [old for old, new in self.renames.items() if new is None]
         return self._moved.find(body, program, request, self.former.get(request.name, ()), removed)
 
     def missing_step(self, body: "Body", program: "Program", request: Request) -> MissingStep | None:
         """Return a saved step that the code cannot request any more, if this request is the first of a new name."""
-        if self._is_settled or request.kind not in _REPEATABLE or request.ident in self._saved:
+        if self._is_settled or request.kind not in REPEATABLE or request.ident in self._saved:
             return None
         if next(self._unrequested(body), None) is None:
             self._is_settled = True
@@ -172,7 +172,7 @@ class StepNames:
         done: list[Outcome] = [outcome for outcome in body.unclaimed.values() if outcome.state in _DONE]
         done += [outcome for outcome in body.doubts.values() if outcome.ident not in body.waiting]
         for outcome in sorted(done, key=lambda outcome: outcome.rank):
-            if outcome.kind in _REPEATABLE:
+            if outcome.kind in REPEATABLE:
                 yield outcome.ident, outcome.name
         yield from self.marked.items()
 
@@ -199,14 +199,14 @@ def _entered_results(history: History) -> Iterator[tuple[str, str]]:
     for fact in history.facts:
         if fact.kind is FactKind.RESULT and fact.ident is not None and not fact.ident.startswith("undo:"):
             outcome = replaced.get(fact.ident)
-            if outcome is None or outcome.kind in _REPEATABLE:
+            if outcome is None or outcome.kind in REPEATABLE:
                 yield fact.ident, read_step_name(fact.ident) if outcome is None else outcome.name
 
 
 def _ordered_repeats(history: History) -> Iterator[tuple[str, str]]:
     """Yield identity and name of each step whose repetition a person ordered, under the same idempotency key, although it may be done."""
     for outcome in history.superseded:
-        if outcome.kind in _REPEATABLE and outcome.state in _UNSETTLED and outcome.superseded == outcome.generation:
+        if outcome.kind in REPEATABLE and outcome.state in _UNSETTLED and outcome.superseded == outcome.generation:
             yield outcome.ident, outcome.name
     for attempt in history.ordered:
         if not attempt.ident.startswith("undo:"):

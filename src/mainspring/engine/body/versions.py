@@ -6,7 +6,7 @@ it gets the saved outcomes at the same instants as before. Otherwise the driver 
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,7 +16,7 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.change_versions import NONE_KNOWN, OLD_SIDE, ChangeVersions
 from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.text.escaping import escape
-from mainspring.engine.body.drift import build_newer_version_drift
+from mainspring.engine.body.drift import Drift, build_newer_version_drift
 from mainspring.engine.body.request import Request, VersionCall
 
 if TYPE_CHECKING:
@@ -84,6 +84,16 @@ class BodyVersions:
             body.unclaimed.pop(ident, None)
             if saved is None:
                 self.unsaved.append(request)
+
+
+def find_unknown_change(body: "Body", known: Container[str]) -> Drift | None:
+    """Return the drift of a run that takes the new side of a change that is not among the known ones."""
+    for outcome in body.unclaimed.values():
+        if outcome.kind is OutcomeKind.VERSION and outcome.output is not None and outcome.name not in known:
+            version = _DECODE(outcome.output)
+            if version > OLD_SIDE:
+                return build_newer_version_drift(outcome.ident, outcome.name, version, OLD_SIDE)
+    return None
 
 
 def _ident(change: str) -> str:

@@ -17,6 +17,7 @@ from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.definitions.automation import Automation
 from mainspring.engine.definitions.load_problem import LoadProblem
 from mainspring.engine.definitions.message_types import find_message_schemas
+from mainspring.engine.definitions.reachable_names import find_versions
 from mainspring.engine.definitions.references import find_actions
 from mainspring.engine.definitions.registry import Registry
 from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow
@@ -34,9 +35,21 @@ def complete_definition(automation: Automation) -> Definition:
     is_workflow = definition.kind is DefinitionKind.WORKFLOW
     return msgspec.structs.replace(
         definition,
+        fingerprint=_add_versions(automation) if is_workflow else definition.fingerprint,
         message_schemas=find_message_schemas(automation.fn) if is_workflow else {},
         actions=find_actions(automation.fn),
     )
+
+
+def _add_versions(automation: Automation) -> str:
+    """Return the fingerprint of a workflow whose code asks for versions of changes, also in functions that it calls.
+
+    A process that knows a newer version is a newer deployment: older code gives it the precedence.
+    """
+    fingerprint = automation.definition.fingerprint
+    versions = {} if automation.fn is None else find_versions(automation.fn)
+    parts = [f"{change}\x1f{version}".encode() for change, version in sorted(versions.items())]
+    return hash_parts(fingerprint.encode(), *parts) if parts else fingerprint
 
 
 def build_announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN_SEALING) -> AnnounceDefinitions:

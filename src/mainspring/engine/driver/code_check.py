@@ -10,8 +10,11 @@ from mainspring.domain.runs.fork_origin import read_counted_origin
 from mainspring.domain.runs.journal import History
 from mainspring.domain.values.codec import DEFAULT_LIMIT
 from mainspring.engine.body.body import Body
+from mainspring.engine.body.drift import Drift
 from mainspring.engine.body.programs import Program, last_request_number
-from mainspring.engine.body.step_names import StepNames
+from mainspring.engine.body.step_names import REPEATABLE, StepNames
+from mainspring.engine.body.versions import find_unknown_change
+from mainspring.engine.definitions.reachable_names import find_versions
 from mainspring.engine.driver.run_end import (
     RunHalt,
     add_seed_hint,
@@ -45,12 +48,24 @@ def find_body_halt(body: Body, run: ClaimedRun, seal: Callable[[bytes | None], b
 
 
 def find_name_halt(body: Body, program: Program, run: ClaimedRun) -> RunHalt | None:
-    """Return why none of the new requests may start: one of them may repeat a saved step under another name or identity."""
+    """Return why none of the new requests may start: one of them may repeat a saved step under another name or identity, or be of the
+    other side of a change.
+    """
     for request in body.new:
         if not request.open:
             continue
+        if request.kind in REPEATABLE and run.has_newer_code and (drift := _find_change_of_newer_code(body, program)):
+            return build_drift_halt(drift, lambda data: data)
         if (missing := body.names.missing_step(body, program, request)) is not None:
             return add_seed_hint(build_renamed_step_halt(missing), run.hash_seed)
         if (moved := body.names.moved_step(body, program, request)) is not None:
             return add_seed_hint(build_moved_step_halt(moved), run.hash_seed)
     return None
+
+
+def _find_change_of_newer_code(body: Body, program: Program) -> Drift | None:
+    """Return the drift of a run on the new side of a change for which this older code does not ask: it would take the old side."""
+    automation = program.automation
+    if automation is None or automation.fn is None:
+        return None
+    return find_unknown_change(body, {*find_versions(automation.fn), *automation.definition.option("gone")})

@@ -15,6 +15,7 @@ from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.domain.time.clock_step import ClockStep
 from mainspring.engine.body.programs import Program
 from mainspring.engine.body.request import FlagCall, ReplyCall, Request, SendCall, StartCall, StepCall, VersionCall
+from mainspring.engine.body.step_names import REPEATABLE
 from mainspring.engine.driver.code_check import find_body_halt, find_name_halt
 from mainspring.engine.driver.driver_host import DriverHost
 from mainspring.engine.driver.flag_answers import RunFlags
@@ -233,7 +234,7 @@ class Driver(LoadedRun):
         if self.halt is not None:
             self._halt(self.halt)
         elif self.draining:
-            self._send_last(ReleaseRun(self.run.id, self.claim, self.journal.rank))
+            self._send_last(ReleaseRun(self.run.id, self.claim, self.journal.rank, is_returned=self._is_returned))
         elif self.pausing:
             self._pause()
         elif self.body.stuck:
@@ -254,12 +255,20 @@ class Driver(LoadedRun):
             self.wakeups.disarm()
             self.host.store.submit(command, self._suspended)
 
+    @property
+    def _is_returned(self) -> bool:
+        """Whether nothing is under way if the run is given back now. A lost attempt is, until this claim has repeated its step."""
+        unstarted = any(request.open and request.kind in REPEATABLE for request in self.body.new)
+        return not self.steps.were_stopped and (self.run.is_returned or not unstarted)
+
     def _pause(self) -> None:
         self.body.notes.mark_new_hints()
         self.send_notes()
         self.busy = True
         self.wakeups.disarm()
-        command = EnterPause(self.run.id, self.claim, self.journal.rank, self.waits.describe())
+        command = EnterPause(
+            self.run.id, self.claim, self.journal.rank, self.waits.describe(), is_returned=self._is_returned
+        )
         self.host.store.submit(command, self._paused)
 
     @halt_run_on_error

@@ -53,6 +53,8 @@ class StepRunner:
     def __init__(self, loaded: "LoadedRun") -> None:
         self._loaded = loaded
         self._live: dict[str, LiveStep] = {}
+        self.were_stopped = False
+        """Whether attempts were stopped at the end of a drain: they may have had their effect."""
         self._adopted: tuple[str, AttemptHandle | None, int] | None = None
         self._undos: dict[str, tuple[Request, StepCall]] = {}
         """Undos that wait until the attempt of their step has stopped: it must have no effect after its undo."""
@@ -279,6 +281,7 @@ class StepRunner:
 
     def stop_all(self, reason: str) -> None:
         """Stop every attempt because the worker drains: the next worker of the run repeats them."""
+        self.were_stopped |= bool(self._live)
         for step in list(self._live.values()):
             step.stop(reason)
 

@@ -9,9 +9,9 @@ from mainspring.domain.runs.change_versions import read_change_versions
 from mainspring.domain.runs.journal import History
 from mainspring.domain.states import OutcomeState
 from mainspring.domain.values.codec import encode
-from mainspring.engine.body.reachable_names import find_versions
 from mainspring.engine.body.request import Request, VersionCall
 from mainspring.engine.body.versions import ANSWERED_AT_ONCE
+from mainspring.engine.definitions.reachable_names import find_versions
 from mainspring.store.commands.results import CommandDone, Refused
 from mainspring.store.commands.runs import SaveChangeVersions
 

@@ -4,7 +4,7 @@ import msgspec
 
 from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.runs.change_versions import ChangeVersions
-from mainspring.engine.body.reachable_names import find_versions, has_versions
+from mainspring.engine.definitions.reachable_names import find_versions, has_versions
 from mainspring.engine.definitions.registry import Registry
 from mainspring.store.commands.runs import CodeChanges
 

@@ -141,7 +141,7 @@ class Worker(RunServices):
             driver.drain()
         for run in list(self._unopened.values()):
             self.codec.drop_load(run.id)
-            self.store.submit(ReleaseRun(run.id, run.claim, run.rank, was_loaded=False), ignore_answer)
+            self.store.submit(ReleaseRun(run.id, run.claim, run.rank, is_returned=run.is_returned), ignore_answer)
         self._unopened.clear()
         self._report_idle()
 
@@ -365,7 +365,7 @@ class Worker(RunServices):
             self._load_after_wait(run, history)
 
         if self.draining:
-            self.store.submit(ReleaseRun(run.id, run.claim, run.rank, was_loaded=False), ignore_answer)
+            self.store.submit(ReleaseRun(run.id, run.claim, run.rank, is_returned=run.is_returned), ignore_answer)
             self._report_idle()
         else:
             self._unopened[run.id] = run

@@ -42,14 +42,15 @@ class PauseRun(StoreCommand[CommandDone | Refused], frozen=True):
 
 
 class EnterPause(StoreCommand[CommandDone | Refused], frozen=True):
-    """Pause a run as its PAUSE fact requests, by its owner. Answer: CommandDone, PAUSE_WITHDRAWN, Refused
-    claim_lost.
+    """Pause a run as its PAUSE fact requests, by its owner. `is_returned` = nothing is under way. Answer: CommandDone, PAUSE_WITHDRAWN,
+    Refused claim_lost.
     """
 
     run: str
     claim: int
     rank: int
     waiting_for: bytes | None = None
+    is_returned: bool = True
 
 
 class ResumeRun(StoreCommand[CommandDone | Refused], frozen=True):

@@ -175,6 +175,8 @@ class ClaimedRun(msgspec.Struct, frozen=True):
     """Its headers, sealed (`domain.runs.run_headers`); None = it has none."""
     is_returned: bool = False
     """Whether the owner of the claim before gave the run back with nothing under way: by a suspend, a drain or a pause."""
+    has_newer_code: bool = False
+    """Whether a process of a later deployment than the owner's has worked on the run."""
     facts: tuple[Fact, ...] = ()
     losses: tuple[WorkerLoss, ...] = ()
     """Deaths of workers after which this claim continues the run."""
@@ -237,12 +239,12 @@ class SuspendRun(StoreCommand[CommandDone | Refused], frozen=True):
 
 
 class ReleaseRun(StoreCommand[CommandDone | Refused], frozen=True):
-    """Release a run unharmed (drain); it is ready again at once. `was_loaded` = its code was called. Answer: CommandDone, Refused."""
+    """Release a run unharmed (drain); it is ready again at once. `is_returned` = nothing is under way. Answer: CommandDone, Refused."""
 
     run: str
     claim: int
     rank: int
-    was_loaded: bool = True
+    is_returned: bool = True
 
 
 class FinishRun(StoreCommand[CommandDone | Refused], frozen=True):

@@ -179,6 +179,25 @@ def test_nothing_is_missing_where_all_is_healthy(project):
     )
 
 
+def test_new_version_of_a_change_is_a_new_deployment(tmp_path):
+    """Also where the text of the workflow is the same, and a function that it calls asks for the version."""
+    text = """
+import mainspring as ms
+
+async def pay(run): {}
+
+@ms.workflow
+async def order(run: ms.Run) -> None:
+    await pay(run)
+"""
+    announced = []
+    for number, body in enumerate(["return 1", "await run.version('by-card', 2)", "await run.version('by-card', 3)"]):
+        (tmp_path / f"release_{number}.py").write_text(text.format(body))
+        announced.append(build_announcement(Registry.load([f"release_{number}.py"], tmp_path), NOW))
+    assert len({command.fingerprint for command in announced}) == 3
+    assert len({row.fingerprint for command in announced for row in command.automations}) == 3
+
+
 def test_problem_is_over_once_its_place_loads_without_it(project, registry):
     """Its definition was deleted since, or its file: what was wrong with that is no reason any more. Who had no problem is left alone."""
     gone = known("gone", file=project / "good.py", problem="ModuleNotFoundError: x")

@@ -141,12 +141,16 @@ class ClaimRow(msgspec.Struct, frozen=True):
 
 
 _IS_RETURNED = "runs.returned_claim = runs.claim - 1"
+_HAS_NEWER_CODE = (
+    "coalesce(runs.deploy > (select sessions.deploy from sessions where sessions.id = runs.session), 1 = 0)"
+)
 CLAIMED_RUN: Final = RowType(
     ClaimedRun,
     TABLE,
     expressions={
         "fresh": "runs.claim = 1",  # whatever happened to it since, only the first claim has this number
         "is_returned": _IS_RETURNED,
+        "has_newer_code": _HAS_NEWER_CODE,
         "tag": "nullif(runs.tag, '')",
     },
     without=("facts", "losses"),
@@ -176,6 +180,7 @@ REPLAYABLE_RUN: Final = RowType(
             expressions={
                 "fresh": "runs.claim = 1",
                 "is_returned": _IS_RETURNED,
+                "has_newer_code": _HAS_NEWER_CODE,
                 "tag": "nullif(runs.tag, '')",
                 "started_at": "coalesce(runs.started_at, runs.created_at)",  # one that never started has none
             },

@@ -11,6 +11,7 @@ from itertools import zip_longest
 import msgspec
 
 from mainspring.domain.processes.worker_loss import WorkerLoss
+from mainspring.domain.runs.change_versions import read_change_versions
 from mainspring.domain.runs.journal import Fact
 from mainspring.domain.states import SessionState
 from mainspring.store.commands.runs import ClaimedRun, ClaimedRuns, ClaimRuns
@@ -238,6 +239,7 @@ def _claim_rows(
     if lost:
         tx.change("record_resumed_losses", {"now": tx.now, "session": tx.session, "runs": json.dumps(lost)})
     _save_changes_of_code(tx, command, rows)
+    rows = [_lower_versions(tx, command, row) if row.run.has_newer_code and row.run.versions else row for row in rows]
     for queue, starts in fresh.items():
         tx.change_backlog(queue, -starts)
         limits[queue].spend(tx, starts)
@@ -252,6 +254,19 @@ def _save_changes_of_code(tx: Transaction, command: ClaimRuns, rows: list[ClaimR
         if runs:
             params = {"versions": code.versions, "runs": json.dumps(runs), "session": tx.session}
             tx.change("save_initial_versions", params)
+
+
+def _lower_versions(tx: Transaction, command: ClaimRuns, row: ClaimRow) -> ClaimRow:
+    """Save that older code continues a run: it may pass the place of a change without a question."""
+    run = row.run
+    places = {(code.automation, code.version): read_change_versions(code.versions).initial for code in command.changes}
+    former = read_change_versions(run.versions)
+    lowered = former.lower(places.get((run.automation, run.version), {}))
+    if lowered == former:
+        return row
+    versions = msgspec.json.encode(lowered)
+    tx.change("save_change_versions", (versions, run.id, run.claim, tx.session))
+    return msgspec.structs.replace(row, run=msgspec.structs.replace(run, versions=versions))
 
 
 def _with_facts(tx: Transaction, rows: list[ClaimRow]) -> tuple[ClaimedRun, ...]:

@@ -63,6 +63,7 @@ def enter_pause(tx: Transaction, command: EnterPause) -> CommandDone | Refused:
         "session": tx.session,
         "rank": c.rank,
         "waiting_for": c.waiting_for,
+        "is_returned": int(c.is_returned),
         "now": tx.now,
     }
     rows = tx.all("pause_owned_run", values)

@@ -68,7 +68,7 @@ def release_run(tx: Transaction, command: ReleaseRun) -> CommandDone | Refused:
     """Release a run unharmed."""
     c = command
     values = {"rank": c.rank, "now": tx.now, "run": c.run, "claim": c.claim, "session": tx.session}
-    if not tx.change("release_run", values | {"was_loaded": int(c.was_loaded)}):
+    if not tx.change("release_run", values | {"is_returned": int(c.is_returned)}):
         return answer_lost_claim(tx, c.run, c.claim)
     tx.ready = True
     return DONE

@@ -11,6 +11,9 @@ from mainspring.store.commands.results import Refused, StartAnswer
 from mainspring.store.commands.runs import StartLimits, StartRun
 from mainspring.store.transaction import Transaction
 
+_SENT_AGAIN_WITHIN_MS = 3_600_000
+"""Until when a start whose commit had an unknown outcome is recognized if it is sent again."""
+
 
 def limit_start(tx: Transaction, command: StartRun, limits: StartLimits) -> StartRun | StartAnswer | Refused:
     """Return the start that counts now, with the instant from which it is due; or the run whose input it replaced; or a refusal."""
@@ -18,6 +21,8 @@ def limit_start(tx: Transaction, command: StartRun, limits: StartLimits) -> Star
     if limits.debounce_ms is not None:
         due_at = max(tx.now + limits.debounce_ms, command.due_at or 0)
         waiting = tx.first("find_debounced_run", (command.automation, limits.key, tx.now))
+        if tx.again and (sent_before := _find_replaced(tx, command)) is not None:
+            return sent_before
         if waiting is not None:
             run, created_at = waiting
             latest = due_at if limits.within_ms is None else created_at + limits.within_ms
@@ -54,6 +59,15 @@ def _cancel_other_runs(tx: Transaction, command: StartRun) -> None:
         request_cancel(tx, run, f"replaced:{command.id}", f"replaced by run {command.id}")
 
 
+def _find_replaced(tx: Transaction, command: StartRun) -> StartAnswer | None:
+    """Return the run whose input this start replaced when it was sent before; the run may have begun since, or have a newer input."""
+    found = tx.first("find_start_request", (command.automation, command.id, tx.now))
+    if found is None:
+        return None
+    state = tx.value("find_run_state", (found[0],), str)
+    return StartAnswer(found[0], created=False, state=state or RunState.SUCCEEDED)
+
+
 def _replace(tx: Transaction, command: StartRun, run: str, due_at: int) -> None:
     c = command
     values = {
@@ -65,6 +79,8 @@ def _replace(tx: Transaction, command: StartRun, run: str, due_at: int) -> None:
         "headers": c.headers,
     }
     tx.change("replace_start", {**values, "run": run, "due_at": due_at, "now": tx.now})
+    if c.request is None:  # otherwise its request is recorded
+        tx.change("write_start_request", (c.automation, c.id, run, "", tx.now + _SENT_AGAIN_WITHIN_MS))
     tx.ready = True  # a worker has to know the instant
 
 

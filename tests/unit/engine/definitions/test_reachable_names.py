@@ -1,6 +1,6 @@
 """The names of steps that a module computes, read from its source."""
 
-from mainspring.engine.body.reachable_names import find_computed_names
+from mainspring.engine.definitions.reachable_names import find_computed_names
 
 
 def test_file_that_was_edited_is_read_again(tmp_path):

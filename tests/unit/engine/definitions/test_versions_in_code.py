@@ -1,7 +1,7 @@
 """Versions of changes that the code of a workflow asks for, read from its code objects."""
 
 import mainspring as ms
-from mainspring.engine.body.reachable_names import find_versions, has_versions
+from mainspring.engine.definitions.reachable_names import find_versions, has_versions
 
 NAME = "computed"
 
