@@ -116,9 +116,8 @@ class RunOperations(ABC):
 
         Raises:
             NotFoundError: there is no such open question.
-            UnknownNameError: the question does not offer this choice.
             ValueRefusedError: the fields do not fit the form; `path` = the first of them.
-            ArgumentError: the question is a form and this is a choice, or the other way round.
+            ArgumentError: the question does not offer this choice, or it is a form and this is a choice, or the other way round.
             ConflictError: several are open and none is named. The error lists them.
         """
         await self.do(lambda engine, *, act: engine.answer(run_id, choice, act=act, question=question, note=note))

@@ -21,7 +21,7 @@ from mainspring.domain.text.escaping import escape
 from mainspring.domain.values.annotation import format_annotation, get_decoder, make_readable
 from mainspring.domain.values.arguments import make_custom_schema
 from mainspring.domain.values.canonical_json import join_path
-from mainspring.domain.values.json_schema import SchemaMismatch, find_mismatch
+from mainspring.domain.values.json_schema import SchemaMismatch, iterate_mismatches
 
 _REFERENCE: Final = "#/$defs/"
 _FORMATS: Final = {datetime: "date-time", time: "time"}
@@ -119,18 +119,19 @@ def resolve_part(part: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[
     return resolve_part(choices[0], schema) if len(choices) == 1 else part
 
 
-def find_form_mismatch(schema: Mapping[str, Any], value: Any) -> SchemaMismatch | None:
-    """Return the first field of a filled-in form that does not fit its schema, None if all do; a missing field has its own path."""
+def list_form_mismatches(schema: Mapping[str, Any], value: Any) -> list[SchemaMismatch]:
+    """Return each place of a filled-in form that does not fit its schema; a missing field has its own path."""
     fields = schema["properties"]
+    own: list[SchemaMismatch] = []
     if isinstance(value, dict):
-        unknown = next((name for name in value if name not in fields), None)
-        if unknown is not None:
-            listed = ", ".join(fields)
-            return SchemaMismatch(join_path("$", unknown), f"no field of this name is known; the fields are {listed}")
-        missing = next((name for name in schema.get("required", ()) if name not in value), None)
-        if missing is not None:
-            return SchemaMismatch(join_path("$", missing), "it is missing")
-    return find_mismatch(schema, value, checks_formats=True)
+        listed = ", ".join(fields)
+        unknown = f"no field of this name is known; the fields are {listed}"
+        own = [SchemaMismatch(join_path("$", name), unknown) for name in value if name not in fields]
+        missing = (name for name in schema.get("required", ()) if name not in value)
+        own += [SchemaMismatch(join_path("$", name), "it is missing") for name in missing]
+    paths = {mismatch.path for mismatch in own} | ({"$"} if own else set())
+    mismatches = iterate_mismatches(schema, value, checks_formats=True)
+    return own + [mismatch for mismatch in mismatches if mismatch.path not in paths]
 
 
 def _list_needed(part: Mapping[str, Any], schema: Mapping[str, Any], depth: int) -> list[str]:

@@ -44,8 +44,15 @@ def find_mismatch(
 
     `checks_formats` = also whether a text is a date, a time, an instant, a span, a UUID or a decimal number where the schema says so.
     """
+    return next(iterate_mismatches(schema, value, parts, checks_formats=checks_formats), None)
+
+
+def iterate_mismatches(
+    schema: JsonSchema, value: Any, parts: JsonSchema | None = None, *, checks_formats: bool = False
+) -> Iterator[SchemaMismatch]:
+    """Yield each place where decoded JSON does not fit, from the outside to the inside; the arguments are those of `find_mismatch`."""
     checker = _SchemaChecker(schema.get("$defs", {}) if parts is None else parts, checks_formats=checks_formats)
-    return checker.find_mismatch(schema, value, "$", 0)
+    return checker.iterate_mismatches(schema, value, "$", 0)
 
 
 def find_mismatch_of_all(schemas: Sequence[JsonSchema] | None, value: Any) -> SchemaMismatch | None:
@@ -61,27 +68,28 @@ class _SchemaChecker:
         self._parts = parts
         self._checks_formats = checks_formats
 
-    def find_mismatch(self, schema: Any, value: Any, path: str, depth: int) -> SchemaMismatch | None:
-        """Return the first mismatch at or below `path`."""
+    def iterate_mismatches(self, schema: Any, value: Any, path: str, depth: int) -> Iterator[SchemaMismatch]:
+        """Yield the mismatches at or below `path`."""
         if schema is False:
-            return SchemaMismatch(path, f"nothing is expected here, got {_format_json(value)}")
+            yield SchemaMismatch(path, f"nothing is expected here, got {_format_json(value)}")
+            return
         if schema is True or depth > _DEEPEST:
-            return None
-        if "$ref" in schema:
-            part = self._parts.get(str(schema["$ref"]).removeprefix(_REFERENCE))
-            found = None if part is None else self.find_mismatch(part, value, path, depth + 1)
-            if found is not None:
-                return found
+            return
+        part = self._parts.get(str(schema["$ref"]).removeprefix(_REFERENCE)) if "$ref" in schema else None
+        if part is not None:
+            yield from self.iterate_mismatches(part, value, path, depth + 1)
         if "anyOf" in schema:
-            return self._check_choices(schema, value, path, depth + 1)
+            yield from self._check_choices(schema, value, path, depth + 1)
+            return
         error = _check_type(schema, value) or _check_value(schema, value)
         if error is None and self._checks_formats and isinstance(value, str):
             error = _check_format(schema, value)
         if error is not None:
-            return SchemaMismatch(path, error)
-        return next((found for found in self._inside(schema, value, path, depth + 1) if found is not None), None)
+            yield SchemaMismatch(path, error)
+            return
+        yield from self._inside(schema, value, path, depth + 1)
 
-    def _inside(self, schema: JsonSchema, value: Any, path: str, depth: int) -> Iterator[SchemaMismatch | None]:
+    def _inside(self, schema: JsonSchema, value: Any, path: str, depth: int) -> Iterator[SchemaMismatch]:
         if isinstance(value, dict):
             fields, additional = schema.get("properties", {}), schema.get("additionalProperties", True)
             for name in schema.get("required", ()):
@@ -90,43 +98,52 @@ class _SchemaChecker:
             for name, item in value.items():
                 if name not in fields and additional is False:
                     yield SchemaMismatch(join_path(path, name), "no field of this name is known")
-                yield self.find_mismatch(fields.get(name, additional), item, join_path(path, name), depth)
+                else:
+                    yield from self.iterate_mismatches(fields.get(name, additional), item, join_path(path, name), depth)
         elif isinstance(value, list):
             first, rest = schema.get("prefixItems", ()), schema.get("items", True)
             for index, item in enumerate(value):
                 item_schema = first[index] if index < len(first) else rest
-                yield self.find_mismatch(item_schema, item, f"{path}[{index}]", depth)
+                yield from self.iterate_mismatches(item_schema, item, f"{path}[{index}]", depth)
 
-    def _check_choices(self, schema: JsonSchema, value: Any, path: str, depth: int) -> SchemaMismatch | None:
-        """Return None if one of the choices fits; else the mismatch of the intended one, if it can be known."""
+    def _check_choices(self, schema: JsonSchema, value: Any, path: str, depth: int) -> Iterator[SchemaMismatch]:
+        """Yield nothing if one of the choices fits; else the mismatches of the intended one, if it can be known."""
         choices = schema["anyOf"]
         tag = schema.get("discriminator", {})
         if tag and isinstance(value, dict):
             name, mapping = tag.get("propertyName", ""), tag.get("mapping", {})
             if name not in value:
-                return SchemaMismatch(path, f"{name!r} is missing")
+                yield SchemaMismatch(path, f"{name!r} is missing")
+                return
             chosen = mapping.get(value[name]) if isinstance(value[name], str) else None
             if mapping and chosen is None:
-                return SchemaMismatch(
+                yield SchemaMismatch(
                     join_path(path, name),
                     f"expected {join_choices(map(_format_json, mapping))}, got {_format_json(value[name])}",
                 )
+                return
             if chosen is not None:
-                return self.find_mismatch({"$ref": chosen}, value, path, depth)
+                yield from self.iterate_mismatches({"$ref": chosen}, value, path, depth)
+                return
+        stated = [choice for choice in choices if choice != {"type": "null"}]
+        is_optional = self._checks_formats and len(stated) == 1  # an optional value whose format is another one
         mismatches: list[SchemaMismatch] = []
         for choice in choices:
-            mismatch = self.find_mismatch(choice, value, path, depth)
-            if mismatch is None:
-                return None
-            mismatches.append(mismatch)
-        stated = [mismatch for choice, mismatch in zip(choices, mismatches, strict=True) if choice != {"type": "null"}]
-        if self._checks_formats and len(stated) == 1:  # an optional value whose format is another one
-            return stated[0]
+            # Each choice is read once: a second reading would double the work at each depth.
+            found = list(islice(self.iterate_mismatches(choice, value, path, depth), None if is_optional else 1))
+            if not found:
+                return
+            if not is_optional or choice == stated[0]:
+                mismatches += found
+        if is_optional:
+            yield from mismatches
+            return
         deeper = [mismatch for mismatch in mismatches if mismatch.path != path or " is missing" in mismatch.why]
         if len(deeper) == 1:
-            return deeper[0]
+            yield deeper[0]
+            return
         kinds = list(dict.fromkeys(self._kind(choice) for choice in choices))
-        return SchemaMismatch(path, f"expected {join_choices(kinds)}, got {_format_json(value)}")
+        yield SchemaMismatch(path, f"expected {join_choices(kinds)}, got {_format_json(value)}")
 
     def _kind(self, schema: Any, depth: int = 0) -> str:
         """Return in a word what a schema expects."""
@@ -170,6 +187,9 @@ _TYPES: dict[str, Callable[[Any], bool]] = {
 }
 
 
+_TYPE_LABELS = {"boolean": "boolean (true or false)"}
+
+
 def _suggest_field(name: str, value: dict[str, Any], fields: JsonSchema) -> str:
     """Return the unknown field that was probably meant to be the missing one; of a large object only the first few are compared."""
     from difflib import get_close_matches
@@ -190,7 +210,7 @@ def _check_type(schema: JsonSchema, value: Any) -> str | None:
         value
     ):  # a Decimal is written as text and read from numbers too
         return None
-    return f"expected {join_choices(kinds)}, got {_format_json(value)}"
+    return f"expected {join_choices(_TYPE_LABELS.get(kind, str(kind)) for kind in kinds)}, got {_format_json(value)}"
 
 
 def _check_value(schema: JsonSchema, value: Any) -> str | None:

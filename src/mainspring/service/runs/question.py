@@ -10,7 +10,6 @@ from mainspring.domain.errors import (
     ConflictError,
     NotFoundError,
     SealedError,
-    UnknownNameError,
     ValueRefusedError,
 )
 from mainspring.domain.notifications.rendering import fit_line
@@ -18,9 +17,9 @@ from mainspring.domain.runs.journal import FactKind
 from mainspring.domain.runs.question import FORM, FormWords, encode_answer
 from mainspring.domain.values.codec import encode
 from mainspring.domain.values.form_schema import (
-    find_form_mismatch,
     format_form_options,
     list_form_labels,
+    list_form_mismatches,
     read_form_words,
 )
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
@@ -34,6 +33,7 @@ from mainspring.store.views import WaitView
 
 _ASK = "ask"
 _LISTED = 5
+_MOST_MISMATCHES: Final = 20
 _LONGEST_NOTE: Final = 2_000
 
 
@@ -63,10 +63,10 @@ def answer(
 
     Raises:
         NotFoundError: there is no such run, or no such open question (it was answered, or its time ended).
-        UnknownNameError: the question does not offer this choice; lists all.
         ConflictError: several questions are open and none was named, or several have this name.
-        ArgumentError: a choice for a form, or fields for a question without one; the note is too long.
-        ValueRefusedError: the fields do not fit the form; `path` = the first of them.
+        ArgumentError: a choice that the question does not offer, a choice for a form, or fields for a question without one;
+            the note is too long.
+        ValueRefusedError: the fields do not fit the form; `path` = the first of them, the message lists all.
         SealedError: the codec that sealed the question is not available.
     """
     if note is not None and len(note) > _LONGEST_NOTE:
@@ -100,9 +100,10 @@ def _read_choice(wait: WaitView, stored: _StoredQuestion, choice: object) -> str
         )
     choices = [str(offered) for offered in stored.choices or ()]
     if choices and choice not in choices:
-        error = UnknownNameError(f"choice for {stored.text or wait.ident!r}:", choice, choices)
-        error.hint = f"Choices: {', '.join(map(repr, choices))}"
-        raise error
+        raise ArgumentError(
+            f"unknown choice for {stored.text or wait.ident!r}: {choice!r}",
+            hint=f"Choices: {', '.join(map(repr, choices))}",
+        )
     return choice
 
 
@@ -119,14 +120,19 @@ def _read_form(
     value = read_form_words(schema, given.words) if isinstance(given, FormWords) else given
     encoded = encode(value, value_name=f"answer {wait.ident}", limit=limit)
     value = msgspec.json.decode(encoded)
-    mismatch = find_form_mismatch(schema, value)
-    if mismatch is not None:
-        raise ValueRefusedError(
+    mismatches = list_form_mismatches(schema, value)
+    if mismatches:
+        first, *more = mismatches
+        error = ValueRefusedError(
             f"the answer to {wait.ident} of run {run}",
-            *mismatch,
+            *first,
             hint=f"Send one that fits: {suggested}",
             problem="does not fit its form",
         )
+        error.message += "".join(f"\nalso at {mismatch}" for mismatch in more[:_MOST_MISMATCHES])
+        if len(more) > _MOST_MISMATCHES:
+            error.message += f"\nand {len(more) - _MOST_MISMATCHES} more"
+        raise error
     return encoded, list(value)
 
 

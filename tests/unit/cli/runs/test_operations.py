@@ -188,7 +188,8 @@ def test_answer_takes_a_choice_and_lists_all_where_it_is_none(cli, stage):
     """A choice that is not offered is refused; the right one is delivered."""
     run = ask_question(stage)
     result = cli("runs", "answer", run, "yess")
-    assert result.code == 3
+    assert result.code == 2  # bad input, as of each other command
+    assert "unknown choice for 'Ship it?': 'yess'" in result.err
     assert "Choices: 'yes', 'no'" in result.err
     assert cli("runs", "answer", run, "yes", "--note", "paid").code == 0
     assert state(stage, run) is RunState.WAITING
@@ -251,6 +252,32 @@ def test_form_that_is_not_filled_in_right_is_refused(cli, stage, words, code, te
     result = cli("runs", "answer", run, "--question", "refund", *words)
     assert (result.code, text in result.err) == (code, True), result.err
     assert run_history(stage.store.reader, run).facts == []
+
+
+def test_each_error_of_a_form_is_reported_at_once(cli, stage):
+    """The first with its place, the others below; a boolean says what it accepts."""
+    run = stage.begin()
+    form = {
+        "type": "object",
+        "properties": {"amount": {"type": "integer"}, "insured": {"type": "boolean"}, "to": {"$ref": "#/$defs/To"}},
+        "required": ["amount", "insured"],
+        "additionalProperties": False,
+        "$defs": {"To": {"type": "object", "properties": {"city": {"type": "string"}, "zip": {"type": "integer"}}}},
+    }
+    stage.do(OpenWait(run.id, run.claim, "ask#1", "ask", "ask", question=msgspec.json.encode({"form": form})))
+    stage.do(suspend(run))
+    given = ["insured=yes", "colour=red", "to.zip=abc", "to.city=7"]
+    result = cli("runs", "answer", run.id, *(word for field in given for word in ("--form", field)), "--json")
+    assert result.code == 2
+    error = msgspec.json.decode(result.err)
+    unknown = "no field of this name is known; the fields are amount, insured, to"
+    assert error["message"].splitlines() == [
+        f"the answer to ask#1 of run {run.id} does not fit its form: {unknown}",
+        "at $.colour",
+        "also at $.amount: it is missing",
+        'also at $.insured: expected boolean (true or false), got "yes"',
+        'also at $.to.zip: expected integer, got "abc"',
+    ]
 
 
 def test_answer_without_a_name_lists_the_open_ones(cli, stage):

@@ -14,9 +14,9 @@ import pytest
 from mainspring.domain.errors import ArgumentError, OptionError
 from mainspring.domain.values.form_schema import (
     describe_form,
-    find_form_mismatch,
     format_form_options,
     list_form_labels,
+    list_form_mismatches,
     make_form_schema,
     read_form_words,
 )
@@ -157,8 +157,22 @@ def test_type_without_fields_is_no_form(model: Any) -> None:
 )
 def test_first_field_that_does_not_fit_is_named(value: Any, path: str | None) -> None:
     """A missing field by its own path."""
-    mismatch = find_form_mismatch(schema_of(Order), value)
-    assert (None if mismatch is None else mismatch.path) == path
+    mismatches = list_form_mismatches(schema_of(Order), value)
+    assert (mismatches[0].path if mismatches else None) == path
+
+
+def test_each_field_that_does_not_fit_is_named() -> None:
+    """Unknown and missing fields first, then those with a wrong value, in optional classes too."""
+    value = {"numbr": 1, "to": {"city": 5, "at": "noon"}, "day": "never", "more": [1, "a", 2]}
+    assert [mismatch.path for mismatch in list_form_mismatches(schema_of(Order), value)] == [
+        "$.numbr",
+        "$.number",
+        "$.to.city",
+        "$.to.at",
+        "$.day",
+        "$.more[0]",
+        "$.more[2]",
+    ]
 
 
 def test_words_have_the_types_of_their_fields() -> None:

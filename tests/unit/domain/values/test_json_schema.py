@@ -160,7 +160,7 @@ def test_place_is_the_one_that_the_reader_would_name(data):
         (dict[str, Line | None], {"x": {"sku": "a"}}, "$.x: 'qty' is missing"),
         (tuple[int, str], [1, 2], "$[1]: expected string, got 2"),
         (tuple[int, str], [1], "$: expected at least 2 items, got 1"),
-        (bool, 1, "$: expected boolean, got 1"),
+        (bool, 1, "$: expected boolean (true or false), got 1"),
         (int, True, "$: expected integer, got true"),
         (str, "x", None),
         (int, "y" * 100, f'$: expected integer, got "{"y" * 56}...'),

@@ -6,7 +6,7 @@ import msgspec
 
 from mainspring.domain.access.permissions import Role
 from mainspring.domain.errors import ArgumentError, ConflictError, NotFoundError
-from mainspring.domain.values.form_schema import find_form_mismatch
+from mainspring.domain.values.form_schema import list_form_mismatches
 from mainspring.insight.runs.waits import list_open_questions, read_form
 from mainspring.insight.text.formatting import format_count
 from mainspring.service.perform import was_performed
@@ -78,8 +78,9 @@ def read_typed_form(schema: dict[str, Any], form: Form) -> TypedInput:
     typed = parse_form(schema, form)
     if typed.faults:
         return typed
-    mismatch = find_form_mismatch(schema, typed.value)
-    return typed if mismatch is None else TypedInput(typed.value, {mismatch.path: mismatch.why})
+    # Of several errors of a field the first is shown.
+    mismatches = reversed(list_form_mismatches(schema, typed.value))
+    return TypedInput(typed.value, {mismatch.path: mismatch.why for mismatch in mismatches})
 
 
 def _build_fields(schema: dict[str, Any] | None, form: Form | None) -> FormFields:
