@@ -108,17 +108,19 @@ class RemoteHandle:
         """Ask the code of the run about its state and return the answer, as `type`; see `Handle.query`."""
         return await ask_query(self._client, self.id, name, value, type, within)
 
-    async def stream(self, name: str, *, since: int = 0, type: Any = Any) -> AsyncIterator[StreamRecord[Any]]:
+    async def stream(
+        self, name: str, *, since: int = 0, type: Any = Any, follow: bool = True
+    ) -> AsyncIterator[StreamRecord[Any]]:
         """Follow a stream of the run: `async for record in handle.stream("tokens")`; see `Handle.stream`."""
-        run_id = self.id
+        run_id, wait = self.id, SERVER_WAIT_S if follow else 0
         while True:
             path = f"runs/{quote_path_part(run_id)}/streams/{quote_path_part(name)}"
             sent_at = time.monotonic()
-            page = msgspec.convert(await self._client.read(path, since=since, wait=SERVER_WAIT_S), RemoteStreamPage)
+            page = msgspec.convert(await self._client.read(path, since=since, wait=wait), RemoteStreamPage)
             for record in page.records:
                 yield convert_record(record.build(), type, name)
             run_id, since = page.continued_by or run_id, page.next
-            if page.is_over and page.continued_by is None:
+            if page.continued_by is None and (page.is_over or not (follow or page.records)):
                 return
             has_waited = time.monotonic() - sent_at >= SERVER_WAIT_S / 2
             if not page.records and page.continued_by is None and not has_waited:

@@ -36,6 +36,7 @@ from mainspring.store.commands.inbox import OpenWait
 from mainspring.web.api.problem import problem_from_error
 from tests.api_world import ApiWorld, announce, sqlite_world
 from tests.contract.store.process import fail, halt
+from tests.contract.store.test_streams import write
 from tests.contract.store.test_updates import accept, reply
 
 CART = Definition(kind=DefinitionKind.WORKFLOW, name="cart")
@@ -120,6 +121,21 @@ async def test_verbs_run_as_the_holder_of_the_token(world):
     found = {(row.actor, row.verb, row.reason) for row in world.site.reads.audit_rows()}
     assert ("api:olga", "cancel", "not needed") in found
     assert {actor for actor, _, _ in found} == {"api:olga"}
+
+
+@pytest.mark.asyncio
+async def test_stream_that_is_not_followed_ends_with_what_is_stored(world):
+    """While the run goes on, and over more records than a page has; it never waits."""
+    world.begin()
+    (claimed,) = world.claim()
+    for start in range(0, 1_200, 100):
+        world.store.apply(write(claimed, *range(start, start + 100), n=start + 1))
+    slept: list[int] = []
+    handle = client_of(world, sleep=lambda: slept.append(1)).run(claimed.id)
+    records = [record async for record in handle.stream("tokens", type=int, follow=False)]
+    assert [record.value for record in records] == list(range(1_200))
+    assert [record async for record in handle.stream("tokens", since=1_200, follow=False)] == []
+    assert slept == []
 
 
 @pytest.mark.asyncio
