@@ -125,7 +125,7 @@ async def test_verbs_run_as_the_holder_of_the_token(world):
 
 @pytest.mark.asyncio
 async def test_stream_that_is_not_followed_ends_with_what_is_stored(world):
-    """While the run goes on, and over more records than a page has; it never waits."""
+    """While the run is live, and over more records than a page has; it never waits."""
     world.begin()
     (claimed,) = world.claim()
     for start in range(0, 1_200, 100):

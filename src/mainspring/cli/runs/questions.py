@@ -11,15 +11,22 @@ from mainspring.insight.text import formatting
 
 @command("questions", "list the open questions of runs, each with the command that answers it")
 @click.option("--assignee", metavar="NAME", help="only those that this person or team is to answer now")
+@params.name_option
+@params.since_option
 @params.limit_option
 @pass_invocation
-def list_questions(invocation: Invocation, assignee: str | None, limit: int) -> None:
+def list_questions(
+    invocation: Invocation, assignee: str | None, name: str | None, since: str | None, limit: int
+) -> None:
     """The oldest first. After the span of `escalate=` a question belongs to its next assignee."""
     from mainspring.insight.status.upcoming import list_open_questions
     from mainspring.store.read.runs.run_views import questions
 
     now = invocation.clock.now()
-    waits = invocation.rows_if_made(lambda reader: questions(reader, limit, assignee=assignee, now=now))
+    names, since_at = None if name is None else [name], params.read_instant(invocation, since)
+    waits = invocation.rows_if_made(
+        lambda reader: questions(reader, limit, names, assignee=assignee, since_at=since_at, now=now)
+    )
     opened = invocation.unseal(lambda unsealer: [unsealer.wait(wait) for wait in waits])
     rows = list_open_questions(invocation.reader, opened, now) if opened else []
     columns = [
@@ -31,4 +38,6 @@ def list_questions(invocation: Invocation, assignee: str | None, limit: int) -> 
         TableColumn("ANSWER", lambda row: row.command, spare=True),
     ]
     none = "No question is open." if assignee is None else f"No open question is for {assignee}."
+    if name is not None or since is not None:
+        none = "No open question matches these options."
     invocation.output.rows(rows, columns, empty=formatting.escape_line(none))

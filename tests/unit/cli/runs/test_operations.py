@@ -306,6 +306,10 @@ def test_questions_are_listed_with_their_assignees(cli, stage):
     assert row["command"] == f"mainspring runs answer {run.id} --question refund --form amount=VALUE"
     assert "No open question is for cfo." in cli("runs", "questions", "--assignee", "cfo").err
     assert "finance" in cli("runs", "questions").out
+    assert [row["run"] for row in cli("runs", "questions", "--name", "order", "--json").json] == [other]
+    assert len(cli("runs", "questions", "--since", "1h", "--json").json) == 2
+    later = cli("runs", "questions", "--since", "2100-01-01")
+    assert (later.code, later.out, "No open question matches these options." in later.err) == (0, "", True)
 
 
 def test_explain_prints_an_answer_that_works_for_each_open_question(cli, stage):

@@ -264,11 +264,15 @@ def questions(
     automations: Sequence[str] | None = None,
     *,
     assignee: str | None = None,
+    since_at: int | None = None,
     now: int = 0,
 ) -> list[WaitView]:
-    """Return open questions to people, oldest first: of all runs or of some automations', those of an assignee at the instant `now`."""
+    """Return open questions to people, oldest first: of all runs or of some automations', those of an assignee at the instant `now`.
+
+    `since_at` = only those that were asked at or after this instant.
+    """
     names = None if automations is None else msgspec.json.encode(automations).decode()
-    return WAIT_VIEW.read_all(reader.read("list_questions", (names, limit, assignee, now)))
+    return WAIT_VIEW.read_all(reader.read("list_questions", (names, limit, assignee, now, since_at or 0)))
 
 
 def query_view(reader: StoreReader, query: str) -> QueryView:
