@@ -13,7 +13,11 @@ from mainspring.insight.text import formatting
 @pass_invocation
 def explain_command(invocation: Invocation, run: str) -> None:
     """For a run that waits for its turn it names what blocks it and who can remove that."""
+    from msgspec.structs import asdict
+
+    from mainspring.cli.runs.questions import print_evidence
     from mainspring.cli.runs.show import read_run_history
+    from mainspring.insight.runs.waits import read_evidence
 
     history, explanation = read_run_history(invocation, invocation.run_id(run))
 
@@ -28,8 +32,11 @@ def explain_command(invocation: Invocation, run: str) -> None:
         for title, sentences in (("what", explanation.what), ("why", explanation.why), ("next", explanation.next)):
             for place, sentence in enumerate(sentences):
                 output.line(f"  {title if not place else '':<5} {formatting.escape_line(sentence)}")
+            if title == "what":
+                print_evidence(output, history.waits)
         for place, suggestion in enumerate(explanation.can):
             output.line(f"  {'you can' if not place else '':<8} {suggestion.does}:")
             output.line(f"           $ {suggestion.command}")
 
-    invocation.output.document(explanation, print_text)
+    evidence = {wait.ident: found for wait in history.waits if (found := read_evidence(wait)) is not None}
+    invocation.output.document(asdict(explanation) | {"evidence": evidence}, print_text)

@@ -9,6 +9,7 @@ from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.cli.runs.effect_calls import print_effect_calls
+from mainspring.cli.runs.questions import print_evidence
 from mainspring.domain.failures.error_location import locate_full_path
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.insight.text import formatting
@@ -109,6 +110,7 @@ def _print(
     output.line(f"{output.paint(title, None, bold=True)}  {short}  {state}")
     for sentence in (*explanation.what, *explanation.why):
         output.line(f"  {formatting.escape_line(sentence)}")
+    print_evidence(output, history.waits)
     output.line()
     facts = list(_format_facts(history, now, invocation.zone))
     if run.failure is not None and (place := locate_full_path(run.failure.frames)):

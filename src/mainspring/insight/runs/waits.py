@@ -17,6 +17,8 @@ from mainspring.store.views import RunHistory, WaitView
 _REJECTED = 5
 _OFFERED = 10
 """Most choices of a question that get a command."""
+_LONGEST_EVIDENCE = 4_000
+_LONGEST_EVIDENCE_LINE, _EVIDENCE_LINES = 300, 20
 _WITH_END = frozenset({"answer", "signal", "event"})
 _WORDS = {
     "retry": "the next attempt of step",
@@ -110,6 +112,33 @@ def read_question(wait: WaitView) -> dict[str, Any]:
     if not isinstance(found, dict):
         return {}
     return found | {"text": hide_in_data(found["text"])} if "text" in found else found
+
+
+def read_evidence(wait: WaitView) -> Any:
+    """Return what a question shows to the people who answer it, as JSON without secrets; None = nothing, or sealed."""
+    return hide_in_data(read_question(wait).get("evidence"))
+
+
+def split_evidence(wait: WaitView) -> tuple[tuple[tuple[str, str], ...], str]:
+    """Return the evidence of a question as names with short values if it is that, else as text."""
+    value = read_evidence(wait)
+    if value is None:
+        return (), ""
+    if isinstance(value, dict) and value and all(isinstance(item, str | int | float | bool) for item in value.values()):
+        return tuple((str(name), str(item)) for name, item in value.items()), ""
+    text = value if isinstance(value, str) else msgspec.json.format(msgspec.json.encode(value), indent=1).decode()
+    return (), text if len(text) <= _LONGEST_EVIDENCE else f"{text[:_LONGEST_EVIDENCE]}…"
+
+
+def list_evidence_lines(wait: WaitView) -> list[str]:
+    """Return the evidence of a question as lines for a terminal."""
+    facts, text = split_evidence(wait)
+    lines = [f"{name}: {value}" for name, value in facts] or text.splitlines()
+    cut = [
+        " " * (len(line) - len(line.lstrip(" "))) + escape_line(line, _LONGEST_EVIDENCE_LINE)
+        for line in lines[:_EVIDENCE_LINES]
+    ]
+    return cut if len(lines) <= _EVIDENCE_LINES else [*cut, f"and {len(lines) - _EVIDENCE_LINES} more lines"]
 
 
 def list_choices(wait: WaitView) -> list[str]:

@@ -312,6 +312,32 @@ def test_questions_are_listed_with_their_assignees(cli, stage):
     assert (later.code, later.out, "No open question matches these options." in later.err) == (0, "", True)
 
 
+@pytest.mark.parametrize(
+    ("evidence", "lines"),
+    [
+        ({"page": "a\x1b[31m", "visits": 3}, ["page: a\\x1b[31m", "visits: 3"]),
+        ("one\ntwo", ["one", "two"]),
+        ({"password": "hunter22"}, ["password: ***"]),
+        ([1, {"a": None}], ["[", " 1,", " {", '  "a": null', " }", "]"]),
+        (list(range(30)), ["[", *(f" {number}," for number in range(19)), "and 12 more lines"]),
+    ],
+)
+def test_evidence_of_a_question_is_printed(cli, stage, evidence, lines):
+    """By each command that shows the question, without control characters and secrets; JSON has the values."""
+    run = stage.begin(ORDER, b'{"customer": "a"}')
+    question = msgspec.json.encode({"text": "Ship it?", "choices": ["yes"], "evidence": evidence})
+    stage.do(OpenWait(run.id, run.claim, "ask#1", "ask", "ask", question=question))
+    stage.do(suspend(run))
+    for words in (("explain", run.id), ("runs", "show", run.id)):
+        printed = cli(*words).out.splitlines()
+        place = printed.index("  evidence")
+        assert printed[place + 1 : place + 1 + len(lines)] == [f"    {line}" for line in lines]
+    assert lines[0] in cli("runs", "questions").out
+    expected = {"password": "***"} if evidence == {"password": "hunter22"} else evidence
+    assert cli("runs", "questions", "--json").json[0]["evidence"] == expected
+    assert cli("explain", run.id, "--json").json["evidence"] == {"ask#1": expected}
+
+
 def test_explain_prints_an_answer_that_works_for_each_open_question(cli, stage):
     """With two questions open each command names its question, and says which it answers."""
     run = stage.begin()

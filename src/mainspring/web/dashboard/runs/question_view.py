@@ -2,19 +2,24 @@
 
 from collections.abc import Iterable
 from shlex import quote
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from mainspring.domain.runs.question import FORM
 from mainspring.domain.values.plain_json import decode_value
 from mainspring.domain.values.sealing import split_sealed
-from mainspring.insight.runs.waits import answer_command, default_choice, list_choices, name_question, read_form
+from mainspring.insight.runs.waits import (
+    answer_command,
+    default_choice,
+    list_choices,
+    name_question,
+    read_form,
+    split_evidence,
+)
 from mainspring.insight.text.hidden_values import hide_in_data
 from mainspring.store.views import WaitView
 from mainspring.web.api.call import ApiCall
-
-_LONGEST: Final = 4_000
 
 
 class QuestionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +51,7 @@ def build_question(call: ApiCall[Any, Any], wait: WaitView, waits: Iterable[Wait
     decoded = decode_value(wait.question)
     question_data: dict[str, Any] = hide_in_data(decoded) if isinstance(decoded, dict) else {}
     is_sealed = wait.question is not None and split_sealed(wait.question) is not None
-    facts, evidence = _split_evidence(None if is_sealed else question_data.get("evidence"))
+    facts, evidence = split_evidence(wait)
     recipients = question_data.get("who")
     choices = tuple(list_choices(wait))
     return QuestionView(
@@ -74,13 +79,3 @@ def build_question(call: ApiCall[Any, Any], wait: WaitView, waits: Iterable[Wait
         help=str(question_data.get(FORM, {}).get("description", "")) if schema is not None else "",
         has_form=schema is not None,
     )
-
-
-def _split_evidence(value: Any) -> tuple[tuple[tuple[str, str], ...], str]:
-    """Return evidence as names with short values if it is that, else as text."""
-    if value is None:
-        return (), ""
-    if isinstance(value, dict) and value and all(isinstance(item, str | int | float | bool) for item in value.values()):
-        return tuple((str(name), str(item)) for name, item in value.items()), ""
-    text = value if isinstance(value, str) else msgspec.json.format(msgspec.json.encode(value), indent=1).decode()
-    return (), text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
