@@ -728,7 +728,7 @@ CASES = (
         within=0,
         headline=(
             "[notify] builds: 1 delivery of builds/webhook was rejected and started nothing: "
-            "delivery d_1 has this key and another body"
+            "an earlier delivery has this key and another body"
         ),
         begin=_rejected,
     ),

@@ -59,8 +59,35 @@ def test_a_rejected_delivery_of_a_known_sender_is_a_finding(store, read_findings
     store.do(refusing(store, "other_body", "b/webhook"))
     assert read_findings() == {}
     store.do(refusing(store, "other_body", note="delivery d_1 has this key and another body"))
-    text = "1 delivery of a/webhook was rejected and started nothing: delivery d_1 has this key and another body"
+    text = "1 delivery of a/webhook was rejected and started nothing: an earlier delivery has this key and another body"
     assert read_findings() == {(REJECTED, HOOK): text}
+
+
+def test_each_reason_of_rejected_deliveries_is_named_once(store, read_findings, clock):
+    """Newest first, and the first three of them; a delivery that was accepted is no example."""
+    for note in (
+        "$.n: it is missing",
+        "delivery d_1a has this key and another body",
+        "delivery d_2b has this key and another body",
+    ):
+        store.do(refusing(store, "other_body", note=note))
+        clock.forward(1_000)
+    start = "were rejected and started nothing: an earlier delivery has this key and another body; $.n: it is missing"
+    assert read_findings() == {(REJECTED, HOOK): f"3 deliveries of a/webhook {start}"}
+    for reason in ("third", "fourth", "fifth"):
+        store.do(refusing(store, "misfit", note=reason))
+        clock.forward(1_000)
+    assert read_findings()[REJECTED, HOOK].endswith("nothing: fifth; fourth; third; and 2 more reasons")
+
+
+def test_corrected_body_settles_each_one_that_did_not_fit(store, read_findings):
+    """Several bodies under one key did not fit: the newest counts, and none does once one fits. A repetition is the same delivery."""
+    for name, body in (("d_1", "a"), ("d_2", "b"), ("d_3", "b")):
+        answer = store.do(accepting(store, "k", start=None, refused=f"{body} does not fit", id=name, body_hash=body))
+        assert (answer.delivery, answer.state) == ("d_1" if name == "d_1" else "d_2", _D.REFUSED)
+    assert read_findings()[REJECTED, HOOK] == "1 delivery of a/webhook was rejected and started nothing: b does not fit"
+    store.do(accepting(store, "k", id="d_4", body_hash="c"))
+    assert read_findings() == {}
 
 
 def test_a_delivery_that_passes_its_filter_too_late_is_a_finding_until_it_is_replayed(store, read_findings):
@@ -110,6 +137,7 @@ def test_a_person_settles_what_is_there_and_nothing_that_comes_later(store, read
     watch.evaluate_once()
     (incident,) = store.read("incidents")
     assert (incident.subject, incident.facts["number"]) == (Subject("a", REJECTED, HOOK), 2)
+    assert incident.hint == f"mainspring triggers show {HOOK}; then: mainspring incidents resolve {incident.id}"
     clock.forward(1_000)
     store.do(ResolveIncident(incident.id, "ann", None))
     clock.forward(1_000)

@@ -1,6 +1,7 @@
 """Lost deliveries for monitors and people: rejected or failed, and not yet settled by a replay or a person."""
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -22,6 +23,8 @@ READ_AT_MOST = 100
 _KINDS = {True: IncidentKind.DELIVERY_REJECTED, False: IncidentKind.DELIVERY_FAILED}
 
 _KIND = IncidentKind.SENDER_REJECTED
+_OTHER_DELIVERY = re.compile(r"\bdelivery d_\w+")
+"""In a note: the delivery that holds the key. It was not rejected, so it is no example, and each note would be a reason of its own."""
 _OVERLAP = 1_000
 """Deliveries that several processes store become visible out of order."""
 
@@ -76,14 +79,17 @@ def read_lost_deliveries(
 
 
 def _join_rows(trigger: str, rows: list[LostDeliveryRow], *, is_rejected: bool) -> UndecidedDeliveries:
-    newest = max(rows, key=lambda row: row.received_at)
+    newest_first = sorted(rows, key=lambda row: row.received_at, reverse=True)
+    newest = newest_first[0]
     return UndecidedDeliveries(
         trigger=trigger,
         is_rejected=is_rejected,
         number=len(rows),
         since_at=min(row.received_at for row in rows),
         newest=newest.id,
-        why=newest.note or "",
+        reasons=tuple(
+            dict.fromkeys(_OTHER_DELIVERY.sub("an earlier delivery", row.note or "") for row in newest_first)
+        ),
         is_stored=not newest.at_the_door,
     )
 

@@ -4,7 +4,7 @@ An incident is one problem: automation, kind and fingerprint name it. There is o
 """
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -147,6 +147,10 @@ class Subject(msgspec.Struct, frozen=True, order=True):
     fingerprint: str = ""
 
 
+INCIDENT_WORD: Final = "INCIDENT"
+"""Stands for the id of the incident in the hint of a finding."""
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """A problem that a monitor finds at the instant of its evaluation."""
 
@@ -164,6 +168,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """The cause shared with other findings ("host:a", "store", "queue:mail"); None = nothing known."""
     number: int = 1
     """How many new failures it covers."""
+
+    def hint_for(self, incident: str) -> str | None:
+        """Return the next step with the id of the incident, which no monitor knows."""
+        return None if self.hint is None else self.hint.replace(INCIDENT_WORD, incident)
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ from mainspring.domain.time.clock_step import ClockRegression
 from mainspring.domain.time.punctuality import Punctuality
 from mainspring.domain.time.schedule import Schedule
 
-_LONGEST_REASON = 160
+_LONGEST_REASON, _REASONS = 160, 3
 
 
 class WatchedSchedule(Struct, frozen=True, kw_only=True):
@@ -161,7 +161,7 @@ class UnreachableSource(Struct, frozen=True):
 class UndecidedDeliveries(Struct, frozen=True, kw_only=True):
     """Deliveries of one trigger that start nothing until a person decides: rejected, or failed.
 
-    `newest`, `why` and `is_stored` belong to the newest; `is_stored` = it can be replayed.
+    `newest` and `is_stored` belong to the newest; `is_stored` = it can be replayed. `reasons` = the distinct ones, newest first.
     """
 
     trigger: str
@@ -169,7 +169,7 @@ class UndecidedDeliveries(Struct, frozen=True, kw_only=True):
     number: int
     since_at: int
     newest: str
-    why: str
+    reasons: tuple[str, ...]
     is_stored: bool
 
     @property
@@ -182,7 +182,10 @@ class UndecidedDeliveries(Struct, frozen=True, kw_only=True):
         """The problem in one line."""
         number = f"{self.number:,} deliver{'y' if self.number == 1 else 'ies'}"
         state = f"w{'as' if self.number == 1 else 'ere'} rejected" if self.is_rejected else "failed"
-        return f"{number} of {self.trigger} {state} and started nothing: {escape(self.why, _LONGEST_REASON)}"
+        reasons = "; ".join(escape(reason, _LONGEST_REASON) for reason in self.reasons[:_REASONS])
+        more = len(self.reasons) - _REASONS
+        more_text = f"; and {more} more reason{'' if more == 1 else 's'}" if more > 0 else ""
+        return f"{number} of {self.trigger} {state} and started nothing: {reasons}{more_text}"
 
 
 class RejectedSender(Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mainspring.domain.incidents.incident import IncidentKind, Severity
+from mainspring.domain.incidents.incident import INCIDENT_WORD, IncidentKind, Severity
 from mainspring.domain.monitors.inputs import MonitorInputs
 from mainspring.domain.monitors.monitor import Evaluation, Monitor, evaluate_automation
 from mainspring.domain.monitors.tuning import Tuning
@@ -26,10 +26,15 @@ def _evaluate_kind(facts: MonitorInputs, kind: IncidentKind, now_at: int) -> Ite
                 yield evaluate_automation(
                     automation,
                     kind,
-                    {"trigger": lost.trigger, "number": lost.number, "delivery": lost.newest, "why": lost.why},
+                    {
+                        "trigger": lost.trigger,
+                        "number": lost.number,
+                        "delivery": lost.newest,
+                        "why": "; ".join(lost.reasons),
+                    },
                     lost.since_at,
                     lost.text,
-                    hint=f"mainspring triggers show {lost.trigger}; then: {replay_command}mainspring incidents resolve",
+                    hint=f"mainspring triggers show {lost.trigger}; then: {replay_command}mainspring incidents resolve {INCIDENT_WORD}",
                     at_most=Severity.NOTIFY,
                     fingerprint=lost.trigger,
                 )
@@ -43,8 +48,8 @@ MONITORS = (
             "Open while number is above 0: deliveries among the newest 100 rejected ones of a trigger that a known sender "
             "sent. The reasons are another body under a key that counts, a value that does not fit, or a message that left "
             "its queue. Deliveries of unknown senders do not count: `verify.none()`, no signature or a wrong one. A delivery "
-            "is settled by a replay, or when it comes again and fits. If a person resolves the incident, all deliveries of "
-            "that moment are settled."
+            "is settled by a replay, or when it comes again and fits, also with a corrected "
+            "body under its key. If a person resolves the incident, all deliveries of that moment are settled."
         ),
         tuning=Tuning(),
         evaluate=evaluate_rejected,

@@ -148,7 +148,7 @@ def _open(tx: Transaction, found: EvaluatedFinding, number: int, parent: str | N
             _STATE.OPEN.value,
             finding.severity.value,
             finding.text,
-            finding.hint,
+            finding.hint_for(found.id),
         ),
         *(msgspec.json.encode(finding.facts), finding.since_at, tx.now, number, parent),
     )
@@ -164,7 +164,7 @@ def _reopen(tx: Transaction, row: _Row, found: EvaluatedFinding, number: int, pa
     values = (
         finding.severity.value,
         finding.text,
-        finding.hint,
+        finding.hint_for(row.id),
         facts,
         finding.since_at,
         tx.now,
@@ -185,8 +185,8 @@ def _refresh(tx: Transaction, row: _Row, found: EvaluatedFinding, more: int, par
     """
     finding = found.finding
     severity = min(Severity(row.severity), finding.severity, key=lambda severity: severity.rank)
-    facts = msgspec.json.encode(finding.facts)
-    is_new = more or (severity.value, finding.text, finding.hint, facts, parent) != (
+    facts, hint = msgspec.json.encode(finding.facts), finding.hint_for(row.id)
+    is_new = more or (severity.value, finding.text, hint, facts, parent) != (
         row.severity,
         row.text,
         row.hint,
@@ -194,7 +194,7 @@ def _refresh(tx: Transaction, row: _Row, found: EvaluatedFinding, more: int, par
         row.parent,
     )
     if is_new or row.seen_at + _SEEN_EVERY_MS <= tx.now:
-        tx.change("refresh_incident", (severity.value, finding.text, finding.hint, facts, tx.now, more, parent, row.id))
+        tx.change("refresh_incident", (severity.value, finding.text, hint, facts, tx.now, more, parent, row.id))
     if parent is None and row.parent is not None:
         about = NotificationEvent.OPENED if row.opened == 1 else NotificationEvent.REOPENED
         _insert_alerts(tx, row.id, row.opened, about, severity, found.to)

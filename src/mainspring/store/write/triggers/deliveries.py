@@ -96,7 +96,7 @@ def accept_delivery(tx: Transaction, command: AcceptDelivery) -> DeliveryStored 
     if found is None:
         return Refused("no_trigger", f"the trigger {c.trigger!r} no longer exists")
     if c.refused is not None:
-        _insert(tx, command, FlowControlDecision(DeliveryState.REFUSED, note=c.refused), None)
+        _insert(tx, command, FlowControlDecision(DeliveryState.REFUSED, note=c.refused), None, known)
         trim_rejected_deliveries(tx, c.trigger, c.verified)
         automation, _ = found
         tx.detail(automation, "refused:value")

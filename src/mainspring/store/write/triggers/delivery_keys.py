@@ -33,7 +33,7 @@ def find_known(tx: Transaction, command: AcceptDelivery) -> tuple[KnownDelivery 
     """Return the delivery that answers for an incoming one (of the same body, else the one with its key), and whether
     it answers.
 
-    A refused delivery answers only while another one holds the key: otherwise the incoming delivery replaces it.
+    A refused delivery answers for another body only while another one holds the key: otherwise the incoming delivery replaces it.
     """
     rows = _read(tx, command.trigger, command.key)
     known = next((row for row in rows if row.body_hash in (None, command.body_hash)), None)
@@ -41,8 +41,13 @@ def find_known(tx: Transaction, command: AcceptDelivery) -> tuple[KnownDelivery 
         known = next((row for row in rows if not row.variant), None)
     if known is None:
         return None, False
-    was_refused = known.state == DeliveryState.REFUSED
-    return known, not was_refused or command.refused is not None or any(row.counts for row in rows)
+    is_replaced = known.state == DeliveryState.REFUSED and not any(row.counts for row in rows)
+    if command.refused is not None and known.body_hash in (
+        None,
+        command.body_hash,
+    ):  # the sender repeats what did not fit
+        is_replaced = False
+    return known, not is_replaced
 
 
 def refuse_other_body(tx: Transaction, command: DecideDelivery) -> FlowControlDecision | None:
