@@ -26,6 +26,7 @@ class BearerVerifier(WebhookVerifier):
 
     needs_body = False
     reads_cloud_event_headers = True
+    scheme = "Bearer"
 
     def verify(
         self, options: VerifierOptions, body: bytes, headers: Mapping[str, str], secrets: Sequence[str], now_at: int

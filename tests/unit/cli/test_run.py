@@ -251,3 +251,7 @@ def test_headers_of_the_command_line_reach_the_run(cli, folder):
     result = cli("run", "-m", "headers.py", "show", "--header", "tenant")
     assert result.code == 2
     assert "--header NAME=VALUE" in result.err
+    for again in ("x=2", "X=2"):
+        result = cli("run", "-m", "headers.py", "show", "--header", "x=1", "--header", again)
+        assert (result.code, result.out) == (2, "")
+        assert "--header x is given more than once" in result.err

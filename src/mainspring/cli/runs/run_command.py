@@ -229,7 +229,12 @@ def _read_headers(words: tuple[str, ...]) -> dict[str, str] | None:
         name, sign, value = word.partition("=")
         if not sign:
             raise ArgumentError(f"--header {word!r} has no value", hint="Write --header NAME=VALUE.")
-        headers[name.strip()] = value
+        if name.strip().lower() in headers:
+            raise ArgumentError(
+                f"--header {name.strip().lower()} is given more than once",
+                hint="Write each header once: names ignore case.",
+            )
+        headers[name.strip().lower()] = value
     return headers or None
 
 

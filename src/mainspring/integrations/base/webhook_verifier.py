@@ -87,6 +87,8 @@ class WebhookVerifier(Protocol):
     """False: the headers alone prove the sender, so a request is rejected before its body is read."""
     reads_cloud_event_headers: bool = False
     """True: the headers of a CloudEvent count although they are not signed, because the sender signs no id of its own."""
+    scheme: str = "Signature"
+    """The scheme that `WWW-Authenticate` names to a sender who did not prove itself."""
     default_response: ResponseMode = ResponseMode.RUN
 
     @abstractmethod

@@ -246,7 +246,8 @@ class WebhookApp:
         if rejected is None:
             self._intake.secret_uses.note(hook)
             return None
-        return problem_reply(401, rejected.code, rejected.text, close=not body)
+        scheme = find_verifier(hook.webhook.verify.kind).scheme
+        return problem_reply(401, rejected.code, rejected.text, close=not body, scheme=scheme)
 
     def _record_rejected(
         self, hook: WebhookEntry, headers: dict[str, str], body: bytes, reply: WebhookReply

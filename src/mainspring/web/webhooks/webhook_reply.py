@@ -53,16 +53,17 @@ def problem_reply(
     *,
     retry_after: int | None = None,
     close: bool = False,
+    scheme: str | None = None,
     more: Mapping[str, Any] = {},
 ) -> WebhookReply:
-    """Return a reply with a problem (RFC 9457), and the seconds until a retry, if that helps."""
+    """Return a reply with a problem (RFC 9457), and the seconds until a retry, if that helps. `scheme` = how the sender proves itself."""
     title = http.HTTPStatus(status).phrase
     document = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": text} | dict(more)
     headers: list[tuple[str, str]] = []
     if retry_after is not None:
         headers.append(("retry-after", str(retry_after)))
-    if status == 401:
-        headers.append(("www-authenticate", 'Signature realm="webhook"'))
+    if scheme is not None:
+        headers.append(("www-authenticate", f'{scheme} realm="webhook"'))
     body = msgspec.json.encode(document)
     return WebhookReply(
         status=status, code=code, body=body, kind=_PROBLEM, headers=tuple(headers), close=close, detail=text

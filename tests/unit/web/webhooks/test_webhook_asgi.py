@@ -109,6 +109,9 @@ async def test_bad_request_gets_its_reason(tmp_path):
             assert (answer.status, answer.json["code"], answer.json.get("at")) == (status, code, at), (path, body[:100])
             assert answer.headers["content-type"] == "application/problem+json"
             assert answer.json["status"] == status
+            scheme = {"/orders": "Bearer"}.get(path, "Signature")
+            expected = f'{scheme} realm="webhook"' if status == 401 else None
+            assert answer.headers.get("www-authenticate") == expected, path
             assert SECRET not in answer.body.decode()
         assert w.rows("select count(*) from runs") == [(0,)]
         assert w.app.admission.bytes == w.app.admission.inside == 0
