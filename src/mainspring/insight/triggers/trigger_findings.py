@@ -9,17 +9,20 @@ from mainspring.alerting.inputs.lost_deliveries import read_lost_deliveries
 from mainspring.domain.derived_states import TriggerState
 from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.monitors.inputs import UndecidedDeliveries
-from mainspring.domain.states import DeliveryState
+from mainspring.domain.processes.process_finding import ProcessFindingKind
+from mainspring.domain.states import DeliveryState, SessionState
 from mainspring.insight.automations.dependencies import Graph
 from mainspring.insight.text.formatting import escape_line, format_count, format_span
 from mainspring.insight.triggers.trigger_list import TriggerLine, list_trigger_lines
 from mainspring.store.base import StoreReader
 from mainspring.store.read import triggers
 from mainspring.store.read.automations.monitor_reads import monitored_triggers
+from mainspring.store.read.status import status
 from mainspring.store.session_views import SessionView
 from mainspring.store.trigger_views import GatheringView
 
 _MAX_LISTED = 5
+_MOST_SESSIONS = 1_000
 _LONG_UNREACHABLE_MS = 60_000
 """A broker that restarts is back within seconds; a folder that is missing stays so."""
 _STUCK_MS = 300_000
@@ -47,6 +50,7 @@ def list_trigger_findings(
     lost = read_lost_deliveries(reader, monitored_triggers(reader))
     return [
         *_state_findings(lines, now),
+        *_secret_findings(status.sessions(reader, limit=_MOST_SESSIONS) if sessions is None else sessions),
         *_lost_findings(lost),
         *_sender_findings(lines),
         *_late_findings(reader, now),
@@ -95,6 +99,25 @@ def _state_findings(lines: list[TriggerLine], now: int) -> Iterator[TriggerFindi
                 f"See: mainspring triggers show {line.name}",
                 is_urgent=False,
             )
+
+
+def _secret_findings(sessions: Sequence[SessionView]) -> Iterator[TriggerFinding]:
+    """Report webhooks that cannot verify their senders, from the first report of a process: an incident opens later."""
+    found = [
+        (finding.name, session.hostname, finding.why)
+        for session in sessions
+        if session.state == SessionState.ALIVE
+        for finding in session.findings
+        if finding.kind is ProcessFindingKind.SECRET
+    ]
+    for trigger, host, reason in dict.fromkeys(found):
+        yield TriggerFinding(
+            "triggers",
+            f"{trigger} accepts nothing on {escape_line(host, 60)}: {escape_line(reason, 300)}",
+            f"Set the secret for the web process, then restart it. The variable: mainspring triggers show {trigger}",
+            trigger=trigger,
+            kind=IncidentKind.SECRET_MISSING,
+        )
 
 
 def _lost_findings(lost: list[UndecidedDeliveries]) -> Iterator[TriggerFinding]:

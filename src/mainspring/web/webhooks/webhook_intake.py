@@ -53,6 +53,8 @@ class WebhookIntake:
         self._values = VerifierSecrets(process.project.secrets)
         self.secret_uses = SecretUseRecord(process.project.secrets)
         self._checked_at = -_CHECK_EVERY_S
+        self._checked_hooks: set[str] = set()
+        self._logged_missing: dict[str, str] = {}
 
     async def keep(self) -> None:
         """Wait for the store, then read the table each second and after each change, without end."""
@@ -84,9 +86,12 @@ class WebhookIntake:
         self._findings.replace(
             ProcessFindingKind.ADDRESS, {name: text for name, text in reasons.items() if text is not None}
         )
-        if time.monotonic() - self._checked_at >= _CHECK_EVERY_S:
-            self._checked_at = time.monotonic()
-            self._findings.replace(ProcessFindingKind.SECRET, await asyncio.to_thread(self._missing_secrets))
+        hooks = {hook.trigger for hook in self.table}
+        if hooks != self._checked_hooks or time.monotonic() - self._checked_at >= _CHECK_EVERY_S:
+            self._checked_at, self._checked_hooks = time.monotonic(), hooks
+            missing = await asyncio.to_thread(self._missing_secrets)
+            self._log_missing_secrets(missing)
+            self._findings.replace(ProcessFindingKind.SECRET, missing)
             uses = await asyncio.to_thread(self.secret_uses.take_new, self.now())
             if uses:
                 self._process.store.submit(RecordSecretUses(self.now(), uses), _ignore_answer)
@@ -96,6 +101,15 @@ class WebhookIntake:
         """Return, by trigger, why a webhook cannot verify any sender. Blocking."""
         faults = {hook.trigger: self._values.missing(hook.webhook.verify) for hook in self.table}
         return {trigger: reason for trigger, reason in faults.items() if reason is not None}
+
+    def _log_missing_secrets(self, missing: dict[str, str]) -> None:
+        """Log each webhook that cannot verify its senders once, as soon as it is known: no request has to come first."""
+        for trigger, reason in missing.items():
+            if self._logged_missing.get(trigger) != reason:
+                self._process.log.error(
+                    "%s accepts nothing: %s. The variable: mainspring triggers show %s", trigger, reason, trigger
+                )
+        self._logged_missing = missing
 
     async def _refresh_table(self, triggers: TriggerCache) -> None:
         try:

@@ -4,6 +4,7 @@ import msgspec
 
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.ids import make_id
+from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
 from mainspring.domain.states import RunState
 from mainspring.domain.triggers.event_sources import RunEndSource
 from mainspring.domain.triggers.trigger import Trigger
@@ -14,6 +15,7 @@ from mainspring.integrations.brokers import parse_broker_queue
 from mainspring.store.commands.automations import PauseAutomation
 from mainspring.store.commands.inbox import PublishEvent
 from mainspring.store.commands.runs import SlotLink
+from mainspring.store.commands.sessions import RecordProcessFindings
 from mainspring.store.commands.triggers import RejectDelivery, ReportConsumer
 from tests.unit.cli.trigger_shop import (
     DAY,
@@ -53,6 +55,18 @@ def test_doctor_reads_what_is_wrong_once(cli, shop, monkeypatch) -> None:
     checks = {check["name"]: check["state"] for check in cli("doctor", "--json").json}
     assert (checks["triggers"], checks["deliveries"]) == ("ok", "problem")
     assert len(reads) == 1
+
+
+def test_webhook_without_its_secret_is_urgent_from_the_first_report(cli, shop) -> None:
+    """status and doctor name it at once; the incident, which opens later, names it then."""
+    finding = ProcessFinding(ProcessFindingKind.SECRET, "bot/webhook", "the secret 'KEY' is not set", shop.now)
+    shop.do(RecordProcessFindings((finding,)))
+    (text,) = report(shop)
+    assert text.startswith("bot/webhook accepts nothing on ")
+    assert text.endswith(": the secret 'KEY' is not set")
+    status = cli("status", "--json")
+    assert (status.code, [text in problem for problem in status.json["problems"]]) == (9, [True])
+    assert "mainspring triggers show bot/webhook" in cli("doctor").out
 
 
 def test_failed_deliveries_are_urgent_until_a_person_decides(cli, shop) -> None:

@@ -132,3 +132,16 @@ async def test_webhooks_at_another_address_than_the_default_are_put_on_record(
 def _on_record(w):
     (session,) = sessions(w.store.reader)
     return session.findings
+
+
+async def test_webhook_without_its_secret_is_logged_and_reported_before_a_request(tmp_path, caplog):
+    """Once, with the variable that is missing; the finding of the process makes `status` name it."""
+    async with world(tmp_path) as w:
+        async with asyncio.timeout(60):
+            while not any(view.findings for view in sessions(w.store.reader)):
+                await asyncio.sleep(0.005)
+        logged = [record.getMessage() for record in caplog.records if "accepts nothing" in record.getMessage()]
+        reason = "unset/webhook accepts nothing: the secret 'NOT_SET' is not set."
+        assert logged == [f"{reason} The variable: mainspring triggers show unset/webhook"]
+        (finding,) = next(view.findings for view in sessions(w.store.reader) if view.findings)
+        assert finding.name == "unset/webhook"
