@@ -300,6 +300,28 @@ def test_a_step_of_any_name_is_listed_and_repeated(cli, stage, typed):
     assert "queued" in cli("runs", "show", run.id).out
 
 
+def test_secret_headers_of_an_event_in_the_input_are_hidden(cli, stage):
+    """As those of the run: the event of a trigger carries what a sender proved itself with. Of a batch, in each event."""
+    event = {
+        "name": "n",
+        "data": {"n": 1.0},
+        "at": "2026-01-05T03:00:00Z",
+        "id": "d_1",
+        "key": "k",
+        "trigger": "a/event",
+    }
+    event["headers"] = {"x-token": "hush-1", "tenant": "acme"}
+    data = {"event": event, "events": [event, event], "n": 2}
+    run = stage.start(data=msgspec.json.encode(data))
+    for words in (("runs", "show", run), ("runs", "show", run, "--json")):
+        printed = cli(*words).out
+        assert "hush-1" not in printed
+        assert "(not shown)" in printed
+    shown = cli("runs", "show", run, "--json").json["input"]
+    hidden = event | {"headers": {"x-token": "(not shown)", "tenant": "acme"}}
+    assert shown == {"event": hidden, "events": [hidden, hidden], "n": 2}
+
+
 def test_answers_are_listed_with_author_and_note(cli, stage):
     """A secret in a note is hidden; an answer of an earlier version has no author."""
     run = stage.begin()

@@ -59,7 +59,8 @@ def init(invocation: Invocation, folder: Path, template: str) -> None:
             invocation.output.hint(store)
         cd_prefix = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
         invocation.output.hint(
-            f"\nNext:\n  {cd_prefix}mainspring dev\n  {_NEXT_COMMANDS[template]}      (in a second terminal)"
+            f"\nNext:\n  {cd_prefix}mainspring dev\n  {_NEXT_COMMANDS[template]}      (in a second terminal)\n"
+            "  python -m pytest      (the tests; once before: pip install pytest)"
         )
 
     invocation.output.document({"folder": str(folder), "files": new_files}, print_text)

@@ -14,7 +14,7 @@ from mainspring.domain.failures.error_location import locate_full_path
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.insight.text import formatting
 from mainspring.insight.text.text_width import cut_to_width, measure_width, pad_to_width
-from mainspring.insight.triggers.delivery_view import hide_secret_headers
+from mainspring.insight.triggers.delivery_view import hide_event_headers, hide_secret_headers
 
 if TYPE_CHECKING:
     from mainspring.cli.output import Output
@@ -66,7 +66,8 @@ def make_run_data(history: "RunHistory", explanation: "Explanation") -> dict[str
     from mainspring.domain.values.plain_json import decode_value, to_plain_json
     from mainspring.insight.runs.steps import list_step_lines
 
-    view = replace(history.run, headers=hide_secret_headers(history.run.headers))
+    stored = history.run
+    view = replace(stored, headers=hide_secret_headers(stored.headers), input=hide_event_headers(stored.input))
     run: dict[str, Any] = to_plain_json(view)
     lines = [{**to_plain_json(line), "output": decode_value(line.output)} for line in list_step_lines(history)]
     return run | {
@@ -174,7 +175,7 @@ def _format_facts(history: "RunHistory", now: int, zone: str) -> Iterator[tuple[
     if run.generation:
         yield "again", f"generation {run.generation}: continued from an earlier step"
     for name, data in (
-        ("input", run.input),
+        ("input", hide_event_headers(run.input)),
         ("result", run.result),
         ("state", run.published),
         ("tags", run.tags),

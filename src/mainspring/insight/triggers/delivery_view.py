@@ -13,6 +13,7 @@ from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 HIDDEN_VALUE: Final = "(not shown)"
 _WINDOW = 10
+_EVENT_FIELDS = frozenset({"name", "data", "at", "id", "key", "headers", "trigger"})
 _SECRET_HEADER = re.compile(
     r"signature|token|secret|auth\b|authorization|bearer|cookie|credential|jwt|passw|session|(?:access|api|private)[_-]?key",
     re.IGNORECASE,
@@ -33,6 +34,25 @@ def hide_secret_headers(data: bytes | None) -> bytes | None:
     """Return the headers of a run as JSON for people, without the values of those that are named like a secret."""
     headers = read_headers(data)
     return msgspec.json.encode(headers) if headers else data
+
+
+def hide_event_headers(data: bytes) -> bytes:
+    """Return the input of a run as JSON for people: the events in it have no values of headers that are named like a secret."""
+    try:
+        arguments = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # of a codec
+        return data
+    if not isinstance(arguments, dict):
+        return data
+    values = [item for value in arguments.values() for item in (value if isinstance(value, list) else [value])]
+    events = [value for value in values if _is_event(value)]
+    for event in events:
+        event["headers"] = remove_secret_headers({name: str(value) for name, value in event["headers"].items()})
+    return msgspec.json.encode(arguments) if events else data
+
+
+def _is_event(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() >= _EVENT_FIELDS and isinstance(value["headers"], dict)
 
 
 def read_headers(data: bytes | None) -> dict[str, str]:

@@ -30,6 +30,7 @@ def test_new_project_loads_and_its_tests_pass(cli, folder, template, name, monke
     """Each template is a project that runs as it is, and leaves doctor nothing to fix."""
     result = cli("init", "demo", "--template", template)
     assert result.code == 0
+    assert "  python -m pytest      (the tests; once before: pip install pytest)" in result.err.splitlines()
     demo = folder / "demo"
     assert {".gitignore", "mainspring.toml", "tests"} <= {path.name for path in demo.iterdir()}
     settings = tomllib.loads((demo / "mainspring.toml").read_text())
