@@ -97,12 +97,14 @@ class Browser:
             "POST", "/sign-in", data={"name": name, "password": password, "next": back}, headers=headers
         )
 
-    async def submit(self, path, act, *, headers=OWN, form=None, page=None, **fields):
-        """Press a button of a page, with what that page's forms carry."""
+    async def submit(self, path, act, *, headers=OWN, form=None, page=None, more=None, **fields):
+        """Press a button of a page, with what that page's forms carry; `more` = fields whose names are those of options here."""
         found = (await self.get(path)).text
         form = hidden(found, "form") if form is None else form
         page = hidden(found, "page") if page is None else page
-        return await self.ask("POST", path, data={"act": act, "form": form, "page": page, **fields}, headers=headers)
+        return await self.ask(
+            "POST", path, data={"act": act, "form": form, "page": page, **fields, **(more or {})}, headers=headers
+        )
 
 
 def hidden(page, name):

@@ -15,7 +15,15 @@ from mainspring.web.dashboard.admin import (
     targets,
     workers,
 )
-from mainspring.web.dashboard.automations import automation, automations, backfill, rollouts, schedule, start_run
+from mainspring.web.dashboard.automations import (
+    automation,
+    automations,
+    backfill,
+    created_schedules,
+    rollouts,
+    schedule,
+    start_run,
+)
 from mainspring.web.dashboard.incidents import handover, incidents, monitors, overview
 from mainspring.web.dashboard.page_route import PageRoute
 from mainspring.web.dashboard.runs import bulk_operations, failed_runs, question, questions, run, run_journal, runs
@@ -34,6 +42,7 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     *start_run.PAGES,
     *backfill.PAGES,
     *schedule.PAGES,
+    *created_schedules.PAGES,
     *workers.PAGES,
     *queues.PAGES,
     *runs.PAGES,

@@ -10,10 +10,12 @@ from mainspring.domain.flags.flag_change import FlagChange
 from mainspring.domain.flags.flag_use import FlagUse
 from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.runs.bulk_operation import BulkVerb
+from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.bulk_operation import start_bulk_operation
 from mainspring.service.flag import change_flag
 from mainspring.service.runs.run_selection import RunSelection
+from mainspring.service.schedule import SchedulingContext, create_schedule
 from mainspring.store.commands.automations import PauseAutomation
 from mainspring.store.commands.flags import AnswerFlag, RecordFlagUses
 from mainspring.web.auth.authenticator import RateLimiter
@@ -62,6 +64,9 @@ def filled(path, **options):
     shop.refuse_messages("m1", "m2")
     run_world.claimed(world)
     hold_flag(world, world.begin())
+    scheduling = SchedulingContext(world.store, world.store.reader, PLAIN_SEALING, {}, "UTC")
+    act = operation_context(Actor.web("ana"), world.clock)
+    create_schedule(scheduling, "acme", "pay", {"every": "15m"}, {"amount": 5}, act=act)
     rollout_world.start(world)
     for fill in (shop.arrive, shop.reject, shop.publish):
         fill()

@@ -33,11 +33,15 @@ _RANGES = {"the last day": 1, "the last 7 days": 7, "the last 30 days": 30}
 
 
 class BackfillRange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The typed range, from `from` to before `to`, in the zone of the automation; `rate` = the rate of the runs ("60/m")."""
+    """The typed range, from `from` to before `to`, in the zone of the automation; `rate` = the rate of the runs ("60/m").
+
+    `again` = also a new run for due times whose run has ended.
+    """
 
     from_: Word | None = msgspec.field(name="from", default=None)
     to: Word | None = None
     rate: Word | None = None
+    again: bool = False
 
 
 def show(call: ApiCall[BackfillRange, Form | None]) -> PageView:
@@ -45,7 +49,7 @@ def show(call: ApiCall[BackfillRange, Form | None]) -> PageView:
     detail = automations.show_automation(api_call(call))
     definition = read_startable_definition(detail.automation)
     zone, query, now = zone_of_automation(call, definition), call.query, call.site.clock.now()
-    typed_range = {"from": query.from_ or "", "to": query.to or "", "rate": query.rate or ""}
+    typed_range = {"from": query.from_ or "", "to": query.to or "", "rate": query.rate or "", "again": query.again}
     schedules = [schedule for schedule in detail.schedules if schedule.retired_at is None]
     values: dict[str, Any] = {
         "automation": detail.automation.name,
@@ -80,7 +84,12 @@ def start_backfill(call: ApiCall[Any, Any]) -> None:
     """Create the runs of the preview."""
     zone = zone_of_automation(call, read_startable_definition(automations.show_automation(api_call(call)).automation))
     form = call.body
-    form_range = BackfillRange(from_=form.get("from") or None, to=form.get("to") or None, rate=form.get("rate") or None)
+    form_range = BackfillRange(
+        from_=form.get("from") or None,
+        to=form.get("to") or None,
+        rate=form.get("rate") or None,
+        again=form.get("again") == "true",
+    )
     body = msgspec.structs.replace(_build_body(form_range, zone, call.site.clock.now()), reason=read_reason(call))
     created: BackfillResponse = call_api(call, automations.backfill, body)
     if created.refused:
@@ -110,10 +119,16 @@ def _preview(call: ApiCall[BackfillRange, Any], query: BackfillRange, zone: str,
         _to_iso(end),
     ]
     line += ["--rate", query.rate] if query.rate is not None else []
+    line += ["--again"] if query.again else []
     return {
         "preview": preview,
         "listed": [(slot, _describe_clock_change(slot.slot_at, zone)) for slot in islice(preview.slots, MAX_LISTED)],
-        "fixed": {"from": query.from_ or "", "to": to, "rate": query.rate or ""},
+        "fixed": {
+            "from": query.from_ or "",
+            "to": to,
+            "rate": query.rate or "",
+            "again": "true" if query.again else "",
+        },
         "last_at": last_at,
         "command": shlex.join(line),
     }
@@ -132,7 +147,7 @@ def _build_body(query: BackfillRange, zone: str, now: int) -> BackfillRequest:
     end = datetime.fromisoformat(parse_local_time(query.to or format_time_field(now, zone), zone))
     if query.rate is not None:
         parse_rate(query.rate)
-    return BackfillRequest(from_=first, to=end, rate=query.rate)
+    return BackfillRequest(from_=first, to=end, rate=query.rate, again=query.again)
 
 
 def _to_iso(at: datetime) -> str:

@@ -15,6 +15,7 @@ from mainspring.domain.triggers.trigger import ArgumentMismatchError
 from mainspring.domain.values.json_schema import find_mismatch
 from mainspring.domain.values.sealing import find_reference, split_sealed
 from mainspring.insight.text.formatting import format_count
+from mainspring.insight.triggers.delivery_view import remove_secret_headers
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.service.runs.run_start import read_startable_definition
 from mainspring.store.views import RunView
@@ -125,27 +126,45 @@ def start_command(name: str, body: StartRunRequest, *, has_input: bool) -> str:
         words.append(KNOWN_SECRETS.redact(msgspec.json.encode(body.input).decode()))
     if body.key is not None:
         words += ["--key", body.key, *([] if body.key_policy == "reuse" else ["--key-policy", body.key_policy])]
+        words += ["--join", body.join] if body.join != "same" else []
+    words += ["--request-id", body.request_id] if body.request_id is not None else []
+    words += ["--retry", str(body.retry)] if body.retry is not None else []
+    for header, value in remove_secret_headers(body.headers or {}).items():
+        words += ["--header", f"{header}={value}"]
     words += ["--at", body.at.isoformat()] if body.at is not None else []
     words += ["--queue", body.queue] if body.queue is not None else []
     words += ["--priority", str(body.priority)] if body.priority is not None else []
     return shlex.join(words)
 
 
-def _parse_tags(text: str) -> dict[str, str]:
-    """Return the tags of lines such as "team=billing". Raises ValueError."""
+def _parse_attempts(text: str) -> int:
+    """Return how many attempts the run has in all. Raises ValueError."""
+    if not text.isdecimal():
+        raise ValueError(f"{text[:60]!r} is no whole number from 1")
+    return int(text)
+
+
+def _parse_pairs(text: str) -> dict[str, str]:
+    """Return the pairs of lines such as "team=billing". Raises ValueError."""
     tags: dict[str, str] = {}
     for line in filter(None, map(str.strip, text.splitlines())):
         name, sign, value = line.partition("=")
         if not sign or not name.strip():
             raise ValueError(f"{line[:60]!r} is not of the form name=value")
+        if name.strip() in tags:
+            raise ValueError(f"{name.strip()[:60]!r} is there twice")
         tags[name.strip()] = value.strip()
     return tags
 
 
 _OPTIONS: Final[dict[str, Callable[[str, str], Any]]] = {
-    **dict.fromkeys(("key", "key_policy", "queue", "priority", "title", "reason"), lambda text, _zone: text),
+    **dict.fromkeys(
+        ("key", "key_policy", "join", "request_id", "queue", "priority", "title", "reason"), lambda text, _zone: text
+    ),
     "at": parse_local_time,
-    "tags": lambda text, _zone: _parse_tags(text),
+    "retry": lambda text, _zone: _parse_attempts(text),
+    "tags": lambda text, _zone: _parse_pairs(text),
+    "headers": lambda text, _zone: _parse_pairs(text),
 }
 """Parsers of the fields besides the arguments; the second argument is the zone."""
 

@@ -1,6 +1,7 @@
 """A backfill by a form: first it is shown what would run, then it is made, each due time once."""
 
 import json
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 import mainspring as ms
 from mainspring.engine.definitions.announcement import build_announcement
 from mainspring.engine.definitions.registry import Registry
+from mainspring.service.actor import Actor, operation_context
+from mainspring.service.runs.run import cancel
 from mainspring.store.read.runs.run_views import list_runs
 from tests.unit.web.dashboard.page_world import printed_text
 
@@ -62,6 +65,22 @@ async def test_runs_are_made_once(world, hours):
     assert 'value="make"' not in answer.text
     made = [operation for operation in world.auth.operations() if operation[0] == "backfill"]
     assert made == [("backfill", "automation:nightly", "web:olga")] * 3
+
+
+@pytest.mark.asyncio
+async def test_due_times_whose_run_has_ended_get_another_one(world, hours):
+    """Only with the box ticked, in the preview, the command and the operation."""
+    path, fields = "/a/nightly/backfill", {"from": hours(3), "to": hours(0)}
+    await world.submit(f"{path}?from={hours(3)}&to={hours(0)}", "make", **fields, page="p1")
+    for run in runs(world):
+        cancel(world.store, run.id, act=operation_context(Actor.cli("ann", "box"), world.clock))
+    assert "<h2>0 runs would start</h2>" in await world.get(path, **fields)
+    text = await world.get(path, **fields, again="true")
+    assert "<h2>3 runs would start</h2>" in text
+    assert re.search(r"mainspring auto backfill nightly --from \S+ --to \S+ --again<", text)
+    assert 'name="again" value="true" checked' in text
+    await world.submit(f"{path}?from={hours(3)}&to={hours(0)}&again=true", "make", **fields, again="true", page="p2")
+    assert len(runs(world)) == 6
 
 
 @pytest.mark.asyncio

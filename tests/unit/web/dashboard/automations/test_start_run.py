@@ -1,5 +1,6 @@
 """A run by a form: it is filled in, told what is wrong with it at its place, and starts what was typed, once."""
 
+import html
 import re
 
 import msgspec
@@ -11,7 +12,7 @@ from mainspring.domain.values.sealing import Sealing
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.runs.run_start import start
-from mainspring.store.read.runs.run_views import list_runs, run_view
+from mainspring.store.read.runs.run_views import list_runs, run_history, run_view
 from mainspring.web.auth.middleware import LARGEST_FORM, MOST_FIELDS
 from tests.api_world import PAY, announce
 from tests.hostile import PAYLOADS
@@ -96,13 +97,14 @@ async def test_form_is_filled_in_as_the_last_run_was(world):
 async def test_error_is_at_its_field_and_input_stays(world):
     """Nothing is started."""
     typed = {"i.amount": "many", "i.to": "<b>", "at": "never", "queue": "q\x01", "tags": "x", "priority": "high"}
-    answer = await world.submit("/a/pay/run", "start", **typed)
+    typed["retry"] = "often"
+    answer = await world.submit("/a/pay/run", "start", **typed, more={"headers": "a=1\na=2"})
     assert answer.status_code == 409
     text = answer.text
     assert "nothing was started" in printed_text(text)
     assert (value_of(text, "i.amount"), value_of(text, "i.to")) == ("many", "&lt;b&gt;")
     assert "this is not a number" in text[text.index('id="about-i.amount"') :].partition("</div>")[0]
-    for name in ("at", "tags", "priority"):
+    for name in ("at", "tags", "priority", "headers", "retry"):
         assert 'class="fault"' in text[text.index(f'id="about-option-{name}"') :].partition("</div>")[0], name
     assert '<details class="options" open>' in text
     assert runs(world) == []
@@ -191,7 +193,7 @@ async def test_secret_is_not_displayed_again(world, monkeypatch):
 
 @pytest.mark.asyncio
 async def test_options_reach_the_run(world):
-    """The key, the time in the automation's zone, queue, priority, tags, title."""
+    """The key, the time in the automation's zone, queue, priority, tags, title, headers, attempts, request id."""
     options = {
         "key": "k1",
         "at": "2099-01-05T03:00",
@@ -199,12 +201,25 @@ async def test_options_reach_the_run(world):
         "priority": "5",
         "tags": "a=1\r\nb = 2",
         "title": "T",
+        "more": {"headers": "Tenant=acme\nx=a=b"},
+        "retry": "3",
+        "request_id": "q-1",
     }
     await world.submit("/a/pay/run", "start", **{"i.amount": "7", "i.to": "x"}, **options)
     run = run_view(world.store.reader, runs(world)[0].id)
     assert (run.run_key, run.queue, run.priority, run.title) == ("k1", "slow", 5, "T")
     assert run.due_at == 4_071_265_200_000
     assert msgspec.json.decode(run.tags) == {"a": "1", "b": "2"}
+    assert msgspec.json.decode(run.headers) == {"tenant": "acme", "x": "a=b"}
+    assert '"attempts":3' in run_history(world.store.reader, run.id).retry.policy
+    repeated = {"i.amount": "7", "i.to": "x", "key": "k1", "request_id": "q-1"}
+    assert (await world.submit("/a/pay/run", "start", **repeated)).request.url.path == f"/r/{run.id}"
+    joined = {"i.amount": "9", "i.to": "y", "key": "k1", "key_policy": "one_live", "join": "any"}
+    assert (await world.submit("/a/pay/run", "start", **joined)).request.url.path == f"/r/{run.id}"
+    wrong = joined | {"at": "never", "request_id": "q-2", "retry": "2", "more": {"headers": "x-token=hush\nx=1"}}
+    command = html.unescape((await world.submit("/a/pay/run", "start", **wrong)).text)
+    words = "--key k1 --key-policy one_live --join any --request-id q-2 --retry 2 --header 'x-token=(not shown)' --header x=1"
+    assert words in command
     again = await world.submit("/a/pay/run", "start", **{"i.amount": "7", "i.to": "x"}, key="k1")
     assert again.request.url.path == f"/r/{run.id}"
     other = await world.submit("/a/pay/run", "start", **{"i.amount": "8", "i.to": "x"}, key="k1")
