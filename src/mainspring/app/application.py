@@ -315,7 +315,7 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
         if not self._has_own_middleware:
             self.registry, self._has_own_middleware = self.registry.derive(), True
         frame = sys._getframe(1)  # noqa: SLF001 - the cheap way to the caller's place
-        return declare_middleware(kind, self.registry, f"{frame.f_code.co_filename}:{frame.f_lineno}")
+        return declare_middleware(kind, self.registry, f"{frame.f_code.co_filename}:{frame.f_lineno}", frame.f_code)
 
     @property
     def runs(self) -> RunQueries:

@@ -7,7 +7,7 @@ Invariants: the function of a step is called at most once in an attempt; a middl
 import asyncio
 from asyncio import events
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from types import CoroutineType, MappingProxyType
+from types import CodeType, CoroutineType, MappingProxyType
 from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -44,11 +44,15 @@ class StepInvocation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class RegisteredMiddleware(NamedTuple):
-    """A middleware: its class, the instance of this process, and the place of its declaration ("file:line")."""
+    """A middleware: its class, the instance of this process, and the place of its declaration ("file:line").
+
+    `code` = the code that declared it: a second import of the file compiles another one.
+    """
 
     kind: type
     instance: Any
     where: str
+    code: CodeType | None = None
 
     @property
     def import_name(self) -> str:

@@ -3,6 +3,7 @@
 import inspect
 import sys
 from pathlib import Path
+from types import CodeType
 from typing import TypeVar
 
 from mainspring.domain.errors import DefinitionError
@@ -26,15 +27,16 @@ def middleware(kind: T) -> T:
     Each process makes one instance, without arguments.
 
     Raises:
-        DefinitionError: not a class, without one of the methods, a method is not `async def` or takes others than these two arguments, or
-            the class needs arguments.
+        DefinitionError: not a class, without one of the methods, a method is not `async def` or takes others than these two arguments,
+            the class needs arguments, or one line declares a second class, as in a function that is called twice.
     """
     frame = sys._getframe(1)  # noqa: SLF001 - the cheap way to the caller's place
-    return declare_middleware(kind, current_registry(), f"{_real_file(frame.f_code.co_filename)}:{frame.f_lineno}")
+    where = f"{_real_file(frame.f_code.co_filename)}:{frame.f_lineno}"
+    return declare_middleware(kind, current_registry(), where, frame.f_code)
 
 
-def declare_middleware(kind: T, registry: Registry, where: str) -> T:
-    """Add a middleware class to a registry, and return it. Raises as `middleware`."""
+def declare_middleware(kind: T, registry: Registry, where: str, code: CodeType) -> T:
+    """Add a middleware class to a registry, and return it; `code` = the code that declares it. Raises as `middleware`."""
     _check(kind, where)
     try:
         instance = instance_of(kind)
@@ -43,7 +45,7 @@ def declare_middleware(kind: T, registry: Registry, where: str) -> T:
             f"middleware {kind.__qualname__!r} cannot be made without arguments: {error}\nat {where}",
             hint="Read its settings in __init__, from the environment or a file: each child process makes it again.",
         ) from error
-    registry.add_middleware(RegisteredMiddleware(kind, instance, where))
+    registry.add_middleware(RegisteredMiddleware(kind, instance, where, code))
     return kind
 
 

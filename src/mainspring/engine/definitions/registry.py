@@ -109,7 +109,22 @@ class Registry:
         return automation
 
     def add_middleware(self, middleware: "RegisteredMiddleware") -> None:
-        """Add a middleware; the same class again, or a second import of its file, takes the place of the first."""
+        """Add a middleware; the same class again, or a second import of its file, takes the place of the first.
+
+        Raises:
+            DefinitionError: one line declares two classes, as in a function that was called twice.
+        """
+        for known in (*self._run_middleware, *self._step_middleware):
+            if (
+                _is_same_place(known, middleware)
+                and known.code is middleware.code
+                and known.kind is not middleware.kind
+            ):
+                raise DefinitionError(
+                    f"middleware {middleware.kind.__qualname__!r} is declared twice by one line\nat {middleware.where}",
+                    hint="Call its function once, or declare each class on a line of its own. In a test, declare it inside of "
+                    "`with Registry():`.",
+                )
         if self._base is None:
             file = middleware.where.rpartition(":")[0]
             _put_middleware(_middleware_by_file.setdefault(file, []), middleware)
@@ -398,12 +413,14 @@ _middleware_by_file: "dict[str, list[RegisteredMiddleware]]" = {}
 def _put_middleware(known: "list[RegisteredMiddleware]", middleware: "RegisteredMiddleware") -> None:
     """Add a middleware to a list, in place of the same declaration."""
     for place, other in enumerate(known):
-        if other.kind is middleware.kind or (
-            other.where == middleware.where and other.kind.__qualname__ == middleware.kind.__qualname__
-        ):
+        if other.kind is middleware.kind or _is_same_place(other, middleware):
             known[place] = middleware
             return
     known.append(middleware)
+
+
+def _is_same_place(known: "RegisteredMiddleware", middleware: "RegisteredMiddleware") -> bool:
+    return known.where == middleware.where and known.kind.__qualname__ == middleware.kind.__qualname__
 
 
 def find_middleware(kind: type) -> "list[RegisteredMiddleware]":

@@ -44,6 +44,43 @@ def test_middleware_of_a_file_is_loaded_in_order(tmp_path):
     assert registry.step_middleware[1].import_name.endswith("jobs.py:Second")
 
 
+FACTORY = """
+import mainspring as ms
+
+def limited(limit):
+    @ms.middleware
+    class Limited:
+        async def around_step(self, step, proceed):
+            return await proceed()
+
+    return Limited
+
+limited(1)
+"""
+
+
+def test_middleware_that_one_line_declares_twice_is_refused(tmp_path):
+    """The second call of its factory would take the place of the first. To load the file again declares it once more, not twice."""
+    (tmp_path / "jobs.py").write_text(FACTORY)
+    for _ in range(2):
+        registry = Registry.load(["jobs.py"], tmp_path)
+        assert (registry.problems, names(registry)) == ([], (["Limited"], []))
+    (tmp_path / "more_jobs.py").write_text(f"{FACTORY}limited(2)\n")
+    (problem,) = Registry.load(["more_jobs.py"], tmp_path).problems
+    assert "middleware 'limited.<locals>.Limited' is declared twice by one line" in problem.what
+    app = ms.App(tmp_path / "state.db", registry=Registry())
+
+    def declare() -> None:
+        @app.middleware
+        class Own:
+            async def around_run(self, run, proceed):
+                return await proceed()
+
+    declare()
+    with pytest.raises(DefinitionError, match="is declared twice by one line"):
+        declare()
+
+
 def test_middleware_of_an_imported_module_counts_for_each_registry(tmp_path, monkeypatch):
     """The module is executed once; a later registry finds the class by its name."""
     monkeypatch.syspath_prepend(str(tmp_path))
