@@ -1,6 +1,7 @@
 """Steps in child processes: as many at once as there is room for, a queue that people see, methods, and a hint at the definition."""
 
 import asyncio
+import logging
 import os
 
 import pytest
@@ -176,6 +177,38 @@ async def test_a_plain_function_with_a_time_out_is_hinted_at_where_it_is_defined
         "task 'moved_task'",
     ]
     assert all("test_engine_child_pool.py:" in hint and 'isolate="thread"' in hint for hint in registry.hints)
+
+
+async def test_hint_is_logged_at_the_first_start_of_its_code_only(tmp_path, caplog, monkeypatch):
+    """A later process starts the same code without a hint; changed code gets it again."""
+    caplog.set_level(logging.INFO, logger="mainspring.worker")
+
+    async def start(declare):
+        monkeypatch.setattr(worker_runtime, "_LOGGED_HINTS", set())  # as a new process
+        caplog.clear()
+        with Registry() as registry:
+            declare()
+        worker = worker_runtime.WorkerRuntime(tmp_path / "state.db", registry)
+        await worker.open()
+        await worker.close()
+        return ["runs in a child process" in record.message for record in caplog.records].count(True)
+
+    def declare():
+        @ms.step(timeout="1m")
+        def slow() -> int:
+            return 1
+
+        @ms.workflow
+        async def calls(run: ms.Run) -> int:
+            return await run.step(slow)
+
+    def declare_more():
+        declare()
+
+        @ms.task
+        def other() -> None: ...
+
+    assert [await start(code) for code in (declare, declare, declare_more)] == [1, 0, 1]
 
 
 async def test_a_program_of_the_user_is_warned_once_that_a_time_out_moves_a_function(tmp_path, caplog):

@@ -331,7 +331,7 @@ class Invocation:
             return
         if self.flags.no_input or not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise ConfirmationNeededError(
-                f"{operation}: this needs a confirmation", hint="Add -y to do it without asking."
+                f"{operation}. This needs a confirmation", hint="Add -y to do it without asking."
             )
         if not click.confirm(f"{operation}?", err=True):
             raise DeclinedError("cancelled: nothing was done")

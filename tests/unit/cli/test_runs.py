@@ -317,9 +317,9 @@ def test_secret_headers_of_an_event_in_the_input_are_hidden(cli, stage):
         printed = cli(*words).out
         assert "hush-1" not in printed
         assert "(not shown)" in printed
-    shown = cli("runs", "show", run, "--json").json["input"]
+    printed_input = cli("runs", "show", run, "--json").json["input"]
     hidden = event | {"headers": {"x-token": "(not shown)", "tenant": "acme"}}
-    assert shown == {"event": hidden, "events": [hidden, hidden], "n": 2}
+    assert printed_input == {"event": hidden, "events": [hidden, hidden], "n": 2}
 
 
 def test_answers_are_listed_with_author_and_note(cli, stage):

@@ -63,8 +63,8 @@ if TYPE_CHECKING:
     from mainspring.app.setup.tracing import Tracing
 
 _LOG = logging.getLogger("mainspring.worker")
-_WARNED_HINTS: set[str] = set()
-"""Hints that this process has logged as warnings."""
+_LOGGED_HINTS: set[str] = set()
+"""Hints that this process has logged."""
 
 
 class StalledError(Exception):
@@ -180,13 +180,8 @@ class WorkerRuntime:
             self._upkeep.start(
                 self.loop, self.store, self.clock, self._set_crash_order if self._role == "worker" else None
             )
-        await self._announce()
-        for hint in dict.fromkeys(self.registry.hints):
-            # A worker logs each hint once per start. In a user's program, only warnings are read.
-            is_news = self._role == "app" and hint not in _WARNED_HINTS
-            _LOG.log(logging.WARNING if is_news else logging.INFO, "hint: %s", hint)
-            if is_news:
-                _WARNED_HINTS.add(hint)
+        is_new_code = await self._announce()
+        self._log_hints(is_new_code=is_new_code)
         self.worker.start()
         if self._schedules:
             off_loop = self.worker.off_loop
@@ -236,7 +231,19 @@ class WorkerRuntime:
         """Commit a command without blocking the loop."""
         return await commit_and_wait(self.store, command)
 
-    async def _announce(self) -> None:
+    def _log_hints(self, *, is_new_code: bool) -> None:
+        """Log the hints about code that the store sees for the first time, each once per process; `doctor` always has them.
+
+        In a user's program, only warnings are read.
+        """
+        level = logging.WARNING if self._role == "app" else logging.INFO
+        for hint in dict.fromkeys(self.registry.hints) if is_new_code else ():
+            if hint not in _LOGGED_HINTS:
+                _LOGGED_HINTS.add(hint)
+                _LOG.log(level, "hint: %s", hint)
+
+    async def _announce(self) -> bool:
+        """Announce the definitions. Return whether the store sees this code for the first time."""
         for queue in self._queues:
             await self.apply(queue)
         announcement = build_announcement(self.registry, self.clock.now(), self.sealing)
@@ -246,9 +253,11 @@ class WorkerRuntime:
             findings = find_load_findings(self.registry, known, self.clock.now())
             await self.apply(RecordProcessFindings(findings, (ProcessFindingKind.LOAD,)))
             announcement = msgspec.structs.replace(announcement, automations=announcement.automations + missing)
+        is_new_code = not self.store.reader.read("find_deployment", (announcement.fingerprint,))
         await self.apply(announcement)
         self._warn_of_versions_not_in_force()
         await self.apply(SetMeta(PROBLEMS_KEY, encode_problems(self.registry)))
+        return is_new_code
 
     def _warn_of_versions_not_in_force(self) -> None:
         """Warn of versions that take no run although their author may expect it: their rollout failed, or they are alone."""

@@ -43,9 +43,13 @@ class UnresolvedFailures(NamedTuple):
 
     def opening(self, head: str, count: int) -> str:
         """Return the start of the sentence, with the command if only failed runs need a person."""
-        if not self.undecided.number:
+        if count or not self.undecided.number:
             return head
-        return f"{head}; {self.text}" if count else f"{self.text}: `mainspring failed list`. Otherwise healthy"
+        return f"{self.text}: `mainspring failed list`. Otherwise healthy"
+
+    def parts(self, count: int) -> list[str]:
+        """Return the failed runs for the list of the sentence, unless it begins with them."""
+        return [self.text] if count and self.undecided.number else []
 
 
 def undecided_runs_text(number: Capped, stopped: Capped = NO_RUNS) -> str:

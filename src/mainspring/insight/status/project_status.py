@@ -147,7 +147,7 @@ def evaluate_status(
         "undecided_failures": runs.undecided,
         "effects_in_doubt": doubts,
     }
-    sentence = f"{runs.opening(head, count)}: {_describe_counts(list(covered.parts()), counts)}."
+    sentence = f"{runs.opening(head, count)}: {_describe_counts([*covered.parts(), *runs.parts(count)], counts)}."
     return ProjectStatus(healthy=not problems, sentence=sentence, problems=problems, **counts)
 
 
@@ -323,7 +323,7 @@ def evaluate_visible_status(
         if view.problem and view.name not in reported.lost_definitions
     ]
     count = len(reported.open) + len(unreported)
-    parts = [*reported.parts(), format_count(len(alive), "automation")]
+    parts = [*reported.parts(), *runs.parts(count), format_count(len(alive), "automation")]
     if questions:
         parts.append(f"{format_count(questions, 'question waits', 'questions wait')} for an answer")
     head = runs.head(reported.head(count, now, zone), count)

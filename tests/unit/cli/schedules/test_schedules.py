@@ -78,7 +78,9 @@ def test_schedule_is_paused_resumed_and_deleted(cli, stage, report):
     assert "is resumed" in cli("schedules", "resume", "acme").out
     again = cli("schedules", "resume", "acme")
     assert (again.code, "is not paused" in again.err) == (8, True)
-    assert cli("schedules", "delete", "acme").code != 0
+    refused = cli("schedules", "delete", "acme")
+    assert refused.code == 2
+    assert "error: Delete schedule acme: it starts no more runs. This needs a confirmation\n" in refused.err
     assert find_created_schedule(stage.store.reader, "acme") is not None
     assert "is deleted" in cli("schedules", "delete", "acme", "-y").out
     assert find_created_schedule(stage.store.reader, "acme") is None

@@ -45,7 +45,7 @@ def test_needed_decision_is_listed_with_its_command(cli, stage):
     stage.announce(BACKUP, problem="SyntaxError: oops")
     result = cli("status")
     assert result.code == 9
-    assert result.out.startswith("✗ 2 things need you; 1 failed run and 1 stopped run need a decision: ")
+    assert result.out.startswith("✗ 2 things need you: 1 failed run and 1 stopped run need a decision, 2 automations, ")
     assert "1 run needs a person. See: mainspring failed list --state needs_attention" in result.out
     assert "  1 failed run and 1 stopped run need a decision: mainspring failed list" in result.out
     assert "1 automation failed to load: backup" in result.out

@@ -126,7 +126,7 @@ def test_status_is_never_healthy_while_a_page_is_open(open_incidents):
         ),
         (
             UnresolvedFailures(*[Capped(2, more=False)] * 2),
-            "1 thing needs you; 2 failed runs still need a decision: ",
+            "1 thing needs you: 2 failed runs still need a decision, 1 automation.",
             1,
         ),
     ],

@@ -90,7 +90,7 @@ async def test_schedule_is_paused_resumed_and_deleted(world, created):
 
 
 @pytest.mark.asyncio
-async def test_schedule_that_was_changed_since_is_left_alone(world, created):
+async def test_schedule_that_was_changed_since_is_not_deleted(world, created):
     """The page that was open is of an older version; a viewer may press nothing."""
     change_schedule(context(world), "acme/1", {"every": "1h"}, None, act=act(world))
     answer = await world.submit(PATH, "delete", version="1", page="p1")

@@ -216,8 +216,8 @@ async def test_options_reach_the_run(world):
     assert (await world.submit("/a/pay/run", "start", **repeated)).request.url.path == f"/r/{run.id}"
     joined = {"i.amount": "9", "i.to": "y", "key": "k1", "key_policy": "one_live", "join": "any"}
     assert (await world.submit("/a/pay/run", "start", **joined)).request.url.path == f"/r/{run.id}"
-    wrong = joined | {"at": "never", "request_id": "q-2", "retry": "2", "more": {"headers": "x-token=hush\nx=1"}}
-    command = html.unescape((await world.submit("/a/pay/run", "start", **wrong)).text)
+    invalid = joined | {"at": "never", "request_id": "q-2", "retry": "2", "more": {"headers": "x-token=hush\nx=1"}}
+    command = html.unescape((await world.submit("/a/pay/run", "start", **invalid)).text)
     words = "--key k1 --key-policy one_live --join any --request-id q-2 --retry 2 --header 'x-token=(not shown)' --header x=1"
     assert words in command
     again = await world.submit("/a/pay/run", "start", **{"i.amount": "7", "i.to": "x"}, key="k1")
