@@ -29,6 +29,8 @@ class Memory:
     """A place for blobs in memory."""
 
     place = "memory"
+    first_day = 0
+    is_remote = False
 
     def __init__(self):
         self.blobs = {}
