@@ -17,7 +17,7 @@ from bench.sides.bare import Bare, fsync_us
 NAMES = (
     *("steps", "sequential", "runs", "replay", "fan_out", "resume", "waiting", "notice", "start_up", "install"),
     *("wakes", "results", "intake", "event_start", "punctuality", "monitors", "logs", "metrics", "pages"),
-    *("ledger", "locks", "secrets", "targets", "flags"),
+    *("ledger", "locks", "secrets", "targets", "flags", "keys"),
     *(
         "postgres_steps",
         "postgres_runs",
