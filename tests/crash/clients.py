@@ -46,8 +46,11 @@ class Client:
     def start(self, automation: str, data: bytes = b"{}", command: str = "start") -> str:
         """Start a run, twice under one command id."""
         definition = self.registry.get(automation).definition
-        first = run_start.start(self.store, self.clock, definition, data, act=self.act(command))
-        again = run_start.start(self.store, self.clock, definition, data, act=self.act(command))
+        options = StartOptions(headers={"tenant": "acme"})
+        first, again = (
+            run_start.start(self.store, self.clock, definition, data, act=self.act(command), options=options)
+            for _ in range(2)
+        )
         assert first.run == again.run
         return first.run
 

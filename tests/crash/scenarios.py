@@ -70,6 +70,19 @@ def replace_while_it_waits(experiment: Experiment) -> bool:
     return True
 
 
+def start_a_newer_one(experiment: Experiment) -> bool:
+    """Start a second run once the first waits, which cancels that; what follows is about the second, which gets the event when it waits."""
+    waiting = experiment.client.rows("select run from waits where kind = 'event'")
+    if experiment.client.rows("select count(*) from runs") == [(1,)]:
+        if waiting:
+            experiment.run = experiment.client.start("newest_run", command="newer")
+        return False
+    if (experiment.run,) not in waiting:
+        return False
+    experiment.client.publish("paid", {"id": 7})
+    return True
+
+
 def pause_and_resume(experiment: Experiment) -> bool:
     """Pause the run until it is paused, let it receive what it waits for, and resume it."""
     if not experiment.client.rows("select 1 from run_pauses"):
@@ -182,6 +195,23 @@ def verify_limited(experiment: Experiment) -> None:
     """No slot is lost: each child had the one slot in turn, and none has it now."""
     assert experiment.client.rows("select id from runs where has_slot = 1 or blocked is not null") == []
     assert {call.what for call in experiment.calls() if call.applied} == {f"limited {number}" for number in range(2)}
+
+
+def verify_paced(experiment: Experiment) -> None:
+    """No child began before its turn, and each had its turn: none is left out, or was given two."""
+    rows = experiment.client.rows(
+        "select created_at, started_at from runs where automation = 'paced' order by started_at"
+    )
+    assert len(rows) == 3
+    first_at = min(created_at for created_at, _ in rows)
+    assert all(started_at >= first_at + 100 * n for n, (_, started_at) in enumerate(rows))
+    assert {call.what for call in experiment.calls() if call.applied} == {f"paced {number}" for number in range(3)}
+
+
+def verify_newest(experiment: Experiment) -> None:
+    """The earlier run was cancelled, and its slot came to the newer one, which has given it back."""
+    rows = experiment.client.rows("select state, has_slot, blocked from runs order by seq")
+    assert rows == [("cancelled", 0, None), ("succeeded", 0, None)]
 
 
 def verify_blobs(experiment: Experiment) -> None:
@@ -360,6 +390,8 @@ SCENARIOS = [
     Scenario("undone_run", state=RunState.CANCELLED, deliver=cancel, verify=verify_undone, minimum=18),
     Scenario("rollback", state=RunState.FAILED, verify=verify_rollback, minimum=20),
     Scenario("limited_children", result=[0, 1], verify=verify_limited, minimum=16),
+    Scenario("paced_children", result=["acme"] * 3, verify=verify_paced, minimum=16),
+    Scenario("newest_run", result="paid", deliver=start_a_newer_one, verify=verify_newest, follows=True, minimum=14),
     Scenario(
         "large_values",
         result=6_000,

@@ -274,6 +274,26 @@ async def limited_children(run: ms.Run) -> list[int]:
     return list(await asyncio.gather(*(run.child(limited, "one", number) for number in range(2))))
 
 
+@ms.workflow(rate="1/100ms", per="{key}")
+async def paced(run: ms.Run, key: str, number: int) -> str:
+    """The children of the next one: one in 100 ms, with the headers of their parent."""
+    await run.step(keyed_in_loop, f"paced {number}")
+    return run.headers["tenant"]
+
+
+@ms.workflow
+async def paced_children(run: ms.Run) -> list[str]:
+    """Waits for three children, each due 100 ms after the one before."""
+    return list(await asyncio.gather(*(run.child(paced, "one", number) for number in range(3))))
+
+
+@ms.workflow(concurrency=1, cancel_in_progress=True)
+async def newest_run(run: ms.Run) -> str:
+    """Is replaced while it waits."""
+    await run.step(keyed_in_loop, f"begun {run.id}")
+    return (await run.event("paid", within="30s")).name
+
+
 async def large_page(name: str, before: str = "") -> str:
     """One effect, and a value that is stored by reference."""
     effect(name)

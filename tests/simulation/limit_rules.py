@@ -201,6 +201,7 @@ class LimitRules:
         if command.id in self.answers:
             if self.answers[command.id] != result.run:
                 self._report(f"start {command.id} was accepted as {self.answers[command.id]}, then as {result.run}")
+                self.inputs.setdefault(result.run, command.input)
             return
         self.answers[command.id] = result.run
         if command.automation == DEBOUNCED:

@@ -66,8 +66,11 @@ class LimitedWorld(World):
     def choose_registry(self, name: str) -> Registry:
         """Return the release of now: later processes have newer code, earlier ones live on beside them. Some machines are late."""
         number = min(int(self.loop.time() / _NEXT_RELEASE_S), RELEASES - 1)
-        is_late = name.startswith("worker") and self.dice.random() < 0.25
-        return releases()[max(number - is_late, 0)]
+        earlier = releases()[max(number - 1, 0)]
+        # Deployments are numbered when they are first announced: what nobody has announced cannot be an earlier one.
+        is_announced = any(node.registry is earlier and node.worker is not None for node in self.nodes)
+        is_late = is_announced and name.startswith("worker") and self.dice.random() < 0.25
+        return earlier if is_late else releases()[number]
 
     def begin_side(self, node: Node, run: str, side: str) -> None:
         """Take note of a step of one side of the change."""

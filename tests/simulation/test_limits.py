@@ -181,7 +181,7 @@ PLANTS = (
     *(newest_version_always, loss_is_forgotten, answer_is_not_awaited),
 )
 ON_A_SERVER = (one_slot_more, slot_stays_with_a_wait)
-FOUND_AT: dict[str, dict[str, int]] = {"sqlite": {"resent_start_replaces_again": 6}, "postgres": {}}
+FOUND_AT: dict[str, dict[str, int]] = {"sqlite": {}, "postgres": {}}
 """As in `test_planted_bugs`."""
 
 
