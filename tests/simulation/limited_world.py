@@ -67,7 +67,7 @@ class LimitedWorld(World):
         """Return the release of now: later processes have newer code, earlier ones live on beside them. Some machines are late."""
         number = min(int(self.loop.time() / _NEXT_RELEASE_S), RELEASES - 1)
         earlier = releases()[max(number - 1, 0)]
-        # Deployments are numbered when they are first announced: what nobody has announced cannot be an earlier one.
+        # Deployments are numbered when they are first announced: only an announced release can be an earlier one.
         is_announced = any(node.registry is earlier and node.worker is not None for node in self.nodes)
         is_late = is_announced and name.startswith("worker") and self.dice.random() < 0.25
         return earlier if is_late else releases()[number]

@@ -18,8 +18,9 @@ from mainspring.domain.clock import Clock, SystemClock
 from mainspring.store.base import Database, StoreReader
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.change_notifications import ChangeNotifications
-from mainspring.store.postgres.connection import ServerConnection
+from mainspring.store.postgres.connection import ServerConnection, connect
 from mainspring.store.postgres.database import PostgresDatabase
+from mainspring.store.postgres.migrate import migrate
 from mainspring.store.postgres.reader import PostgresReader
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.reader import SqliteReader
@@ -139,6 +140,8 @@ class PostgresSchema:
 
     def change_trigger(self, name: str, old: str, new: str) -> None:
         """See Store."""
+        with connect(self._address) as own:  # no process has opened it yet
+            migrate(own, self._address)
         find = "select pg_get_functiondef(oid) from pg_proc where proname = %s and pronamespace = %s::regnamespace"
         with psycopg.connect(_server().url("postgres"), autocommit=True) as connection:
             ((text,),) = connection.execute(find, (name, self._address.schema))
