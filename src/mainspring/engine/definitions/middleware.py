@@ -27,8 +27,8 @@ def middleware(kind: T) -> T:
     Each process makes one instance, without arguments.
 
     Raises:
-        DefinitionError: not a class, without one of the methods, a method is not `async def` or takes others than these two arguments,
-            the class needs arguments, or one line declares a second class, as in a function that is called twice.
+        DefinitionError: not a class, without one of the methods, a method is not `async def` or takes others than these two arguments, or
+            the class needs arguments. Also, if one line declares a second class, as in a function that is called twice.
     """
     frame = sys._getframe(1)  # noqa: SLF001 - the cheap way to the caller's place
     where = f"{_real_file(frame.f_code.co_filename)}:{frame.f_lineno}"
