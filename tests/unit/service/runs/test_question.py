@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from mainspring.domain.errors import ArgumentError, ConflictError, NotFoundError, UnknownNameError, ValueRefusedError
+from mainspring.domain.errors import ArgumentError, ConflictError, NotFoundError, ValueRefusedError
 from mainspring.domain.runs.journal import FactKind
 from mainspring.service.runs.question import answer
 from mainspring.service.runs.signal import signal
@@ -23,10 +23,10 @@ def facts(reads, run):
 
 
 def test_answer_is_one_of_the_choices(store, reads, act, begin):
-    """A choice is delivered once; another text is refused with the nearest choice."""
+    """A choice is delivered once; another text is refused with the choices."""
     run = begin()
     store.apply(ask(run))
-    with pytest.raises(UnknownNameError, match="Choices: 'approve', 'refund'"):
+    with pytest.raises(ArgumentError, match="Choices: 'approve', 'refund'"):
         answer(store, reads, run.id, "aprove", act=act())
     for _ in range(2):
         answer(store, reads, run.id, "approve", act=act("yes"), note="seen the invoice")
