@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -11,6 +12,7 @@ from mainspring.app.stores.store_factory import make_store
 from mainspring.config.locations import store_url
 from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.worker.worker_options import WorkerOptions
 from tests.acceptance.engine_world import AT_ONCE, REPLAYING, World
 from tests.acceptance.sealing_codec import Keystream
 from tests.unit.actions.s3.s3_server import BUCKET
@@ -143,7 +145,7 @@ async def test_a_slow_result_of_a_child_delays_no_other_run(world, server):
 
 
 @pytest.mark.parametrize("codec", [None, Keystream()], ids=["plain", "sealed"])
-async def test_s3_that_is_away_repeats_no_step(world, server, monkeypatch, codec):
+async def test_s3_that_is_unreachable_repeats_no_step(world, server, monkeypatch, codec):
     """The value waits in memory, with the later commands of its run; small runs continue."""
     monkeypatch.setattr("mainspring.engine.worker.codec_outage._FIRST_PAUSE_S", 0.01)
     monkeypatch.setattr("mainspring.engine.worker.codec_outage._MAX_PAUSE_S", 0.02)
@@ -179,7 +181,132 @@ async def test_s3_that_is_away_repeats_no_step(world, server, monkeypatch, codec
         assert len(calls) == 3
 
 
-async def test_read_while_s3_is_away_waits(world, server, monkeypatch):
+class KeyService:
+    """A codec whose service may be away."""
+
+    id = "kms"
+    is_unreachable = False
+
+    def encode(self, data):
+        if self.is_unreachable:
+            raise ConnectionError("no answer")
+        return data[::-1]
+
+    decode = encode
+
+
+async def test_codec_that_is_unreachable_repeats_no_step(world, server, monkeypatch):
+    """The bucket answers meanwhile: that ends no outage of the codec, and small values wait too."""
+    monkeypatch.setattr("mainspring.engine.worker.codec_outage._FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("mainspring.engine.worker.codec_outage._MAX_PAUSE_S", 0.02)
+    registry, codec, calls = Registry(), KeyService(), []
+
+    async def lose_the_codec() -> str:
+        calls.append(1)
+        codec.is_unreachable = True
+        return "small"
+
+    with registry:
+
+        @ms.workflow
+        async def loses(run: ms.Run) -> int:
+            return len(await run.step(lose_the_codec))
+
+    async with world.engine(registry, AT_ONCE, codec=codec) as engine:
+        run = await engine.start(loses)
+        await engine.when(lambda: len(calls), bool)
+        for _ in range(20):
+            await asyncio.sleep(0.01)
+        assert engine.view(run).state is RunState.RUNNING
+        codec.is_unreachable = False
+        assert await run.result(SHORT_S) == 5
+        assert calls == [1]
+
+
+@pytest.mark.parametrize("method", ["PUT", "GET"])
+async def test_bucket_that_refuses_one_right_is_one_outage(world, server, monkeypatch, caplog, method):
+    """That the bucket can be listed says nothing: the outage ends when the value that waits is stored, or read."""
+    monkeypatch.setattr("mainspring.engine.worker.codec_outage._FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("mainspring.engine.worker.codec_outage._MAX_PAUSE_S", 0.02)
+    registry = Registry()
+    large, _ = declare(registry)
+    with registry:
+
+        @ms.workflow
+        async def waits(run: ms.Run, text: str) -> int:
+            await run.receive("more", within="1h")
+            return len(text)
+
+    async with world.engine(registry, REPLAYING) as engine:
+        waiting = await engine.start(waits, "t" * SIZE)
+        await engine.until(waiting, RunState.WAITING)
+        refused = []
+
+        def refuse(request):
+            if request.startswith(method) and "list-type" not in request:
+                refused.append(request)
+                return 403
+            return None
+
+        server.fault = refuse
+        run = await engine.start(large)
+        await waiting.signal("more")
+        await engine.when(lambda: len(refused), lambda count: count > 6)
+        server.fault = lambda request: None
+        assert await run.result(SHORT_S) == SIZE
+        assert await waiting.result(SHORT_S) == SIZE
+    assert sum("wait for it and continue" in line for line in caplog.messages) == 1
+
+
+async def test_slow_puts_of_many_runs_delay_no_other_run(world, server):
+    """They have threads of their own: the reads of histories and inboxes never queue behind them."""
+    registry = Registry()
+    large, _ = declare(registry)
+    with registry:
+
+        @ms.workflow
+        async def waits(run: ms.Run) -> int:
+            await run.receive("more", within="1h")
+            return 1
+
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(5))
+    async with world.engine(registry, REPLAYING) as engine:
+        waiting = await engine.start(waits)
+        await engine.until(waiting, RunState.WAITING)
+        hold = RequestHold(server, "PUT")
+        runs = [await engine.start(large) for _ in range(8)]
+        assert await asyncio.to_thread(hold.reached.wait, SHORT_S)
+        await asyncio.sleep(0.5)
+        await waiting.signal("more")
+        assert await waiting.result(5) == 1
+        hold.opened.set()
+        for run in runs:
+            assert await run.result(60) == SIZE
+
+
+async def test_worker_claims_no_more_than_it_may_hold_while_s3_is_unreachable(world, server):
+    """A run of one step frees its slot while its end is committed, but not while its result waits in memory."""
+    registry, calls = Registry(), []
+    with registry:
+
+        @ms.task
+        async def fill() -> str:
+            calls.append(1)
+            return "f" * SIZE
+
+    async with world.engine(registry, WorkerOptions(concurrency=4)) as engine:
+        server.fault = lambda request: 403
+        runs = [await engine.start(fill) for _ in range(30)]
+        await engine.when(lambda: len(calls), lambda count: count >= 4)
+        await asyncio.sleep(1.5)
+        assert len(calls) <= 8
+        server.fault = lambda request: None
+        for run in runs:
+            assert len(await run.result(60)) == SIZE
+    assert len(calls) == 30
+
+
+async def test_read_while_s3_is_unreachable_waits(world, server, monkeypatch):
     """A run that is loaded meanwhile is neither failed nor halted."""
     monkeypatch.setattr("mainspring.engine.worker.codec_outage._FIRST_PAUSE_S", 0.01)
     monkeypatch.setattr("mainspring.engine.worker.codec_outage._MAX_PAUSE_S", 0.02)

@@ -98,7 +98,7 @@ class BlobFolder:
         """Return the blobs of a day: stored bytes by address. Raises CodecUnavailableError: the folder cannot be read now."""
         return self._attempt(lambda: _sizes(self._folder_of(day)), "cannot be listed")
 
-    def take_turn(self, turn: str, known: Collection[str]) -> None:
+    def take_turn(self, turn: str, record: Callable[[str], bool]) -> None:
         """Do nothing: a copy of the store has a folder of its own."""
 
     def close(self) -> None:

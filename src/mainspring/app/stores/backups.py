@@ -126,11 +126,19 @@ def carry_missing_blobs(named: Sequence[Blob], sources: Sequence[BlobContents], 
     sizes = {day: target.sizes(day) for day in {blob.day for blob in named}}
     missing = [blob for blob in named if sizes[blob.day].get(blob.address) != blob.size]
     for source in sources:
-        if missing:
-            with suppress(CodecUnavailableError):  # there is no old schema
-                missing = copy_blobs(missing, source, target)
+        if missing and _is_readable(source, missing[0]):
+            missing = copy_blobs(missing, source, target)
     if missing:
         _LOG.warning("%d blobs of large values are nowhere. List them: mainspring db check", len(missing))
+
+
+def _is_readable(source: BlobContents, blob: Blob) -> bool:
+    """Return whether a place answers: there may be no old schema, or its bucket may be away."""
+    try:
+        source.get(blob)
+    except CodecUnavailableError:
+        return False
+    return True
 
 
 def _keep_blobs(contents: BlobFolder, previous: BlobFolder) -> None:
@@ -150,10 +158,12 @@ def check_store(url: str) -> list[IntegrityFinding]:
         findings = check_schema(address)
     try:
         return findings + _check_blobs(url)
-    except StoreError:
+    except (StoreError, CodecUnavailableError) as error:
         if not findings:
             raise
-        return findings  # they tell why the references cannot be read
+        if isinstance(error, StoreError):
+            return findings  # they tell why the references cannot be read
+        return [*findings, IntegrityFinding(error.message)]
 
 
 def _check_blobs(url: str) -> list[IntegrityFinding]:

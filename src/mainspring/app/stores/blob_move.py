@@ -9,7 +9,8 @@ from mainspring.app.stores.store_factory import lock_anchor
 from mainspring.app.stores.store_move import make_endpoint
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ArgumentError, BlobMissingError, ConflictError
-from mainspring.domain.values.blob import Blob, BlobContents, BlobPlace, day_at
+from mainspring.domain.text.escaping import escape
+from mainspring.domain.values.blob import MOVING_KEY, Blob, BlobContents, BlobPlace, day_at
 from mainspring.integrations.base.aws_address import AWS_ENDPOINT
 from mainspring.integrations.s3.s3_address import SCHEME, read_prefix_address
 from mainspring.integrations.s3.s3_connection import require_boto3
@@ -20,12 +21,11 @@ from mainspring.store.commands.blobs import RecordBlobPlace
 from mainspring.store.commands.results import CommandDone
 from mainspring.store.maintenance.move_endpoint import MoveEndpoint
 from mainspring.store.maintenance.row_copy import ReportProgress
-from mainspring.store.s3_blobs import make_s3_folder
+from mainspring.store.s3_blobs import S3Blobs, make_s3_folder
 from mainspring.store.supervisor_lock import lock_supervisor_role
 
 USUAL_PLACE = "store"
-_TARGET_KEY = "blobs.moving_to"
-"""The entry of `meta` with the target of a move that has not ended, so that the next one continues in the same folder."""
+_MAX_PREFIX = 200
 _SUBJECT = "store:blobs"
 
 
@@ -67,11 +67,13 @@ def move_blobs(
         )
     with lock_supervisor_role(lock_anchor(url), store.location):
         place = _find_unfinished(store, requested) or _choose_folder(requested)
-        store.apply(SetMeta(_TARGET_KEY, place.encode()))
+        store.apply(SetMeta(MOVING_KEY, place.encode()))
         target = make_recorded_contents(url, place)
         named = store.list_blobs()
         report(f"{len(named):,} large values to copy from {source.place} to {target.place}")
         try:
+            if isinstance(target, S3Blobs):
+                target.check()
             _copy_all(named, source, target)
             failpoints.hit("blobs.copied")
             store.apply(_record(store, place, named, source, target, act, clock))
@@ -79,7 +81,6 @@ def move_blobs(
         finally:
             source.close()
             target.close()
-        store.apply(SetMeta(_TARGET_KEY, None))
     return BlobMoveResult(source.place, target.place, len(named))
 
 
@@ -121,7 +122,14 @@ def _read_target(to: str, region: str | None, endpoint: str | None) -> BlobPlace
     if endpoint is not None and not AWS_ENDPOINT.fullmatch(endpoint):
         raise ArgumentError("--endpoint is not an address", hint="Write such as --endpoint https://s3.example.com")
     require_boto3("a store with its large values in S3")
-    return BlobPlace(str(read_prefix_address(to.rstrip("/"))), region=region, endpoint=endpoint)
+    prefix = read_prefix_address(to.rstrip("/"))
+    parts = prefix.key.split("/") if prefix.key else []
+    if len(prefix.key) > _MAX_PREFIX or not prefix.key.isprintable() or not {"", ".", ".."}.isdisjoint(parts):
+        raise ArgumentError(
+            f"large values cannot be below the prefix {escape(prefix.key, 100)!r}",
+            hint=f"Use at most {_MAX_PREFIX} printable characters, and no part that is empty, `.` or `..`.",
+        )
+    return BlobPlace(str(prefix).rstrip("/"), region=region, endpoint=endpoint)
 
 
 def _choose_folder(requested: BlobPlace) -> BlobPlace:
@@ -132,7 +140,7 @@ def _choose_folder(requested: BlobPlace) -> BlobPlace:
 
 def _find_unfinished(store: MoveEndpoint, requested: BlobPlace) -> BlobPlace | None:
     """Return the target of an earlier move that did not end, if it has the same settings."""
-    text = store.read_meta(_TARGET_KEY)
+    text = store.read_meta(MOVING_KEY)
     if text is None:
         return None
     place = BlobPlace.decode(text)

@@ -1,7 +1,7 @@
 """The place of the blobs of a store: beside a store that is a file, in a table of a server, or the bucket that the store records."""
 
 import threading
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -139,9 +139,9 @@ class StoreBlobs:
         """Delete the blobs of a closed day except those of `keep`; return how many. Raises CodecUnavailableError."""
         return self._find().clear(day, keep)
 
-    def take_turn(self, turn: str, known: Collection[str]) -> None:
+    def take_turn(self, turn: str, record: Callable[[str], bool]) -> None:
         """Take the turn to delete. Raises ConflictError: another copy of the store deletes here."""
-        self._find().take_turn(turn, known)
+        self._find().take_turn(turn, record)
 
     def close(self) -> None:
         """Free connections; the next use reads the place again."""

@@ -8,13 +8,16 @@ from datetime import timedelta
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.duration import to_milliseconds
-from mainspring.domain.values.blob import TURNS_KEY, Blob, BlobContents, day_at
-from mainspring.store.commands.blobs import SweepBlobs
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.values.blob import Blob, BlobContents, day_at
+from mainspring.store.commands.blobs import RecordSweepTurn, SweepBlobs
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.schema.row import first_value, first_values
 
 DEFAULT_GRACE = timedelta(days=1)
 _INTERVAL_MS = 3_600_000
+_RETRY_MS = 60_000
+"""A place that does not answer holds up the thread of upkeep, which also declares processes dead."""
 _MAX_SWEEPS_AT_ONCE = 50
 
 
@@ -26,13 +29,26 @@ class BlobSweep:
         self._clock = clock
         self._grace_ms = to_milliseconds(grace)
         self._next_at = 0
+        self._failure: MainspringError | None = None
 
     def run_if_due(self, store: ProcessStore) -> None:
-        """Sweep if the last sweep of this process is an hour ago. Raises MainspringError: the store or the place of blobs fails."""
+        """Sweep if the last sweep of this process is an hour ago, or has failed a minute ago.
+
+        Raises:
+            MainspringError: the store or the place of blobs fails, or has failed and is not tried yet.
+        """
         now = self._clock.now()
-        if now >= self._next_at:
+        if self._next_at - _INTERVAL_MS <= now < self._next_at:
+            if self._failure is not None:
+                raise self._failure.with_traceback(None)
+            return
+        self._failure, self._next_at = None, now + _RETRY_MS
+        try:
             self.sweep(store, now)
-            self._next_at = now + _INTERVAL_MS
+        except MainspringError as error:
+            self._failure = error
+            raise
+        self._next_at = now + _INTERVAL_MS
 
     def sweep(self, store: ProcessStore, now: int) -> int:
         """Forget blobs without reference, then delete all bytes of closed days that the store does not know; return how many blobs.
@@ -42,13 +58,13 @@ class BlobSweep:
             CodecUnavailableError: the place cannot be used now.
             ConflictError: another copy of the store deletes in the same bucket.
         """
-        command = SweepBlobs(day_at(now) - 1, now - self._grace_ms, turn=f"{self._clock.random_bits(64):016x}")
+        command = SweepBlobs(day_at(now) - 1, now - self._grace_ms)
         for _ in range(_MAX_SWEEPS_AT_ONCE):
             if store.apply(command).number < command.limit:
                 break
         open_from = first_value(store.reader.read("read_open_day"), int) or 0
-        turns = first_value(store.reader.read("read_meta", (TURNS_KEY,)), str) or ""
-        self._contents.take_turn(command.turn, turns.split())
+        turn = f"{self._clock.random_bits(64):016x}"
+        self._contents.take_turn(turn, lambda former: store.apply(RecordSweepTurn(turn, former)).number == 1)
         return sum(
             self._contents.clear(day, self._list_addresses(store, day))
             for day in self._contents.days()

@@ -21,6 +21,8 @@ from mainspring.domain.values.codec import DEFAULT_THRESHOLD
 DAY_MS = 86_400_000
 PLACE_KEY = "blobs.place"
 """The entry of `meta` with the BlobPlace of a store; without it, its blobs are beside it."""
+MOVING_KEY = "blobs.moving_to"
+"""The entry of `meta` with the target of a move of blobs that has not ended, so that the next one continues in the same folder."""
 TURNS_KEY = "blobs.turns"
 """The entry of `meta` with the last turns of sweeps, oldest first, separated by blanks."""
 PREFIX = b"\x00@"
@@ -127,8 +129,10 @@ class BlobContents(Protocol):
         """Delete the blobs of a closed day except those of the addresses `keep`; return how many."""
         ...
 
-    def take_turn(self, turn: str, known: Collection[str]) -> None:
-        """Take the turn to delete. `known` = the last turns of this store, this one among them.
+    def take_turn(self, turn: str, record: Callable[[str], bool]) -> None:
+        """Take the turn to delete. `record` commits it to the store; its argument is the turn that is there, "" = none.
+
+        It returns whether that one is a turn of this store.
 
         Raises:
             ConflictError: another copy of the store deletes here.

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import Executor
 from typing import Any
 
 BlockingCaller = Callable[[Callable[[], Any], Callable[[Any], None]], None]
 """Runs a blocking read elsewhere and passes its result (or exception) to the second function, in the loop."""
 
 
-def executor_caller(loop: asyncio.AbstractEventLoop) -> BlockingCaller:
-    """Return a caller that runs blocking calls on the loop's default executor."""
+def executor_caller(loop: asyncio.AbstractEventLoop, executor: Executor | None = None) -> BlockingCaller:
+    """Return a caller that runs blocking calls on an executor, None = the loop's default one."""
 
     def run(read: Callable[[], Any], then: Callable[[Any], None]) -> None:
         def finished(future: "asyncio.Future[Any]") -> None:
@@ -17,6 +18,6 @@ def executor_caller(loop: asyncio.AbstractEventLoop) -> BlockingCaller:
                 error = future.exception()
                 then(error if error is not None else future.result())
 
-        loop.run_in_executor(None, read).add_done_callback(finished)
+        loop.run_in_executor(executor, read).add_done_callback(finished)
 
     return run

@@ -36,6 +36,11 @@ class BlobUploads:
         self._queues: dict[object, deque[PendingCommand]] = {}
         """By run; a command without a run has a queue of its own."""
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a command waits here."""
+        return bool(self._queues)
+
     def follow(self, command: StoreCommand[Answer], on_done: CommitCallback[Answer]) -> bool:
         """Queue a command behind an upload of its run; return whether there is one."""
         queue = self._queues.get(run_of(command)) if self._queues else None

@@ -16,6 +16,7 @@ from typing import Any, Final, cast
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import CodecUnavailableError, SealedError
 from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
+from mainspring.domain.values.blob import LargeValues
 from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.driver.blocking_calls import BlockingCaller, executor_caller
 from mainspring.engine.worker.blob_uploads import BlobUploads, PendingCommand
@@ -87,7 +88,7 @@ class DeferringSealing(Sealing):
         try:
             return super().open(data)
         except CodecUnavailableError as error:
-            self._outage.begin(error)
+            self._outage.begin(error, data)
             raise
 
 
@@ -141,6 +142,8 @@ class CodecOutage:
         self._pause_s = _FIRST_PAUSE_S
         self._timer: asyncio.TimerHandle | None = None
         self._is_reported = False
+        self._unread: bytes | None = None
+        """A stored value that could not be read: the outage lasts until it can."""
         cannot_fail = sealing.is_plain and sealing.large is None
         self.sealing = sealing if cannot_fail else DeferringSealing(sealing, self)
         self.store = store if cannot_fail else cast("Store", DeferringStore(store, self))
@@ -155,9 +158,14 @@ class CodecOutage:
         """The runs that wait to be loaded, or to read facts that came for them."""
         return frozenset(self._loads)
 
-    def begin(self, error: CodecUnavailableError) -> None:
-        """Note that the codec does not answer."""
-        self.error = error
+    @property
+    def holds_values(self) -> bool:
+        """Whether values wait in memory: then the ends of runs free no slots, so that the values stay few."""
+        return bool(self._commands) or self.uploads.is_waiting
+
+    def begin(self, error: CodecUnavailableError, unread: bytes | None = None) -> None:
+        """Note that the codec does not answer. `unread` = the stored value that it could not open."""
+        self.error, self._unread = error, self._unread or unread
         if self.is_open:
             return
         self.is_open = True
@@ -208,18 +216,48 @@ class CodecOutage:
         self._pause_s = min(2 * self._pause_s, _MAX_PAUSE_S)
 
     def _try(self) -> None:
-        """Try again. A bucket is asked by a thread, everything else by the loop."""
+        """Try again what waits. A thread tries it with a bucket, the loop with everything else."""
         large = self._sealing.large
         try:
-            if large is None or not large.contents.is_remote:
-                self._seal_commands()
-            else:
-                self._off_loop(partial(large.contents.sizes, 0), self._end_or_wait)
+            if large is not None and large.contents.is_remote:
+                self._off_loop(partial(self._try_first, large), self._end_try)
                 return
+            self._seal_commands()
         except CodecUnavailableError as error:
             self._end_or_wait(error)
             return
         self._end_or_wait(None)
+
+    def _try_first(self, large: LargeValues) -> Any:
+        """Read the value that could not be read, and return the first command sealed, or an error. Raises CodecUnavailableError.
+
+        That the bucket can be listed is not enough: it may refuse one right only.
+        """
+        if self._unread is not None:
+            try:
+                self._sealing.open(self._unread)
+            except CodecUnavailableError:
+                raise
+            except SealedError:
+                pass  # the run that needs it reports it
+        if self._commands:
+            return self._seal_or_explain(self._commands[0][0])
+        if self._unread is None:
+            large.contents.sizes(0)
+        self._seal_or_explain(UnsealedValue(_PROBE))
+        return None
+
+    def _end_try(self, answer: Any) -> None:
+        """Put the first command in its sealed form, and end the outage; `answer` may be an error."""
+        is_final = isinstance(answer, SealedError) and not isinstance(answer, CodecUnavailableError)
+        if self._commands and (is_final or isinstance(answer, StoreCommand)):
+            _, on_done = self._commands.popleft()
+            if is_final:
+                on_done(answer)
+            else:
+                self._commands.appendleft((answer, on_done))
+            answer = None
+        self._end_or_wait(answer)
 
     def _seal_commands(self) -> None:
         """Seal the waiting commands in order. Raises CodecUnavailableError: the codec still does not answer; the rest waits on."""
@@ -243,8 +281,9 @@ class CodecOutage:
             self._arm()
             return
         self._runs.clear()
-        self.is_open = False
+        self.is_open, self._unread = False, None
         commands, self._commands = self._commands, deque()
+        self.uploads.is_used = self.uploads.is_used or bool(commands)  # values of any size wait in them
         for command, on_done in commands:
             self.store.submit(command, on_done)
         loads, self._loads = self._loads, {}

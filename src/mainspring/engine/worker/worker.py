@@ -8,6 +8,7 @@ the store announced a change.
 import asyncio
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,7 @@ from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.runs.journal import Fact, History
 from mainspring.domain.states import FailureReason
 from mainspring.domain.time.clock_step import ClockStep, describe_step
+from mainspring.domain.values.blob import BlobReference
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.attempts.attempt_reports import AttemptReport, ReportKind
 from mainspring.engine.attempts.executor import AttemptExecutor
@@ -55,6 +57,8 @@ from mainspring.store.store_clock import StoreClock
 _LOG = logging.getLogger("mainspring.worker")
 _ROUND_S = 0.5
 _ROUNDS_PER_BEAT = 4
+_BLOB_THREADS = 16
+"""For a bucket only: if it is slow, the reads of the store never wait for a thread."""
 
 
 class Worker(RunServices):
@@ -78,14 +82,15 @@ class Worker(RunServices):
         secrets: AttemptSecrets | None = None,
     ) -> None:
         sealing = (sealing or PLAIN_SEALING).with_classifier(classifier)
-        self.off_loop = off_loop or executor_caller(loop)
-        self.codec = CodecOutage(loop, store, sealing, clock, self.request_claim, self.off_loop)
+        self.reads, self.off_loop = reads, off_loop or executor_caller(loop)
+        self._blob_threads = ThreadPoolExecutor(_BLOB_THREADS, "mainspring-blobs")
+        self._off_loop_to_bucket = executor_caller(loop, self._blob_threads)
+        self.codec = CodecOutage(loop, store, sealing, clock, self.request_claim, self._off_loop_to_bucket)
         super().__init__(self.codec.store, registry, clock, self.codec.sealing, classifier, transactional)
         store, self.loop, self.settings = self.store, loop, settings or WorkerOptions()
         if isinstance(clock, StoreClock):
             clock.holds_steps = True
         self.suspend_after_ms, self.stream_limits = self.settings.suspend_after_ms, self.settings.stream_limits
-        self.reads = reads
         self.drivers: dict[str, Driver] = {}
         self._locks = AttemptLocks(store, loop)
         self._effects = AttemptEffects(store, loop, EffectLedger(self.sealing, clock))
@@ -108,13 +113,12 @@ class Worker(RunServices):
         self._round: asyncio.TimerHandle | None = None
         self._inboxes = InboxReader(store, reads, self, self.off_loop, self._later, self.loop.time)
         self._queries = QueryResponder(self, reads)
-        self._fact_blobs = FactBlobs(self.sealing.large, self.off_loop, self._fact_read)
+        self._fact_blobs = FactBlobs(self.sealing.large, self._off_loop_to_bucket, self._fact_read)
         self._fast_path_runs = FastPathRuns(self)
         self._histories = HistoryReader(reads, self.off_loop, self._later, self._history_read)
         self._unopened: dict[str, ClaimedRun] = {}
         """Claimed runs that wait for the codec, to be loaded."""
-        self._cleared, self._usage = set[str](), ProcessUsage()
-        self._rounds, self._child_queue = 0, ""
+        self._cleared, self._usage, self._rounds, self._child_queue = set[str](), ProcessUsage(), 0, ""
         self._on_crash_point = on_crash_point
         self.crash_after: tuple[str, str] | None = None
         """(automation, step): `on_crash_point` is called once, after the commit of this step."""
@@ -160,6 +164,7 @@ class Worker(RunServices):
             self._round.cancel()
         self._fast_path_runs.unload_all()
         self.codec.close()
+        self._blob_threads.shutdown(wait=False, cancel_futures=True)
         for driver in list(self.drivers.values()):
             driver.unload()
         self._suspended.clear()
@@ -260,12 +265,13 @@ class Worker(RunServices):
     def free_slots(self) -> int:
         """Number of runs that it could take now: none while the codec does not answer, because another worker may reach it.
 
-        A run whose work is done uses no slot while its end is being committed.
+        A run whose work is done uses no slot while its end is being committed, unless its values wait in memory.
         """
         if self.codec.stops_claims:
             return 0
         if not self.settings.probation:
-            return self.settings.concurrency - self.active + self._fast_path_runs.over_count
+            over_count = 0 if self.codec.holds_values else self._fast_path_runs.over_count
+            return self.settings.concurrency - self.active + over_count
         return 1 - self._histories.count - sum(1 for run_id in self.drivers if run_id not in self._cleared)
 
     def progressed(self, driver: Driver, name: str = "") -> None:
@@ -321,15 +327,16 @@ class Worker(RunServices):
             self._open_and_begin(run, history)
             return
         self._unopened[run.id] = run
-        self.off_loop(partial(large.fetch, references), partial(self._load_fetched, run, history))
+        load = partial(self._load_fetched, run, history, references[0])
+        self._off_loop_to_bucket(partial(large.fetch, references), load)
 
-    def _load_fetched(self, run: ClaimedRun, history: History | None, fetched: Any) -> None:
+    def _load_fetched(self, run: ClaimedRun, history: History | None, first: BlobReference, fetched: Any) -> None:
         if self._unopened.get(run.id) is not run or self._stopped:  # it was released meanwhile
             return
         del self._unopened[run.id]
         large = self.sealing.large
         if isinstance(fetched, CodecUnavailableError):
-            self.codec.begin(fetched)
+            self.codec.begin(fetched, first.encode())
             self._load_when_codec_answers(run, history)
         elif isinstance(fetched, Exception) or large is None:
             self.unsaved(run, fetched)

@@ -6,17 +6,25 @@ from mainspring.store.commands.results import CommandDone, NumberAnswer
 
 
 class SweepBlobs(BookkeepingCommand[NumberAnswer], frozen=True):
-    """Close the days before `open_from`, record `turn`, and forget blobs of closed days to which no column has referred since `before`.
+    """Close the days before `open_from`, and forget blobs of closed days to which no column has referred since `before`.
 
     Their bytes may be deleted after the commit: a commit that names one of them again is refused. `before` in milliseconds since 1970.
-    `turn` = a random word of the sweep, by which its place knows this store; "" = none.
     Answer: NumberAnswer(blobs forgotten, at most `limit`).
     """
 
     open_from: int
     before: int
     limit: int = 1_000
-    turn: str = ""
+
+
+class RecordSweepTurn(BookkeepingCommand[NumberAnswer], frozen=True):
+    """Record `turn`, a random word by which the bucket knows this store, if `former` is a turn of this store too; "" = the bucket has none.
+
+    Answer: NumberAnswer(1), or 0: another copy of the store has written `former`, nothing is recorded.
+    """
+
+    turn: str
+    former: str = ""
 
 
 class RecordBlobPlace(BookkeepingCommand[CommandDone], frozen=True):

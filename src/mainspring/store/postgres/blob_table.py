@@ -1,7 +1,7 @@
 """The table `blob_contents` of a server as the place for blobs: large values are in the backups and standbys of the database."""
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import psycopg
 
@@ -59,7 +59,7 @@ class BlobTable:
         """Delete the blobs of a closed day except those of `keep`; return how many. Raises CodecUnavailableError."""
         return len(self._execute("clear_blob_day", (day, list(keep)), "cannot be deleted"))
 
-    def take_turn(self, turn: str, known: Collection[str]) -> None:
+    def take_turn(self, turn: str, record: Callable[[str], bool]) -> None:
         """Do nothing: a copy of the database has a table of its own."""
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ import msgspec
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import NotFoundError, StoreError, StoreHeldError, StoreReadOnlyError
-from mainspring.domain.values.blob import PLACE_KEY, TURNS_KEY, Blob, BlobPlace
+from mainspring.domain.values.blob import MOVING_KEY, PLACE_KEY, TURNS_KEY, Blob, BlobPlace
 from mainspring.store.maintenance.lost_interval import (
     LostIntervalResult,
     affects_starts,
@@ -134,8 +134,9 @@ def hold_store(
         entries = {
             "store": f"{clock.random_bits(128):032x}",
             "restored_from": str(backup),
-            PLACE_KEY: None if place is None else place.encode(),
+            PLACE_KEY: _choose_place(place, tx.value("read_open_day", (), int) or 0).encode(),
             TURNS_KEY: None,
+            MOVING_KEY: None,
             LOST_CHANGES: None if changes is None else _changes_as_data(changes),
         }
         carried = _carry_effects(tx, read_replaced)
@@ -151,6 +152,12 @@ def hold_store(
         connection.close(True)
     sync(part)
     return unfinished, skipped
+
+
+def _choose_place(place: BlobPlace | None, open_day: int) -> BlobPlace:
+    """Return the place with a first day of puts that the copy has not closed: a move of the blobs closes days to come."""
+    place = BlobPlace() if place is None else place
+    return msgspec.structs.replace(place, first_day=max(place.first_day, open_day))
 
 
 def _carry_effects(tx: SqliteTransaction, read_replaced: ReadReplaced) -> int | None:

@@ -441,6 +441,7 @@ COMMANDS: list[Any] = [
     triggers.ReleaseSourceKey(trigger="a/hook", key="done"),
     triggers.ReportConsumer("a/hook", 5, None, None),
     blobs.SweepBlobs(open_from=2, before=1),
+    blobs.RecordSweepTurn("0a"),
     blobs.RecordBlobPlace(BlobPlace("s3://bucket/large/0a", first_day=2)),
     automations.ApplyRetention(
         succeeded_before=2**62, failed_before=None, cancelled_before=None, events_before=None, rollups_before=None
