@@ -51,6 +51,7 @@ def names_of(shop: Site, failed: str) -> dict[str, str]:
         "monitor": "silence",
         "flag": make_flag(shop),
         "rollout": start_rollout(shop),
+        "schedule": create_schedule(shop),
         "bulk": shop.api("POST", "bulk", verb="retry", name="say", limit=1)["bulk"],
         "trigger": project.json("triggers", "list")[0]["name"],
         "event": shop.api("GET", "events")["items"][0]["id"],
@@ -63,6 +64,13 @@ def make_flag(shop: Site) -> str:
     """Create a flag with text from outside, and return its name."""
     shop.api("POST", "flags/new%20cart/set", percent=5, about=PAYLOADS[0], allow=[PAYLOADS[0]], owner=PAYLOADS[1])
     return "new cart"
+
+
+def create_schedule(shop: Site) -> str:
+    """Create a schedule with text from outside in its input and reason, and return its name."""
+    body = {"automation": "say", "every": "1d", "input": {"text": PAYLOADS[0]}, "reason": PAYLOADS[1]}
+    shop.api("POST", "schedules/new%20report/create", **body)
+    return "new report"
 
 
 def start_rollout(shop: Site) -> str:
