@@ -102,7 +102,7 @@ class RunEngine(Protocol):
         """Answer an open question of a run; `choice` = a choice, or the fields of its form (JSON object, or `FormWords`).
 
         Raises:
-            NotFoundError, UnknownNameError, ConflictError: there is no such question or choice, or several are open.
+            NotFoundError, ArgumentError, ConflictError: there is no such question or choice, or several are open.
             ArgumentError, ValueRefusedError: it is a form and this is none, or the fields do not fit.
         """
         ...

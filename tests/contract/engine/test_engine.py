@@ -202,7 +202,7 @@ async def test_open_question_is_listed_and_answered(open_engine):
         await caller.until(run, lambda view: view.state is RunState.WAITING)
         listed = [(wait.run, value(wait.question)["text"]) for wait in caller.engine.list_questions(["ask"])]
         assert caller.engine.list_questions(["double"]) == []
-        with pytest.raises(UnknownNameError, match="later"):
+        with pytest.raises(ArgumentError, match="later"):
             await caller.call(caller.engine.answer, run, "later")
         await caller.call(caller.engine.answer, run, "go", note="checked")
         assert value((await caller.end_of(run)).result) == "go"
