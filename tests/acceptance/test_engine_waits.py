@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 import mainspring as ms
-from mainspring.domain.errors import NotFoundError, UnknownNameError
+from mainspring.domain.errors import ArgumentError, NotFoundError
 from mainspring.domain.states import RunState
 from mainspring.engine.body.request import WAIT_TIMER_SUFFIX
 from mainspring.engine.definitions.registry import Registry
@@ -131,7 +131,7 @@ async def test_answer_is_one_of_the_choices(tmp_path, settings):
         await engine.when(lambda: engine.history(run).waits, bool)
         (wait,) = engine.history(run).waits
         assert msgspec.json.decode(wait.question)["evidence"] == {"amount": 5}
-        with pytest.raises(UnknownNameError, match="approve"):
+        with pytest.raises(ArgumentError, match="approve"):
             await engine.app.answer(run.id, "aprove")
         await engine.app.answer(run.id, "approve")
         assert await run.result(60) == "approve"

@@ -11,7 +11,6 @@ from itertools import zip_longest
 import msgspec
 
 from mainspring.domain.processes.worker_loss import WorkerLoss
-from mainspring.domain.runs.change_versions import read_change_versions
 from mainspring.domain.runs.journal import Fact
 from mainspring.domain.states import SessionState
 from mainspring.store.commands.runs import ClaimedRun, ClaimedRuns, ClaimRuns
@@ -258,6 +257,8 @@ def _save_changes_of_code(tx: Transaction, command: ClaimRuns, rows: list[ClaimR
 
 def _lower_versions(tx: Transaction, command: ClaimRuns, row: ClaimRow) -> ClaimRow:
     """Save that older code continues a run: it may pass the place of a change without a question."""
+    from mainspring.domain.runs.change_versions import read_change_versions  # noqa: PLC0415 - `exec` never needs it
+
     run = row.run
     places = {(code.automation, code.version): read_change_versions(code.versions).initial for code in command.changes}
     former = read_change_versions(run.versions)
