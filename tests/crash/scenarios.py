@@ -77,7 +77,8 @@ def start_a_newer_one(experiment: Experiment) -> bool:
         if waiting:
             experiment.run = experiment.client.start("newest_run", command="newer")
         return False
-    if (experiment.run,) not in waiting:
+    earlier_is_live = experiment.client.rows("select 1 from runs where id <> ? and finished_at is null", experiment.run)
+    if (experiment.run,) not in waiting or earlier_is_live:
         return False
     experiment.client.publish("paid", {"id": 7})
     return True
