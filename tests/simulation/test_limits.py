@@ -16,7 +16,7 @@ from mainspring.domain.time.rate_window import RateWindow
 from mainspring.engine.driver.driver import Driver
 from mainspring.engine.driver.version_answers import RunVersions
 from mainspring.store.write.runs import start_limits
-from tests.sampling import ALL, seed
+from tests.sampling import ALL, sample, seed
 from tests.simulation.limited_workload import CHANGED, DEBOUNCED
 from tests.simulation.limited_world import LimitedWorld
 from tests.simulation.test_planted_bugs import found_within, planted_on, replace_statement
@@ -186,7 +186,10 @@ FOUND_AT: dict[str, dict[str, int]] = {"sqlite": {}, "postgres": {}}
 
 
 @pytest.mark.slow
-@planted_on(PLANTS, ON_A_SERVER)
+@planted_on(
+    sample("planted bugs of limits", PLANTS, one_in=3),
+    sample("planted bugs of limits on a server", ON_A_SERVER, one_in=2),
+)
 def test_planted_bug_of_a_limit_is_found(store, plant, monkeypatch):
     """Within a few seeds a rule is broken."""
     plant(monkeypatch)

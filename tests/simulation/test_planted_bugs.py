@@ -26,6 +26,7 @@ from mainspring.store.sqlite.texts import TEXTS as SQLITE
 from mainspring.store.texts import StatementTexts
 from mainspring.store.write.queues import QueueLimits
 from mainspring.store.write.runs import partitions, recover_stopped_run
+from tests.sampling import sample
 from tests.simulation.world import simulate
 
 SEEDS = 200
@@ -367,7 +368,7 @@ def planted_on(plants: Any, on_a_server: Any) -> Any:
 
 
 @pytest.mark.slow
-@planted_on(PLANTS, ON_A_SERVER)
+@planted_on(sample("planted bugs", PLANTS, one_in=2), sample("planted bugs on a server", ON_A_SERVER, one_in=2))
 def test_a_planted_bug_is_found(store, plant, monkeypatch):
     """Within a few seeds an invariant is broken."""
     plant(monkeypatch)
