@@ -6,9 +6,12 @@ import msgspec
 import pytest
 
 import mainspring as ms
-from mainspring.domain.states import RunState
+from mainspring.domain.rollouts.rollout import InFlightPolicy
+from mainspring.domain.states import RolloutMove, RunState
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker.worker_options import WorkerOptions
+from mainspring.store.commands.rollouts import MoveRollout, StartRollout
+from mainspring.store.commit_and_wait import commit_and_wait
 from tests.acceptance import engine_steps
 from tests.acceptance.engine_world import AT_ONCE, REPLAYING, World
 
@@ -54,6 +57,44 @@ async def test_child_may_be_named_by_its_name(tmp_path):
 
     async with World(tmp_path).engine(registry, REPLAYING) as engine:
         assert await (await engine.start(parent)).result(60) == [1, 2]
+
+
+async def test_child_by_name_takes_the_arguments_of_any_version(tmp_path):
+    """The body cannot know the version in force. The old version ignores an argument that only the new one has."""
+    with Registry() as registry:
+
+        @ms.workflow(name="child")
+        async def child(run: ms.Run, n: int) -> int:
+            return n
+
+        @ms.workflow(name="child", version=2, rollout=True)
+        async def new_child(run: ms.Run, n: int, more: int = 0) -> int:
+            return n + more
+
+        @ms.workflow
+        async def parent(run: ms.Run) -> list[int]:
+            started = await run.start("child", 1, more=20)
+            assert started.created
+            return [await run.child("child", 1, more=20), await run.child("child", 1)]
+
+        @ms.workflow
+        async def wrong(run: ms.Run) -> int:
+            return await run.child("child", 1, most=2)
+
+    async with World(tmp_path).engine(registry, REPLAYING) as engine:
+        old = await engine.start(parent)
+        assert await old.result(60) == [1, 1]
+        rollout = StartRollout(
+            automation="child", new_version=2, steps=(1_000_000,), hold_ms=1_000, in_flight=InFlightPolicy.FINISH,
+            age_ms=1_000, margin=50_000,
+        )  # fmt: skip
+        store = await engine.app.opened_store()
+        await commit_and_wait(store, rollout)
+        await commit_and_wait(store, MoveRollout(automation="child", move=RolloutMove.FINISH))
+        new = await engine.start(parent)
+        assert await new.result(60) == [21, 1]
+        with pytest.raises(ms.RunFailed, match="most"):
+            await (await engine.start(wrong)).result(60)
 
 
 async def test_failed_child_is_an_error_where_it_was_awaited(tmp_path):

@@ -4,15 +4,16 @@ A spread step is a run of kind "step" under its parent's automation and version;
 `module:qualname`.
 """
 
+import contextlib
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.definitions.start_options import StartOptions
-from mainspring.domain.errors import DefinitionError, OptionError
+from mainspring.domain.errors import ArgumentError, DefinitionError, OptionError
 from mainspring.domain.ids import derive_id
 from mainspring.domain.values.codec import decode, encode
 from mainspring.domain.values.function_signature import Signature, read_signature
@@ -27,6 +28,7 @@ from mainspring.engine.definitions.step_plan import StepPlan
 from mainspring.store.commands.runs import ClaimedRun, ParentLink, StartAlternative, StarterLink, StartRun
 
 STEP_RUN = "step"
+T = TypeVar("T")
 
 
 class StepInput(msgspec.Struct, frozen=True):
@@ -86,12 +88,13 @@ def build_child_call(
         DefinitionError: it cannot be a child.
         ArgumentError, ValueRefusedError: the arguments do not fit or cannot be saved.
     """
-    automation = find_automation(automation, "run.child")
+    by_name, automation = isinstance(automation, str), find_automation(automation, "run.child")
     definition = automation.definition
     signature = automation.signature
     if signature is None:
         return ChildCall(encode({}), plan, definition), decode
-    data, args, kwargs = roundtrip_call(signature, args, kwargs, definition.name, limit=payload_max)
+    bind = functools.partial(roundtrip_call, args=args, kwargs=kwargs, value_name=definition.name, limit=payload_max)
+    data, args, kwargs = _bind_arguments(automation, signature, bind) if by_name else bind(signature)
     read = functools.partial(decode_result, signature, value_name=f"result of {definition.name}")
     return ChildCall(data, plan, definition, arguments=(args, kwargs)), read
 
@@ -117,10 +120,31 @@ def build_start_call(
     automation: Automation | str, args: tuple[Any, ...], kwargs: dict[str, Any], plan: StepPlan, payload_max: int
 ) -> StartCall:
     """Return the call of a run to start. Raises as `build_child_call`."""
-    automation = find_automation(automation, "run.start")
-    name, signature = automation.definition.name, automation.signature
-    data = encode({}) if signature is None else encode_call(signature, args, kwargs, name, limit=payload_max)
-    return StartCall(data, plan, automation.definition)
+    by_name, automation = isinstance(automation, str), find_automation(automation, "run.start")
+    definition = automation.definition
+    signature = automation.signature
+    if signature is None:
+        return StartCall(encode({}), plan, definition)
+    bind = functools.partial(encode_call, args=args, kwargs=kwargs, value_name=definition.name, limit=payload_max)
+    return StartCall(_bind_arguments(automation, signature, bind) if by_name else bind(signature), plan, definition)
+
+
+def _bind_arguments(named: Automation, signature: Signature, bind: Callable[[Signature], T]) -> T:
+    """Return the arguments as the named version binds them, or another version of the name if they do not fit that one.
+
+    The code of a body cannot know the version in force, which may have more parameters. An older version ignores them.
+
+    Raises:
+        ArgumentError: no version takes them; the error is that of the named one.
+    """
+    try:
+        return bind(signature)
+    except ArgumentError:
+        for other in current_registry().list_other_versions(named.definition):
+            if other.signature is not None:
+                with contextlib.suppress(ArgumentError):
+                    return bind(other.signature)
+        raise
 
 
 def build_spread_call(fn: Callable[..., Any], signature: Signature, data: bytes, plan: StepPlan) -> ChildCall:
