@@ -78,7 +78,7 @@ async def test_child_by_name_takes_the_arguments_of_any_version(tmp_path):
             return [await run.child("child", 1, more=20), await run.child("child", 1)]
 
         @ms.workflow
-        async def wrong(run: ms.Run) -> int:
+        async def misspelled(run: ms.Run) -> int:
             return await run.child("child", 1, most=2)
 
     async with World(tmp_path).engine(registry, REPLAYING) as engine:
@@ -94,7 +94,7 @@ async def test_child_by_name_takes_the_arguments_of_any_version(tmp_path):
         new = await engine.start(parent)
         assert await new.result(60) == [21, 1]
         with pytest.raises(ms.RunFailed, match="most"):
-            await (await engine.start(wrong)).result(60)
+            await (await engine.start(misspelled)).result(60)
 
 
 async def test_failed_child_is_an_error_where_it_was_awaited(tmp_path):

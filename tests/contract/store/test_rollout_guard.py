@@ -13,6 +13,7 @@ from mainspring.app.alerting.rollout_guard import RolloutGuard
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.rollouts.guard import GuardVerdict
 from mainspring.domain.rollouts.rollout import InFlightPolicy, hash_rollout_key
 from mainspring.domain.rollouts.watched_measurement import WatchedMeasurement
 from mainspring.domain.states import FailureReason, RolloutMove, RolloutState, RunState
@@ -444,16 +445,23 @@ def test_rollout_without_enough_evidence_stays(store, clock):
 
 
 def test_step_begins_with_new_evidence(store, clock):
-    """The runs of the step before say nothing about the next share."""
+    """The runs of the step before say nothing about the next share. What decided then stays on record, also after a restart."""
     store.do(MoveRollout(automation="a", move=RolloutMove.ABORT))
     start_rollout(store, steps=(HALF, 750_000, ALL), again=True)
     play(store, *[(1, GOOD), (2, GOOD)] * 20)
     clock.forward(HOLD_MS)
     guard(store)
+    advanced_at = clock.now()
     clock.forward(HOLD_MS)
     guard(store)
     assert find_last(store).step == 1
     assert rollouts.read_guard_state(store.reader, 2).place == 0
+    (past,) = rollouts.list_past_steps(store.reader, 2)
+    failed = past.evidence.decision.results[0]
+    assert (past.step, past.ended_at, past.evidence.place) == (0, advanced_at, 40)
+    assert (past.evidence.decision.verdict, failed.metric) == (GuardVerdict.NOT_WORSE, "failed")
+    assert failed.not_worse_e_value >= failed.not_worse_limit
+    assert rollouts.list_past_steps(store.reader, 1) == []
 
 
 def test_paused_rollout_is_rolled_back_and_never_advanced(store, clock):

@@ -149,7 +149,7 @@ def _report(invocation: Invocation, name: str, bulk: str | None = None, *, is_st
 def print_view(invocation: Invocation, view: "RolloutView") -> None:
     """Print the sentence, both sides and what comes next."""
     from mainspring.domain.rollouts.guard import GuardVerdict
-    from mainspring.insight.text.formatting import escape_line, format_count, format_span
+    from mainspring.insight.text.formatting import escape_line, format_count, format_moment, format_span
 
     output = invocation.output
     output.line(escape_line(view.sentence, 1_000))
@@ -157,6 +157,11 @@ def print_view(invocation: Invocation, view: "RolloutView") -> None:
         output.line(f"  version {side.version}: {_format_side(side)}")
     for metric in view.metrics:
         output.line(f"  {_format_metric(metric, view)}")
+    for past in view.past_steps:
+        when = format_moment(past.ended_at, invocation.clock.now(), invocation.zone)
+        output.line(f"  step {past.step} with {past.percent:g} % ended at {when}: {past.verdict.replace('_', ' ')}")
+        for metric in past.metrics:
+            output.line(f"    {_format_metric(metric, view)}")
     output.line(
         f"  a run counts {format_span(view.age_ms)} after its start, by what it is then; of one key, the first run of a step"
     )

@@ -5,10 +5,17 @@ from collections import Counter
 import msgspec
 
 from mainspring.domain.flags.flag_text import to_percent
+from mainspring.domain.rollouts.guard import GuardVerdict
 from mainspring.domain.rollouts.rollout import NOT_COUNTED, Rollout
 from mainspring.domain.rollouts.run_outcome import RunOutcomeKind
 from mainspring.insight.rollouts.rollout_moves import RolloutMoveEntry, list_rollout_moves
-from mainspring.insight.rollouts.rollout_view import RolloutMetric, RolloutSide, RolloutView, make_rollout_view
+from mainspring.insight.rollouts.rollout_view import (
+    RolloutMetric,
+    RolloutPastStep,
+    RolloutSide,
+    RolloutView,
+    make_rollout_view,
+)
 from mainspring.insight.rollouts.wilson_interval import compute_wilson_interval
 from mainspring.store.base import StoreReader
 from mainspring.store.read import rollouts
@@ -66,6 +73,14 @@ class MetricRates(msgspec.Struct, frozen=True, kw_only=True):
     not_worse_limit: float | None
 
 
+class PastStepRates(msgspec.Struct, frozen=True):
+    """A step that another one followed: the verdict when it ended, and its metrics. `step` counts from 1."""
+
+    step: int
+    verdict: GuardVerdict
+    metrics: list[MetricRates]
+
+
 class RolloutDetail(msgspec.Struct, frozen=True, kw_only=True):
     """A rollout with all that its page displays."""
 
@@ -73,6 +88,7 @@ class RolloutDetail(msgspec.Struct, frozen=True, kw_only=True):
     steps: list[RolloutStepRow]
     sides: list[SideRates]
     metrics: list[MetricRates]
+    past_steps: list[PastStepRates]
     moves: list[RolloutMoveEntry]
 
 
@@ -91,9 +107,13 @@ def read_rollout_detail(
         moves = [msgspec.structs.replace(move, actor=None, reason=None) for move in moves]
     return RolloutDetail(
         view=view,
-        steps=_list_steps(reader, rollout, moves),
+        steps=_list_steps(reader, rollout, view.past_steps),
         sides=[_make_side(side) for side in view.sides],
         metrics=[_make_metric(metric) for metric in view.metrics],
+        past_steps=[
+            PastStepRates(past.step, past.verdict, [_make_metric(metric) for metric in past.metrics])
+            for past in view.past_steps
+        ],
         moves=moves,
     )
 
@@ -104,7 +124,7 @@ def make_rate(bad: int, runs: int) -> RunRate:
     return RunRate(bad, runs, low, high)
 
 
-def _list_steps(reader: StoreReader, rollout: Rollout, moves: list[RolloutMoveEntry]) -> list[RolloutStepRow]:
+def _list_steps(reader: StoreReader, rollout: Rollout, past_steps: list[RolloutPastStep]) -> list[RolloutStepRow]:
     runs: Counter[tuple[int, int]] = Counter()
     counted: Counter[tuple[int, int]] = Counter()
     failed: Counter[tuple[int, int]] = Counter()
@@ -115,10 +135,8 @@ def _list_steps(reader: StoreReader, rollout: Rollout, moves: list[RolloutMoveEn
         if count.outcome == RunOutcomeKind.FAILED:
             failed[count.step, count.version] += count.number
     old, new = rollout.old_version, rollout.new_version
-    # The instant of a move stays on record as long as the audit log has it.
-    started_at: dict[int, int] = {0: rollout.started_at}
-    started_at |= {move.step - 1: move.at for move in moves if move.is_step_start}
-    started_at.setdefault(rollout.step, rollout.step_at)
+    started_at = {0: rollout.started_at} | {past.step: past.ended_at for past in past_steps}
+    started_at.setdefault(rollout.step, rollout.step_at)  # a step before this record existed
     return [
         RolloutStepRow(
             step=step + 1,

@@ -4,7 +4,7 @@ import msgspec
 
 from mainspring.domain.flags.flag import SHARE_UNITS
 from mainspring.domain.flags.flag_text import format_share, to_percent
-from mainspring.domain.rollouts.guard import GuardVerdict, MetricResult
+from mainspring.domain.rollouts.guard import GuardDecision, GuardVerdict, MetricResult
 from mainspring.domain.rollouts.guard_settings import FAILED, NOT_ENDED
 from mainspring.domain.rollouts.rollout import InFlightPolicy, Rollout
 from mainspring.domain.states import FAILED_ROLLOUT_STATES, RolloutState
@@ -12,6 +12,7 @@ from mainspring.insight.rollouts.step_plan import RolloutStepPlan, plan_steps
 from mainspring.insight.text.formatting import format_count, format_moment, shell_word
 from mainspring.store.base import StoreReader
 from mainspring.store.read import rollouts
+from mainspring.store.schema.rollouts.rollout_steps import PastStep
 
 _LABELS = {
     FAILED: "failed",
@@ -48,6 +49,16 @@ class RolloutMetric(msgspec.Struct, frozen=True):
     not_worse_limit: float | None
 
 
+class RolloutPastStep(msgspec.Struct, frozen=True):
+    """A step that another one followed: the verdict of the guard when it ended, and its evidence. `step` counts from 1."""
+
+    step: int
+    percent: float
+    ended_at: int
+    verdict: GuardVerdict
+    metrics: list[RolloutMetric]
+
+
 class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
     """A rollout. `percent` = the share of the keys that get the new version, `step` counts from 1. Instants are ms UTC."""
 
@@ -75,6 +86,7 @@ class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
     sides: list[RolloutSide]
     verdict: GuardVerdict
     metrics: list[RolloutMetric]
+    past_steps: list[RolloutPastStep]
     plan: list[RolloutStepPlan]
     sentence: str
     next: str
@@ -97,7 +109,7 @@ def make_rollout_view(reader: StoreReader, rollout: Rollout, now: int, zone: str
             side = sides[count.version]
             outcomes = side.outcomes if count.outcome is None else {**side.outcomes, count.outcome: count.number}
             sides[count.version] = RolloutSide(count.version, side.assigned + count.number, outcomes)
-    state, labels = rollouts.read_guard_state(reader, r.id), _label_metrics(r)
+    decision, labels = rollouts.read_guard_state(reader, r.id).decision, _label_metrics(r)
     return RolloutView(
         id=r.id,
         automation=r.automation,
@@ -119,12 +131,23 @@ def make_rollout_view(reader: StoreReader, rollout: Rollout, now: int, zone: str
         unfinished=rollouts.count_unfinished_runs(reader, r.automation, r.new_version),
         moved=rollouts.count_moved_runs(reader, r.id) if _moves_runs_back(r) else 0,
         sides=list(sides.values()),
-        verdict=state.decision.verdict,
-        metrics=[_make_metric(result, labels[result.metric]) for result in state.decision.results],
+        verdict=decision.verdict,
+        metrics=_list_metrics(decision, labels),
+        past_steps=[_make_past_step(r, past, labels) for past in rollouts.list_past_steps(reader, r.id)],
         plan=plan_steps(reader, r, now) if r.is_active else [],
         sentence=_describe(r, now, zone),
         next=_describe_next(reader, r, now, zone),
     )
+
+
+def _make_past_step(rollout: Rollout, past: PastStep, labels: dict[str, str]) -> RolloutPastStep:
+    percent, decision = to_percent(rollout.steps[past.step]), past.evidence.decision
+    metrics = _list_metrics(decision, labels)
+    return RolloutPastStep(past.step + 1, percent, past.ended_at, decision.verdict, metrics)
+
+
+def _list_metrics(decision: GuardDecision, labels: dict[str, str]) -> list[RolloutMetric]:
+    return [_make_metric(result, labels[result.metric]) for result in decision.results]
 
 
 def _make_metric(result: MetricResult, label: str) -> RolloutMetric:

@@ -7,6 +7,7 @@ from mainspring.domain.rollouts.rollout import InFlightPolicy, Rollout
 from mainspring.store.base import StoreReader
 from mainspring.store.schema.rollouts.automation_versions import AUTOMATION_VERSION, AutomationVersion
 from mainspring.store.schema.rollouts.rollout_runs import COUNTED_RUN, CountedRun
+from mainspring.store.schema.rollouts.rollout_steps import PAST_STEP, PastStep
 from mainspring.store.schema.rollouts.rollouts import ROLLOUT
 from mainspring.store.schema.row import first_value, first_values
 
@@ -88,6 +89,11 @@ def read_guard_state(reader: StoreReader, rollout: int) -> GuardState:
     """Return the recorded state of a rollout's guard in its step."""
     text = first_value(reader.read("read_evidence", (rollout,)), str)
     return GuardState() if text is None else msgspec.json.decode(text, type=GuardState)
+
+
+def list_past_steps(reader: StoreReader, rollout: int) -> list[PastStep]:
+    """Return the steps of a rollout that another one followed, first to last, each with its last evidence."""
+    return PAST_STEP.read_all(reader.read("list_past_steps", (rollout,)))
 
 
 class RolloutCount(msgspec.Struct, frozen=True):

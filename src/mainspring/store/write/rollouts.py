@@ -149,6 +149,8 @@ def _stop_runs(tx: Transaction, rollout: Rollout, stop: BeginBulkOperation) -> s
 
 def write_move(tx: Transaction, rollout: Rollout, move: RolloutMove, state: RolloutState, reason: str | None) -> None:
     """Write the state of a rollout after a move."""
+    if move is RolloutMove.ADVANCE:
+        tx.change("keep_step_evidence", {"now": tx.now, "rollout": rollout.id})
     moved = msgspec.structs.replace(rollout, state=state)
     values = {
         "id": rollout.id,

@@ -6,10 +6,11 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.rollouts.rollout import hash_rollout_key
-from mainspring.domain.states import RunState
+from mainspring.domain.states import RolloutMove, RunState
 from mainspring.engine.definitions.announcement import build_announcement
 from mainspring.engine.definitions.registry import Registry
 from mainspring.service.bulk_operation import run_next_piece
+from mainspring.store.commands.rollouts import MoveRollout
 from mainspring.store.commands.runs import ClaimRuns, CompleteRun, StartRun
 from mainspring.store.commands.sessions import CloseSession
 from mainspring.store.read.runs.run_views import run_view
@@ -82,6 +83,17 @@ def test_rollout_starts_and_is_displayed(rollout):
     assert (view["state"], view["percent"], view["steps"], view["hold_ms"]) == ("running", 5.0, [5.0, 100.0], 3_600_000)
     (row,) = rollout("status").out.splitlines()[1:]
     assert row.split()[:6] == ["tidy", "running", "1", "->", "2", "5"]
+
+
+def test_verdict_of_a_past_step_stays_in_the_status(rollout, stage):
+    """With the instant at which it ended."""
+    rollout("start", "tidy", "--to", "2", "--steps", "50%,75%,100%")
+    stage.do(MoveRollout(automation="tidy", move=RolloutMove.ADVANCE))
+    (line,) = (line for line in rollout("status", "tidy").out.splitlines() if "ended at" in line)
+    assert line.startswith("  step 1 with 50 % ended at ")
+    assert line.endswith(": not enough")
+    (past,) = rollout("status", "tidy", "--json").json["past_steps"]
+    assert (past["step"], past["percent"], past["verdict"], past["metrics"]) == (1, 50.0, "not_enough", [])
 
 
 def test_rollout_watches_a_number_that_the_old_version_measures(rollout, stage):

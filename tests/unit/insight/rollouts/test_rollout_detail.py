@@ -107,3 +107,21 @@ def test_rates_have_their_intervals_and_the_evidence_of_the_guard(world):
     assert failed.e_value >= failed.limit > 1
     *_, last = detail.moves
     assert (last.verb, last.actor, last.state) == ("roll back", "guard:rollouts", "rolled_back")
+    assert detail.past_steps == []
+
+
+def test_evidence_of_a_step_stays_when_the_next_one_begins(world):
+    """With the instants of the steps, which need no audit log."""
+    id, at = rollout_world.start(world, steps=(HALF, 750_000, ALL)), world.clock.now()
+    counts = rollout_world.end_runs(world, 60)
+    world.clock.forward(2 * MINUTE_MS)
+    RolloutGuard(world.store).run_once()
+    rollout_world.move(world, "advance")
+    ended_at = world.clock.now()
+    detail = read_detail(world, id)
+    assert detail.metrics == []
+    (past,) = detail.past_steps
+    failed = past.metrics[0]
+    assert (past.step, failed.metric, failed.old.runs, failed.new.runs) == (1, "failed", counts[1], counts[2])
+    assert detail.view.past_steps[0].percent == 50
+    assert [(step.started_at, step.ended_at) for step in detail.steps[:2]] == [(at, ended_at), (ended_at, None)]

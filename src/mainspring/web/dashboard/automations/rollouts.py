@@ -118,6 +118,7 @@ def show_one(call: ApiCall[PageQuery, Form | None]) -> PageView:
         "chart": draw_shares(detail.steps, site.clock.now(), site.settings.project.timezone),
         "in_flight": f"unfinished runs of the new version {IN_FLIGHT[InFlightPolicy(view.in_flight)]}",
         "verdict": VERDICTS[view.verdict],
+        "verdicts": VERDICTS,
         "allowed": [move for move in RolloutMove if view.state in ROLLOUT_MOVES[move][0]],
         "quoted": shell_word(view.automation),
         "typed": call.body or {},
