@@ -147,6 +147,8 @@ def _do(life: Life, registry: Registry) -> None:
     match life.act.split():
         case ["start", automation]:
             client.start(automation)
+        case ["start", automation, text]:
+            client.start(automation, json.dumps({"text": text}).encode(), command="newer")
         case ["publish", name]:
             client.publish(name, {"id": 7, "amount": 12})
         case ["answer", run]:

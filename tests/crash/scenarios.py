@@ -8,6 +8,7 @@ from pathlib import Path
 import apsw
 
 from mainspring.app.stores.blob_place import make_blob_contents
+from mainspring.domain.errors import Throttled
 from mainspring.domain.runs.stream import drop_superseded
 from mainspring.domain.runs.unsealing import RowUnsealer
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
@@ -81,6 +82,25 @@ def start_a_newer_one(experiment: Experiment) -> bool:
     if (experiment.run,) not in waiting or earlier_is_live:
         return False
     experiment.client.publish("paid", {"id": 7})
+    return True
+
+
+def start_with_another_input(experiment: Experiment) -> bool:
+    """Start the debounced run again, in every other experiment once the first has ended; what follows is about the returned run."""
+    if experiment.number % 2 or experiment.client.view(experiment.run).finished_at is not None:
+        experiment.run = experiment.client.start("settled_page", b'{"text":"two"}', command="newer")
+        return True
+    return False
+
+
+def start_up_to_the_throttle(experiment: Experiment) -> bool:
+    """Start the task a second time once the first run has ended, and be refused a third one: each start counts once."""
+    if experiment.client.view(experiment.run).finished_at is None:
+        return False
+    experiment.run = experiment.client.start("throttled_task", b'{"text":"second"}', command="second")
+    with contextlib.suppress(Throttled):
+        experiment.client.start("throttled_task", b'{"text":"third"}', command="third")
+        raise AssertionError("a third start was accepted")
     return True
 
 
@@ -213,6 +233,23 @@ def verify_newest(experiment: Experiment) -> None:
     """The earlier run was cancelled, and its slot came to the newer one, which has given it back."""
     rows = experiment.client.rows("select state, has_slot, blocked from runs order by seq")
     assert rows == [("cancelled", 0, None), ("succeeded", 0, None)]
+
+
+def verify_settled(experiment: Experiment) -> None:
+    """Each run began once, after the wait, with the newest input that came before; no start is lost, and none made a second run."""
+    rows = experiment.client.rows("select id, input, created_at, started_at, state from runs order by seq")
+    assert rows[-1][0] == experiment.run
+    texts = [decode(data).get("text", "one") for _, data, *_ in rows]
+    assert texts in (["two"], ["one", "two"])
+    assert [call.what for call in experiment.calls() if call.applied] == texts
+    assert all(started_at >= created_at + 200 for _, _, created_at, started_at, _ in rows)
+    assert {state for *_, state in rows} == {RunState.SUCCEEDED}
+
+
+def verify_throttled(experiment: Experiment) -> None:
+    """The refused start made no run."""
+    assert [call.what for call in experiment.calls() if call.applied] == ["first", "second"]
+    assert experiment.client.rows("select state from runs") == [(RunState.SUCCEEDED,)] * 2
 
 
 def verify_blobs(experiment: Experiment) -> None:
@@ -392,6 +429,22 @@ SCENARIOS = [
     Scenario("rollback", state=RunState.FAILED, verify=verify_rollback, minimum=20),
     Scenario("limited_children", result=[0, 1], verify=verify_limited, minimum=16),
     Scenario("paced_children", result=["acme"] * 3, verify=verify_paced, minimum=16),
+    Scenario(
+        "settled_page",
+        result="two",
+        deliver=start_with_another_input,
+        verify=verify_settled,
+        follows=True,
+        minimum=8,
+    ),
+    Scenario(
+        "throttled_task",
+        result="second",
+        deliver=start_up_to_the_throttle,
+        verify=verify_throttled,
+        follows=True,
+        minimum=8,
+    ),
     Scenario("newest_run", result="paid", deliver=start_a_newer_one, verify=verify_newest, follows=True, minimum=14),
     Scenario(
         "large_values",

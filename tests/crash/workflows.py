@@ -287,6 +287,18 @@ async def paced_children(run: ms.Run) -> list[str]:
     return list(await asyncio.gather(*(run.child(paced, "one", number) for number in range(3))))
 
 
+@ms.task(debounce="200ms")
+async def settled_page(text: str = "one") -> str:
+    """Waits for later starts, each of which replaces its input."""
+    return await keyed_in_loop(text)
+
+
+@ms.task(throttle="2/1h")
+async def throttled_task(text: str = "first") -> str:
+    """May be started twice."""
+    return await keyed_in_loop(text)
+
+
 @ms.workflow(concurrency=1, cancel_in_progress=True)
 async def newest_run(run: ms.Run) -> str:
     """Is replaced while it waits."""
