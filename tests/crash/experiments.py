@@ -85,6 +85,8 @@ class Scenario:
     places: tuple[str, ...] = ("commit.before", "commit.after")
     minimum: int = 8
     """Fewer commit points than this prove nothing."""
+    is_surrounded: bool = False
+    """Each second worker has middleware around runs and steps: it may be added and removed while a run is in flight."""
     follows: bool = False
     """`deliver` starts what follows the end of the first run: before that, nothing is over."""
 
@@ -199,6 +201,7 @@ class Experiment:
             failpoint=failpoint,
             change=change,
             max_suspended=self.scenario.max_suspended,
+            is_surrounded=self.scenario.is_surrounded and (self.number + number) % 2 == 0,
         )
 
     @staticmethod

@@ -23,6 +23,7 @@ from mainspring.app.processes.worker_process import _exit_at_once
 from mainspring.app.workers.upkeep import Upkeep
 from mainspring.domain.clock import SystemClock
 from mainspring.engine.attempts.processes.process_lifetime import set_death_signal
+from mainspring.engine.definitions.middleware import declare_middleware
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.store import failpoints
@@ -75,6 +76,8 @@ class Life(msgspec.Struct, kw_only=True):
     """On a server: how long this process may be silent."""
     blind: bool = False
     """It does not see that its own lease is over: only the database can keep it from writing."""
+    is_surrounded: bool = False
+    """Its runs and steps are called through middleware."""
     act: str = ""
     """start, publish, answer, fork or once: this life is no worker but a program that does this one act and ends."""
 
@@ -123,10 +126,21 @@ def live(life: Life, registry: Registry) -> None:
         worker._ROUND_S = upkeep._ROUND_INTERVAL_S = 0.01
     if life.freeze_groups:
         HANDLERS[RecordProcessGroup] = _freeze(life)
+    if life.is_surrounded:
+        registry = _surround(registry)
     if life.act:
         _do(life, registry)
     else:
         asyncio.run(_work(life, registry))
+
+
+def _surround(registry: Registry) -> Registry:
+    from tests.crash.workflows import Surrounding
+
+    surrounded = registry.derive()
+    code = Surrounding.around_run.__code__
+    declare_middleware(Surrounding, surrounded, f"{code.co_filename}:{code.co_firstlineno}", code)
+    return surrounded
 
 
 def _freeze(life: Life) -> Callable[[Any, Any], Any]:

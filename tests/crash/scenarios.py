@@ -401,6 +401,18 @@ def verify_forked(experiment: Experiment) -> None:
     assert [call.what for call in inherited if call.applied] == ["shared", "left", "right"]
 
 
+def verify_surrounded(experiment: Experiment) -> None:
+    """The workers with middleware called it around each attempt, with the headers of the run; the others did not."""
+    path = experiment.folder / "surrounded"
+    lines = path.read_text().split("\n")[:-1] if path.exists() else []
+    assert {line.partition(" ")[2] for line in lines} <= {"acme"}
+    surrounded = {process.life.number for process in experiment.lives if process.life.is_surrounded}
+    called = {call.step for call in experiment.calls() if call.life in surrounded}
+    assert bool(called) <= bool(lines)
+    scenario = next(known for known in SCENARIOS if known.automation == experiment.scenario.automation)
+    scenario.verify(experiment)
+
+
 SCENARIOS = [
     Scenario("one_task", result="alone", verify=verify_single, minimum=8),
     Scenario("plain_sequence", result=["first", "first second", "first second third"], minimum=16),
@@ -483,6 +495,11 @@ UNLOADED = [
     replace(scenario, max_suspended=0)
     for scenario in SCENARIOS
     if scenario.automation in ("sleep_and_event", "ask_and_answer")
+]
+SURROUNDED = [
+    replace(scenario, is_surrounded=True, verify=verify_surrounded)
+    for scenario in SCENARIOS
+    if scenario.automation in ("one_task", "child_process")
 ]
 
 

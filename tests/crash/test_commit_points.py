@@ -14,7 +14,7 @@ from tests.crash.campaign import Campaign
 from tests.crash.experiments import Experiment, Scenario, World
 from tests.crash.lives import Life
 from tests.crash.processes import Process
-from tests.crash.scenarios import ALL, SCENARIOS, UNLOADED
+from tests.crash.scenarios import ALL, SCENARIOS, SURROUNDED, UNLOADED
 
 MINUTES = float(os.environ.get("TESTS_CRASH_MINUTES", "inf"))
 """Second kills of a workflow stop after this time."""
@@ -22,11 +22,12 @@ MINUTES = float(os.environ.get("TESTS_CRASH_MINUTES", "inf"))
 
 def name_of(scenario: Scenario) -> str:
     """Return what a test is called by."""
-    return scenario.automation if scenario.max_suspended else f"{scenario.automation}-unloaded"
+    variant = "" if scenario.max_suspended else "-unloaded"
+    return f"{scenario.automation}{variant}{'-surrounded' * scenario.is_surrounded}"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scenario", [*SCENARIOS, *UNLOADED], ids=name_of)
+@pytest.mark.parametrize("scenario", [*SCENARIOS, *UNLOADED, *SURROUNDED], ids=name_of)
 @pytest.mark.timeout(0 if ALL else 300)
 def test_commit_points_of(world: World, scenario: Scenario, record_property) -> None:
     """Killed before and after the N-th commit, for every N, a run ends as it does undisturbed."""

@@ -1,16 +1,37 @@
 """The workflows that are killed at every commit point: one for each way in which a run waits, ends, or touches the world."""
 
 import asyncio
+import contextlib
+import os
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import mainspring as ms
+from mainspring.domain.errors import MiddlewareError
 from tests.crash.effects import effect, find_effect, send
 
 QUICK_RETRY = ms.Retry(attempts=5, initial=timedelta(milliseconds=10))
 ONCE_OPTIONS: dict[str, dict[str, Any]] = {"person": {}, "keyed": {"keyed": True}, "check": {"check": find_effect}}
+
+
+class Surrounding:
+    """Middleware that looks at each run and attempt, makes a request that is refused, and changes nothing."""
+
+    async def around_run(self, run: ms.RunInvocation, proceed: Any) -> Any:
+        """See the class."""
+        with contextlib.suppress(MiddlewareError):
+            await asyncio.sleep(1)
+        result = await proceed()
+        assert run.headers["tenant"] == "acme"
+        return result
+
+    async def around_step(self, step: ms.StepInvocation, proceed: Any) -> Any:
+        """Note each attempt that it surrounds."""
+        with Path(os.environ["CRASH_FOLDER"], "surrounded").open("a") as file:
+            file.write(f"{step.name} {step.headers['tenant']}\n")
+        return await proceed()
 
 
 # -- steps -------------------------------------------------------------------------------------------------------------
