@@ -3,14 +3,14 @@
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import permanent
 from mainspring.domain.runs.stream import StreamRecord, StreamRecordKind, drop_superseded
 from mainspring.domain.runs.unsealing import RowUnsealer
-from mainspring.domain.values.sealing import PLAIN_SEALING
-from mainspring.engine.body.body import Body
 from mainspring.engine.body.programs import build_program, find_effects_to_undo
+from mainspring.engine.driver.code_check import build_body
 from mainspring.engine.driver.run_end import build_run_end
 from mainspring.service.runs.streams import read_stream
 from mainspring.store.commands.runs import ClaimedRun
@@ -22,7 +22,7 @@ CHAINED = 4
 """How many events, signals and updates come for a chain of runs, each."""
 _FIELDS = (
     "id, automation, kind, version, claim, fresh, rank, generation, started_at, created_at, deadline_at, codec, input, queue, priority,"
-    " tag, run_key, parent, parent_ident, schedule, slot_at, crashes, title, undoing"
+    " tag, run_key, parent, parent_ident, schedule, slot_at, crashes, title, undoing, hash_seed, clock_steps, fork, versions, headers"
 )
 
 
@@ -55,6 +55,8 @@ def check(world: Any) -> list[str]:
     errors += _undone(world, rows)
     errors += _chained(world)
     errors += _streamed(world, rows)
+    errors += _carried(world)
+    errors += world.blobs.check() + world.forks.check()
     return errors
 
 
@@ -70,7 +72,7 @@ def _ended_as_expected(world: Any, started_run: Any, row: tuple[Any, ...]) -> li
         expected = world.expect_result(started_run)
     except Failing:
         return [] if state == "failed" else [f"{started_run.id} should have failed but {state}: {result!r}"]
-    if state == "succeeded" and msgspec.json.decode(result) == expected:
+    if state == "succeeded" and msgspec.json.decode(world.blobs.sealing().open(bytes(result))) == expected:
         return []
     return [
         f"{started_run.id} ({started_run.automation}) {state} {reason} with {result!r}, not {expected!r}; {failure!r}; {started_run.tree}"
@@ -80,14 +82,14 @@ def _ended_as_expected(world: Any, started_run: Any, row: tuple[Any, ...]) -> li
 def _replays(world: Any, row: tuple[Any, ...]) -> list[str]:
     """Replay a finished journal with the same code: the same end, and nothing is left to do."""
     run_id, state, reason, result = row[:4]
-    values = list(world.rows(f"select {_FIELDS} from runs where id = ?", run_id)[0])
-    values[5] = False
-    run = ClaimedRun(*values)
+    sealing = world.blobs.sealing()
+    run = ClaimedRun(*world.rows(f"select {_FIELDS} from runs where id = ?", run_id)[0])
+    run = replace(run, fresh=False, input=sealing.open(bytes(run.input)), headers=sealing.open_if(run.headers))
     if run.undoing:
         return _left(world, run)
     program = build_program(run, world.choose_registry("replay"), run.input)
     (history,) = histories(world.reader, [run_id], 1)
-    body = Body(run.id, run.generation, program.main, history.outcomes, run.started_at)
+    body = build_body(run, program, RowUnsealer(sealing).history(history, reads_inputs=False))
     body.begin()
     try:
         if body.drift is not None:
@@ -97,7 +99,7 @@ def _replays(world: Any, row: tuple[Any, ...]) -> list[str]:
         end = build_run_end(body, program, lambda error: Failure.of(error, permanent("replayed")))
     finally:
         body.close()
-    same = end.state.value == state and end.result == result
+    same = end.state.value == state and end.result == sealing.open_if(None if result is None else bytes(result))
     return (
         []
         if same
@@ -109,6 +111,7 @@ def _left(world: Any, run: ClaimedRun) -> list[str]:
     """A run that was undone has nothing left in the world, as far as its journal knows."""
     world.hits["taken back where it stopped"] += 1
     (history,) = histories(world.reader, [run.id], 1)
+    history = RowUnsealer(world.blobs.sealing()).history(history)
     left = find_effects_to_undo(history, (), run)
     return [f"{run.id} was taken back, and left {item.outcome.ident}" for item in left]
 
@@ -137,7 +140,7 @@ def _chained(world: Any) -> list[str]:
     world.hits["restarted"] += len(runs) - 1
     if [state for _, state, _ in runs] != ["succeeded"] * len(runs):
         return [f"the chain stopped: {runs}"]
-    got = msgspec.json.decode(runs[-1][2])
+    got = msgspec.json.decode(world.blobs.sealing().open(bytes(runs[-1][2])))
     expected = sorted([kind, number] for kind in ("event", "signal", "update") for number in range(CHAINED))
     replies = world.rows("select request_id, state, result from run_updates order by request_id")
     if replies != [(f"put {n}", "done", str(n).encode()) for n in range(CHAINED)]:
@@ -151,7 +154,7 @@ def _streamed(world: Any, rows: dict[str, tuple[Any, ...]]) -> list[str]:
     if world.chain is not None:
         runs = world.rows("select id, result from runs where automation = 'chain' order by seq")
         records = [record for run, _ in runs for record in _records(world, run, "got")]
-        got = msgspec.json.decode(runs[-1][1]) if runs[-1][1] else []
+        got = msgspec.json.decode(world.blobs.sealing().open(bytes(runs[-1][1]))) if runs[-1][1] else []
         if [record.value for record in records] != got:
             errors.append(f"the chain counted {got}, and streamed {[record.value for record in records]}")
         if [record.seq for record in records] != [*range(1, len(records) + 1)]:
@@ -172,8 +175,27 @@ def _streamed(world: Any, rows: dict[str, tuple[Any, ...]]) -> list[str]:
     return errors
 
 
+def _carried(world: Any) -> list[str]:
+    """Each run has the headers of the one that it comes from, and so had its steps."""
+    sealing = world.blobs.sealing()
+    starters = dict(world.rows("select run, starter from started_runs"))
+    headers, origins = {}, {}
+    for run, data, parent in world.rows("select id, headers, parent from runs"):
+        headers[run] = None if data is None else sealing.open(bytes(data))
+        origins[run] = parent or starters.get(run) or world.forks.sources.get(run)
+    errors = [
+        f"{run} has the headers {headers[run]!r}, and {origin}, from which it comes, has {headers[origin]!r}"
+        for run, origin in origins.items()
+        if origin is not None and headers[run] != headers[origin]
+    ]
+    for run, tenants in world.tenants.items():
+        if [*tenants] != [msgspec.json.decode(headers[run] or b"{}").get("tenant")]:
+            errors.append(f"the steps of {run} had the tenants {tenants}, its headers are {headers[run]!r}")
+    return errors
+
+
 def _records(world: Any, run: str, name: str) -> list[StreamRecord[Any]]:
-    return read_stream(world.reader, RowUnsealer(PLAIN_SEALING), run, name, limit=10_000).records
+    return read_stream(world.reader, RowUnsealer(world.blobs.sealing()), run, name, limit=10_000).records
 
 
 def _root_of(rows: dict[str, tuple[Any, ...]], run: str) -> str:

@@ -96,6 +96,7 @@ class Node:
         self.clock = SkewedClock(world, world.dice.choice(world.skews) if works else 0)
         self.loop: Any = NodeLoop(self, world.loop)
         self.process_clock = world.process_clock()
+        self.sealing = world.blobs.sealing(fails=True)
         opened = world.store.open(self.clock, world, works=works, process_clock=self.process_clock)
         self.database = world.wrap(UnsureDatabase(opened, world, world.truth))
         self._queue: deque[tuple[Any, Any]] = deque()
@@ -125,7 +126,12 @@ class Node:
         settings = WorkerOptions(concurrency=dice.choice((2, 5, 64)), max_suspended=dice.choice((0, 1, 50)))
         reads = WorkerReads(self.world.reader)
         clock = self.process_clock or self.clock
-        self.worker = Worker(self.loop, self, reads, self.registry, clock, settings=settings, off_loop=self._off_loop)
+        self.worker = Worker(
+            *(self.loop, self, reads, self.registry, clock),
+            settings=settings,
+            sealing=self.sealing,
+            off_loop=self._off_loop,
+        )
         self.worker.attempts.step_context.run(NODE.set, self)
         self.worker.on_idle = self._idle
         self.worker.start()

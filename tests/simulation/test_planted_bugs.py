@@ -1,5 +1,6 @@
 """The simulation finds what it is there for: each bug that is planted here is found within a few seeds."""
 
+import contextlib
 import functools
 import os
 from collections.abc import Callable
@@ -8,9 +9,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from mainspring.domain.errors import StoreUnavailableError
+from mainspring.domain.errors import CodecUnavailableError, StoreUnavailableError
 from mainspring.domain.runs.journal import OutcomeKind
+from mainspring.domain.values.blob import Blob, BlobReference, LargeValues, address_of
 from mainspring.engine.attempts.live_attempt import LiveAttempt
+from mainspring.engine.body import child_runs
 from mainspring.engine.body.body import Body
 from mainspring.engine.driver.journal_writer import JournalWriter
 from mainspring.engine.driver.live_step import LiveStep
@@ -291,6 +294,36 @@ def streams_begin_again(patch):
     replace_statement(patch, "carry_streams", "where", "where 1 = 2 and")
 
 
+def forks_inherit_their_first_step(patch):
+    """A fork inherits the step from which it begins."""
+    replace_statement(patch, "list_inherited_ranks", "request_number < ?", "request_number <= ?")
+
+
+def children_without_headers(patch):
+    """What a run starts has no headers."""
+    original = child_runs.build_start_command
+    patch.setattr(
+        child_runs, "build_start_command", lambda *args, **named: original(*args, **named | {"headers": None})
+    )
+
+
+def middleware_may_request(patch):
+    """A timer that middleware starts is one of the run, and the next worker has no such middleware."""
+    patch.setattr(Body, "refuse_requests", lambda *_: None)
+
+
+def references_without_blobs(patch):
+    """A reference is committed although its place did not take the value."""
+
+    def put(self, sealed, digest):
+        blob = Blob(0, address_of(sealed), len(sealed))
+        with contextlib.suppress(CodecUnavailableError):
+            self.contents.put(blob, sealed)
+        return BlobReference(blob, digest).encode()
+
+    patch.setattr(LargeValues, "put", put)
+
+
 WRAPPERS = (_AckedBefore, _NeverAgain, _UnknownIsFailed, _ReadBack)
 PLANTS = (
     *(no_fencing, recovery_of_one, recovery_of_the_first, unmarked_at_most_once, starts_before_the_history_ends),
@@ -298,6 +331,8 @@ PLANTS = (
     *(lost_attempts_count, no_limit, other_branches_superseded, fence_without_attempt_number),
     *(updates_stay_with_the_run_that_ended, replies_are_forgotten),
     *(records_are_forgotten_by_a_replay, streams_begin_again),
+    *(forks_inherit_their_first_step, children_without_headers),
+    *(middleware_may_request, references_without_blobs),
     *(signals_stay_with_the_run_that_ended, events_count_since_the_last_start, events_count_once_a_run),
 )
 
@@ -316,6 +351,8 @@ ON_A_SERVER = (
 
 FOUND_AT: dict[str, dict[str, int]] = {
     "sqlite": {
+        "forks_inherit_their_first_step": 1,
+        "references_without_blobs": 5,
         "_NeverAgain": 6,
         "fence_without_attempt_number": 6,
         "hold_shared": 2,

@@ -53,6 +53,7 @@ SOMETIMES = (
         "restarted",
         "resumed",
     ),
+    *("forked", "inherited", "step within middleware", "large value", "place of large values away"),
 )
 
 RARE = {"taken back where it stopped", "killed after commit, before reply", "deadline", "undone", "step in doubt"}

@@ -68,7 +68,8 @@ def _leaf(dice: random.Random, number: int) -> Tree:
         case 5 | 6:
             return ["undoable", f"u{dice.randrange(10**9)}"]
         case _:
-            return ["act", f"a{dice.randrange(99)}", dice.choice(HOWS)]
+            digits = dice.randrange(99)
+            return ["act", f"a{digits}{'-' * 60 * (digits % 7 == 0)}", dice.choice(HOWS)]
 
 
 def tame(tree: Tree) -> Tree:

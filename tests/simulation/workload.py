@@ -5,13 +5,16 @@ import contextlib
 from contextvars import ContextVar
 from typing import Any
 
-from mainspring.domain.errors import Permanent, Transient
+from mainspring.domain.errors import MiddlewareError, Permanent, Transient
 from mainspring.domain.failures.retry import Retry
 from mainspring.domain.failures.saved_error import StepFailed
 from mainspring.engine.attempts.step_context import AttemptClosed, attempt, checkpoint, idempotency_key, last_checkpoint
+from mainspring.engine.attempts.step_middleware import StepInvocation
 from mainspring.engine.attempts.streams import stream
 from mainspring.engine.body.run import Run
+from mainspring.engine.body.run_middleware import RunInvocation
 from mainspring.engine.definitions.decorators import step, task, workflow
+from mainspring.engine.definitions.middleware import declare_middleware
 from mainspring.engine.definitions.registry import Registry
 
 NODE: ContextVar[Any] = ContextVar("simulated_node")
@@ -185,6 +188,28 @@ with Registry() as REGISTRY:
                 await run.updates_done()
                 run.restart(total, got)
         return got
+
+
+class Surrounding:
+    """Middleware that looks at the headers of each run and attempt, makes a request that is refused, and changes nothing."""
+
+    async def around_run(self, run: RunInvocation, proceed: Any) -> Any:
+        if "tenant" not in run.headers:
+            raise Permanent("the headers are lost")
+        with contextlib.suppress(MiddlewareError):
+            await asyncio.sleep(1)
+        return await proceed()
+
+    async def around_step(self, step: StepInvocation, proceed: Any) -> Any:
+        world = NODE.get().world
+        world.hits["step within middleware"] += 1
+        world.tenants[step.run_id].add(step.headers.get("tenant"))
+        return await proceed()
+
+
+SURROUNDED = REGISTRY.derive()
+"""What some processes have loaded: middleware may be around one part of a run, and not around the next."""
+declare_middleware(Surrounding, SURROUNDED, __file__ + ":1", Surrounding.around_run.__code__)
 
 
 async def _notes(run, name):

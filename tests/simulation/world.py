@@ -5,7 +5,7 @@ import contextlib
 import random
 import shutil
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,14 @@ from mainspring.store.commands.updates import RequestUpdate, UpdateRequest
 from mainspring.store.store_clock import StoreClock
 from mainspring.testing import FakeClock, VirtualLoop
 from tests.simulation import invariants
+from tests.simulation.blobs import WorldBlobs
 from tests.simulation.effects import Effects
+from tests.simulation.forks import Forks
 from tests.simulation.node import Node
 from tests.simulation.stores import FOLDER, STORES
 from tests.simulation.trees import HOWS, count, expect, grow
 from tests.simulation.truth import LIMITS, Truth
-from tests.simulation.workload import REGISTRY
+from tests.simulation.workload import REGISTRY, SURROUNDED
 
 CHAOS_S = 10.0
 LAST = (["act", "last", "ok"], ["act", "last", "bad"], ["act", "last", "broken"], ["rollback"])
@@ -77,6 +79,11 @@ class World:
         self.paused: set[str] = set()
         """Runs that a person wants to pause: one that waits for its partition lets the next run go first."""
         self.nodes: list[Node] = []
+        self.blobs = WorldBlobs(self)
+        self.forks = Forks(self)
+        self.tenants: defaultdict[str, set[str | None]] = defaultdict(set)
+        """What the steps of a run saw in its header."""
+        self._machines = random.Random(f"machines {seed}")
         self.chain: StartedRun | None = None
         """The first run of a chain that restarts while facts come for it."""
         self._number = 0
@@ -98,7 +105,7 @@ class World:
 
     def choose_registry(self, name: str) -> Registry:
         """Return what a new process of this name has loaded."""
-        return REGISTRY
+        return SURROUNDED if self._machines.random() < 0.3 else REGISTRY
 
     def expect_result(self, started_run: StartedRun) -> Any:
         """Return the result that a run must give. Raises Failing: it must fail."""
@@ -240,7 +247,7 @@ class World:
         if started_run.automation == "partitioned":
             data["partition"] = f"lane {len(started_run.tree) % 2}"
         definition = REGISTRY.get(started_run.automation).definition
-        options = StartOptions(key=f"k{started_run.id}")
+        options = StartOptions(key=f"k{started_run.id}", headers={"tenant": f"t{started_run.id}"})
         command = build_start_command(
             definition,
             msgspec.json.encode(data),
@@ -248,6 +255,7 @@ class World:
             now_at=self.clock.now(),
             trigger="test",
             options=options,
+            sealing=self.blobs.sealing(),
         )
 
         def started(result: Any) -> None:
@@ -276,6 +284,7 @@ class World:
 
     def _be_the_person(self) -> None:
         """Answer questions, give the results of steps in doubt or cancel, continue some failed runs, rolled back ones among them."""
+        self.forks.fork_some()
         failed = "select id, automation from runs where state = 'failed' and parent is null and id not in (select run from started_runs)"
         for run, automation in self.rows(failed):
             if automation in self.final:
@@ -301,7 +310,7 @@ class World:
             )
             if given:
                 self.effects.given.setdefault(run, set()).add(ident)
-                name = msgspec.json.encode(msgspec.json.decode(given[0][0])["name"])
+                name = msgspec.json.encode(msgspec.json.decode(self.blobs.sealing().open(bytes(given[0][0])))["name"])
                 self.client_submit(GiveResult(run, ident, f"g{self.next_number()}", name))
 
     def _can_go_on(self, run: str) -> bool:
