@@ -310,7 +310,7 @@ async def paced_children(run: ms.Run) -> list[str]:
 
 @ms.task(debounce="200ms")
 async def settled_page(text: str = "one") -> str:
-    """Waits for later starts, each of which replaces its input."""
+    """Waits for later starts, which replace its input."""
     return await keyed_in_loop(text)
 
 

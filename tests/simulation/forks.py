@@ -23,7 +23,7 @@ class Forks:
 
     def __init__(self, world: Any) -> None:
         self._world = world
-        self._looked_at: set[str] = set()
+        self._considered: set[str] = set()
         self.sources: dict[str, str] = {}
         """The source of each fork."""
         self._steps: dict[str, str | None] = {}
@@ -33,9 +33,9 @@ class Forks:
         """Fork some of the runs that have ended since the last call. What waits for something from outside is left out: it comes once."""
         for run, automation, data, headers in self._world.rows(_ENDED):
             source = self._world.runs.get(run)
-            if source is None or run in self._looked_at or automation not in _FORKED:
+            if source is None or run in self._considered or automation not in _FORKED:
                 continue
-            self._looked_at.add(run)
+            self._considered.add(run)
             dice = random.Random(f"fork {run}")
             if dice.random() < _SHARE and not any(count(source.tree, form) for form in ("signal", "event", "ask")):
                 self._fork(source, bytes(data), headers, dice)
@@ -56,7 +56,7 @@ class Forks:
             headers=headers,
         )
         world.runs[fork.id] = fork
-        self._looked_at.add(fork.id)
+        self._considered.add(fork.id)
         self.sources[fork.id], self._steps[fork.id] = source.id, step
 
         def forked(result: Any) -> None:

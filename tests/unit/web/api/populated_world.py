@@ -53,16 +53,16 @@ def populate(world: ApiWorld) -> dict[str, list[str]]:
     succeeded = claimed(world, ORDER)
     store.apply(write(succeeded, "a", "b"))
     store.apply(finish(succeeded, result=world.sealing.seal(msgspec.json.encode("x" * 100))))
-    asking = claimed(world, ORDER)
-    ask(world, asking, text="Charge it?", evidence={"amount": 7})
+    waiting = claimed(world, ORDER)
+    ask(world, waiting, text="Charge it?", evidence={"amount": 7})
     form = msgspec.json.encode({"text": "How much?", "form": _FORM, "detailed": True})
     store.apply(
-        OpenWait(asking.id, asking.claim, "q2", "ask", "how-much", world.clock.now() + 3_600_000, question=form)
+        OpenWait(waiting.id, waiting.claim, "q2", "ask", "how-much", world.clock.now() + 3_600_000, question=form)
     )
-    store.apply(suspend(asking))
+    store.apply(suspend(waiting))
     updated = claimed(world, ORDER)
     store.apply(RequestUpdate(updated.id, UpdateRequest("add", "u1", b"1", "hash")))
-    runs = [failed(world), succeeded.id, asking.id, updated.id, world.begin(PAY)]
+    runs = [failed(world), succeeded.id, waiting.id, updated.id, world.begin(PAY)]
     context = SchedulingContext(store, store.reader, world.sealing)
     act = operation_context(Actor.cli("ann", "box"), world.clock)
     create_schedule(context, "nightly", "pay", {"cron": "0 3 * * *"}, {"amount": 5}, act=act)
