@@ -62,7 +62,10 @@ def _make_form_schema(model: Any) -> bytes:
     for part in (root, *parts.values()):
         if part.get("type") == "object" and "properties" in part:
             part.setdefault("additionalProperties", False)
-    return msgspec.json.encode({**root, **({"$defs": parts} if parts else {})})
+    inner_parts = {known: part for known, part in parts.items() if known != name}
+    if name and f'"$ref":"{_REFERENCE}{name}"'.encode() in msgspec.json.encode([root, inner_parts]):
+        inner_parts[name] = root  # a class that contains itself is referred to
+    return msgspec.json.encode({**root, **({"$defs": inner_parts} if inner_parts else {})})
 
 
 def describe_form(schema: Mapping[str, Any]) -> str:

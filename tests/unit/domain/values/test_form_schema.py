@@ -60,6 +60,14 @@ class Bare:
 
 
 @dataclass
+class Branch:
+    """A class whose field leads to itself."""
+
+    name: str
+    branches: "list[Branch]" = dataclasses.field(default_factory=list)
+
+
+@dataclass
 class Choices:
     """Choices of several kinds."""
 
@@ -111,8 +119,15 @@ def test_fields_keep_their_order_labels_and_help() -> None:
     assert schema["$defs"]["Address"]["properties"]["city"]["description"] == "a city of the country"
     assert {"type": "string", "format": "date-time"} in schema["$defs"]["Address"]["properties"]["at"]["anyOf"]
     assert schema["additionalProperties"] is schema["$defs"]["Address"]["additionalProperties"] is False
+    assert "Order" not in schema["$defs"], "the class itself is stored once"
     assert schema["description"] == "Order something.\n\nThe second paragraph."
     assert describe_form(schema) == "Order something."
+
+
+def test_class_that_contains_itself_is_referred_to() -> None:
+    """It stands among the parts as well, because its field leads there."""
+    schema = schema_of(Branch)
+    assert schema["$defs"]["Branch"]["properties"] == schema["properties"]
 
 
 @pytest.mark.parametrize(
