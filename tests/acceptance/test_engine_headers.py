@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -9,6 +10,7 @@ import mainspring as ms
 from mainspring.domain.errors import OptionError
 from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry
+from mainspring.testing.clock import FakeClock
 from tests.acceptance import engine_steps
 from tests.acceptance.engine_world import AT_ONCE, REPLAYING, World
 from tests.acceptance.sealing_codec import codec
@@ -69,6 +71,44 @@ async def test_headers_reach_children_started_runs_spread_steps_and_continued_ru
         assert seen == dict.fromkeys(("step", "started", "grandchild step"), HEADERS)
         await (await engine.app.start(leaf, "plain")).result(60)
         assert seen["plain"] == {}
+
+
+@pytest.mark.parametrize("settings", [AT_ONCE, REPLAYING])
+async def test_headers_of_a_child_are_those_of_its_run_and_its_own(world, settings):
+    """Its own take precedence. A restart of the child, and what it starts, have them too; a step has those of its run."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def leaf(run: ms.Run, n: int = 0) -> dict[str, str]:
+            if n == 0:
+                run.restart(1)
+            return dict(run.headers)
+
+        @ms.workflow
+        async def child(run: ms.Run) -> list[dict[str, str]]:
+            return [dict(run.headers), await run.child(leaf)]
+
+        @ms.workflow
+        async def parent(run: ms.Run) -> list[dict[str, str]]:
+            own = run.options(headers={"Tenant": "umbrella", "region": "eu"})
+            started = await own.start(leaf)
+            await asyncio.sleep(0)
+            named = [run.options(name="again", headers={}).child(leaf), own.options(name="own").child(child)]
+            first, second = await asyncio.gather(*named)
+            with pytest.raises(OptionError, match=r"headers=\.\.\.\) has no effect on run.step"):
+                _ = own.step(read_headers_of, 1)
+            with pytest.raises(OptionError, match="no text in one line"):
+                run.options(headers={"tenant": 7})  # type: ignore[dict-item]
+            with pytest.raises(OptionError, match=r"with those of the run: .* the limit is 8,192"):
+                run.options(headers={"more": "x" * 8_150})
+            return [first, *second, {"id": started.id}]
+
+    merged = HEADERS | {"tenant": "umbrella", "region": "eu"}
+    async with world.engine(registry, settings) as engine:
+        run = await engine.app.options(headers=HEADERS).start(parent)
+        *found, started = await run.result(60)
+        assert found == [HEADERS, merged, merged]
+        assert await engine.app.handle(started["id"]).result(60) == merged
 
 
 async def test_fork_and_retry_have_the_headers_of_their_run(world):
@@ -191,14 +231,15 @@ async def test_debounced_run_has_the_headers_of_its_newest_start(tmp_path):
     """They belong to the input, which the newest start replaces."""
     with Registry() as registry:
 
-        @ms.task(debounce="300ms")
+        @ms.task(debounce="10s")
         async def leaf() -> dict[str, str]:
             return dict(ms.headers())
 
-    async with World(tmp_path).engine(registry, AT_ONCE) as engine:
+    async with World(tmp_path, FakeClock()).engine(registry, AT_ONCE) as engine:
         first = await engine.app.options(headers={"n": "1"}).start(leaf)
         second = await engine.app.options(headers={"n": "2"}).start(leaf)
         assert first.id == second.id
+        await engine.pass_time(timedelta(seconds=11))
         assert await second.result(60) == {"n": "2"}
 
 

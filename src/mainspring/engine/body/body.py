@@ -9,7 +9,7 @@ blocks, and randomness depends only on the run's id.
 import asyncio
 import contextvars
 import heapq
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 from mainspring.domain.errors import BodyError, SealedError
@@ -102,6 +102,8 @@ class Body:
         self._early: list[tuple[int, Outcome]] = []
         self._registered: list[Request] = []
         self._request_count, self._delivered_rank = after
+        self.headers: Mapping[str, str] = {}
+        """The headers of the run, for its children."""
         self.task: BodyTask | None = None
         self._requests_done: asyncio.Future[Any] | None = None
 

@@ -6,7 +6,7 @@ A spread step is a run of kind "step" under its parent's automation and version;
 
 import contextlib
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -76,6 +76,21 @@ def parse_close_policy(value: Any) -> str:
         hint = 'close="cancel" (default) stops the child when its parent ends; close="keep" lets it continue alone.'
         raise OptionError(f"close={value!r} is not valid", hint=hint)
     return str(value)
+
+
+def merge_headers(inherited: Mapping[str, str], stated: Mapping[str, str] | None) -> bytes | None:
+    """Return the headers of a child as JSON: the stated ones over those of its run; None = none are stated.
+
+    Raises:
+        OptionError: they cannot be used, or all are too large together.
+    """
+    if stated is None:
+        return None
+    from mainspring.domain.runs.run_headers import decode_headers, encode_headers  # noqa: PLC0415 - few calls state headers
+
+    subject = "run.options(headers=...)"
+    own = decode_headers(encode_headers(stated, subject))
+    return encode_headers({**inherited, **own}, f"{subject} with those of the run")
 
 
 def build_child_call(
@@ -189,6 +204,7 @@ def build_child_start(
     child_id = choose_child_id(run, request.ident)
     plan = call.plan
     is_child = isinstance(call, ChildCall)
+    headers = run.headers if plan.headers is None else sealing.seal_inline(plan.headers)
     link = ParentLink(run.id, request.ident, run.claim, plan.close, request.request_number) if is_child else None
     if call.definition is not None:
         build_start = functools.partial(
@@ -201,7 +217,7 @@ def build_child_start(
             parent=link,
             starter=None if is_child else StarterLink(run.id, run.claim),
             sealing=sealing,
-            headers=run.headers,
+            headers=headers,
         )
         return (
             _add_alternatives(build_start, call.definition, other_versions)

@@ -44,6 +44,7 @@ class Run(MessageCaller):
     def __init__(self, body: Body, facts: Mapping[str, Any], restart_signature: Signature | None) -> None:
         super().__init__(body)
         self._facts = facts
+        body.headers = facts["headers"]
         self._restart_signature = restart_signature
         self._flags: dict[tuple[object, ...], str] = {}
         """The answers so far: the same question again needs no other."""
@@ -79,7 +80,9 @@ class Run(MessageCaller):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The headers, fixed at the start of the run: texts by names in lower case, read-only. Its children and steps have the same."""
+        """The headers, fixed at the start of the run: texts by names in lower case, read-only. Its steps have the same, and its children,
+        unless `run.options(headers=)` adds to them.
+        """
         headers: Mapping[str, str] = self._facts["headers"]
         return headers
 

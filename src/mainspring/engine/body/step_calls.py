@@ -25,6 +25,7 @@ from mainspring.engine.body.child_runs import (
     build_child_call,
     build_spread_call,
     build_start_call,
+    merge_headers,
     parse_close_policy,
     read_started_run,
 )
@@ -61,11 +62,13 @@ _START_HINTS = {
 _STEP_HINTS = {
     "close": "A step ends with the run that called it. close= is for run.child(...).",
     "run_key": "The key of a step is key=: run.options(key=...).step({0}, ...). run_key= is for run.child(...).",
+    "headers": "A step has the headers of its run. headers= is for run.child(...) and run.start(...).",
 }
 _SPREAD_STEP_HINTS = {
     "undo": "With queue=, tag= or spread=True the step is its own run, which a rollback does not undo. Leave "
     "queue=, tag= and spread= out.",
     "run_key": _STEP_HINTS["run_key"],
+    "headers": _STEP_HINTS["headers"],
 }
 
 
@@ -95,6 +98,7 @@ class StepCaller:
         run_key: str | None = None,
         close: Literal["cancel", "keep"] | None = None,
         was: str | Sequence[str] | None = None,
+        headers: Mapping[str, str] | None = None,
         **unknown: Never,
     ) -> "StepCaller":
         """Return a caller with these options for its steps and children: `run.options(timeout="30s").step(...)`.
@@ -102,7 +106,7 @@ class StepCaller:
         `key` = identity of the step, for calls of one function in a loop. `timeout` = limit of an attempt. `retry` = attempts and waits.
         `undo(*args, result=)` = called by a rollback. `name` = instead of that of the function. `delivery` and `isolate`: as in the table
         of options. `queue` and `tag`: the step becomes a run of its own that another worker may take. `run_key` and `close` are for
-        children. `was` = former names of the step.
+        children. `was` = former names of the step. `headers` = texts by name for a child or a started run, over those of this run.
 
         Raises:
             OptionError: a value cannot be used. The call of a step or child raises it if an option does not apply to it.
@@ -114,12 +118,13 @@ class StepCaller:
         values |= {"isolate": isolate, "queue": queue, "tag": tag, "was": was}
         values = {option: value for option, value in values.items() if value is not None}
         parsed = parse_options(DefinitionKind.STEP, values, "run.options(...)")
-        objects = {"retry": retry, "undo": undo, "run_key": run_key, "close": close}
+        objects = {"retry": retry, "undo": undo, "run_key": run_key, "close": close, "headers": headers}
         given = {*self._given, *values, *(option for option, value in objects.items() if value is not None)}
         plan = _build_plan(
             parsed, retry if isinstance(retry, Retry) else Retry.parse(retry) if retry is not None else None, undo
         )
-        plan = replace(plan, run_key=run_key, close=plan.close if close is None else parse_close_policy(close))
+        policy = plan.close if close is None else parse_close_policy(close)
+        plan = replace(plan, run_key=run_key, close=policy, headers=merge_headers(self._body.headers, headers))
         return StepCaller(self._body, self._plan.but(plan), given)
 
     @overload

@@ -30,6 +30,8 @@ class StepPlan(Struct, frozen=True):
     run_key: str | None = None
     close: str = "cancel"
     was: tuple[str, ...] = ()
+    headers: bytes | None = None
+    """The headers of a child or started run as JSON: the stated ones over those of its run; None = those of its run."""
     has_end: bool = False
     """Its code enforces a time-out or a heartbeat itself."""
 
