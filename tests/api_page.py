@@ -26,6 +26,7 @@ Each project serves its OpenAPI 3.1 document at `/api/v1/openapi.json`. It is ma
 | topic | rule |
 |---|---|
 | paths | begin with `/api/v1`. A name in a path is one part of it: write a slash in a name as `%2F`. |
+| `{run}` | is the id of a run, or `AUTOMATION%2FKEY` for the newest run of a run key: `GET /runs/sync%2Fann`. |
 | an automation with the name `health` | is `/automations/%68ealth`, because `/automations/health` lists the health of all \
 automations. |
 | credentials | `Authorization: Bearer TOKEN` |

@@ -260,7 +260,11 @@ class Invocation:
         return self.read_if_made(query, no_rows)
 
     def run_id(self, text: str) -> str:
-        """Return the id of the run that matches an id, its start or end, @last or @failed. Raises NotFoundError, ConflictError."""
+        """Return the id of the run that matches an id, its start or end, AUTOMATION/KEY, @last or @failed.
+
+        Raises:
+            NotFoundError, ConflictError: there is none, or several match.
+        """
         from mainspring.store.read.runs.run_views import resolve_id
 
         try:

@@ -21,7 +21,7 @@ _MAX_COMPLETIONS = 50
 
 
 class RunIdType(StringParamType):
-    """A run id, its start or end, @last or @failed."""
+    """A run id, its start or end, AUTOMATION/KEY, @last or @failed."""
 
     name = "run"
 

@@ -6,7 +6,8 @@ import pytest
 
 from mainspring.domain.errors import ConflictError, NotFoundError
 from mainspring.domain.ids import make_id
-from mainspring.store.read.runs.run_views import resolve_id
+from mainspring.store.commands.runs import RunKey
+from mainspring.store.read.runs.run_views import find_run_of_key, resolve_id
 from mainspring.store.read.short_ids import IdKind, ids_ending, short_ids
 from tests.contract.store.plans import plans_on_a_file, plans_on_a_server
 from tests.contract.store.test_list_plans import _HISTORY
@@ -52,6 +53,18 @@ def test_chosen_id_is_its_own_short_id(store):
     assert ids_ending(store.reader, IdKind.RUN, made[-5:]) == []
     with pytest.raises(NotFoundError):
         resolve_id(store.reader, made[-5:])
+
+
+def test_run_is_found_by_its_key(store):
+    """AUTOMATION/KEY, with slashes in both; a key without a run finds none."""
+    runs = {}
+    for automation, key in (("work", "a/b"), ("team/work", "c"), ("work", "d")):
+        runs[f"{automation}/{key}"] = store.start(automation=automation, run_key=RunKey(key, "h")).run
+    assert {text: resolve_id(store.reader, text) for text in runs} == runs
+    assert find_run_of_key(store.reader, "team/work/c") == ("team/work", runs["team/work/c"])
+    for text in ("work/other", "work/", "/d", "work/a", "/" * 500):
+        with pytest.raises(NotFoundError):
+            resolve_id(store.reader, text)
 
 
 @pytest.mark.parametrize("kind", list(IdKind))

@@ -332,3 +332,13 @@ def test_answers_are_listed_with_author_and_note(cli, stage):
     text = cli("runs", "show", run.id).out
     assert "answered refund by web:ana: seen, password=***" in text
     assert "  answered ask\n" in text
+
+
+def test_run_is_named_by_its_key(cli, stage):
+    """AUTOMATION/KEY stands for the id; what is no key of a run is an error that names it."""
+    run = stage.start(key="mail/7")
+    assert cli("runs", "show", "backup/mail/7", "--json").json["id"] == run
+    assert cli("runs", "cancel", "backup/mail/7").code == 0
+    assert cli("runs", "show", "backup/mail/7", "--json").json["state"] == "cancelled"
+    missing = cli("runs", "show", "backup/mail/8")
+    assert (missing.code, "there is no run backup/mail/8" in missing.err) == (3, True)

@@ -27,7 +27,7 @@ from mainspring.store.base import StoreReader
 from mainspring.store.commands.results import Refused
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read.operation_reads import OperationReads
-from mainspring.store.read.runs.run_views import run_not_found, run_view
+from mainspring.store.read.runs.run_views import find_run_of_key, run_not_found, run_view
 from mainspring.store.read.short_ids import IdKind, ids_ending, whole_id
 from mainspring.store.read.status.status import automation_names
 from mainspring.store.views import AutomationView, RunView
@@ -130,13 +130,17 @@ class ApiCall(msgspec.Struct, Generic[Q, B], frozen=True):
         return run
 
     def id_of(self, kind: IdKind, text: str) -> str:
-        """Return the whole id for an id or the end of one, as pages and lists show it. Text that matches no id is returned unchanged.
+        """Return the whole id for an id or the end of one, as pages and lists show it, or for AUTOMATION/KEY of a run.
+
+        Text that matches no id is returned unchanged.
 
         Raises:
             ConflictError: several ids that the visitor may see end like this; they are listed.
         """
         if is_regular_id(text):
             return text
+        if kind is IdKind.RUN and (keyed := find_run_of_key(self.site.reader, text)) is not None:
+            return keyed.run if self.visitor.may_view(keyed.automation) else text
         matches = [
             match for match in ids_ending(self.site.reader, kind, text) if self.visitor.may_view(match.automation)
         ]

@@ -1,7 +1,7 @@
 """Views of runs for people: one run and its history, ids from what a person types, lists page by page."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -33,6 +33,8 @@ from mainspring.store.schema.runs.worker_losses import WORKER_LOSS
 from mainspring.store.views import QueryView, RunHistory, RunPage, RunRow, RunView, StepView, UpdateView, WaitView
 
 _MOST_LISTED = 5
+_MOST_NAME_PARTS = 8
+"""Parts with slashes between them in the name of an automation that is found with a run key."""
 _CHILDREN = 100
 _LOSSES = 20
 _FORKS = 20
@@ -83,7 +85,7 @@ def run_not_found(run: str) -> NotFoundError:
 
 
 def resolve_id(reader: StoreReader, text: str) -> str:
-    """Return the id that a person means: a whole id, its beginning, its displayed end, `@last` or `@failed` (needs
+    """Return the id that a person means: a whole id, its beginning, its displayed end, AUTOMATION/KEY, `@last` or `@failed` (needs
     attention too).
 
     Raises:
@@ -95,6 +97,8 @@ def resolve_id(reader: StoreReader, text: str) -> str:
     elif text == "@failed":
         both = (reader.read("find_last_failed_run"), reader.read("find_last_stopped_run"))
         run_ids = sorted((run for rows in both for run in first_values(rows, str)), reverse=True)[:1]
+    elif (of_key := find_run_of_key(reader, text)) is not None:
+        return of_key.run
     else:
         prefix = text if text.startswith("r_") or reader.read("find_run_state", (text,)) else f"r_{text}"
         run_ids = first_values(reader.read("list_run_ids_from", (prefix, prefix + LAST, _MOST_LISTED + 1)), str)
@@ -106,6 +110,24 @@ def resolve_id(reader: StoreReader, text: str) -> str:
     if len(run_ids) > 1:
         raise ambiguous(IdKind.RUN, text, run_ids)
     return str(run_ids[0])
+
+
+class RunOfKey(NamedTuple):
+    """The newest run of a run key."""
+
+    automation: str
+    run: str
+
+
+def find_run_of_key(reader: StoreReader, text: str) -> RunOfKey | None:
+    """Return the newest run of a run key that is written AUTOMATION/KEY; None = there is none. A key may contain slashes, a name a few."""
+    parts = text.split("/")
+    for count in range(1, min(len(parts), _MOST_NAME_PARTS + 1)):
+        automation, key = "/".join(parts[:count]), "/".join(parts[count:])
+        run = first_value(reader.read("find_run_of_key", (automation, key)), str)
+        if run is not None and reader.read("find_run_state", (run,)):  # the key may live longer than its run
+            return RunOfKey(automation, run)
+    return None
 
 
 def list_runs(

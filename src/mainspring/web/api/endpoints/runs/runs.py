@@ -21,6 +21,7 @@ from mainspring.store.read.runs.run_views import newest_of, read_request_order
 from mainspring.store.read.runs.run_views import outline as run_outline
 from mainspring.store.read.runs.run_views import questions as open_questions
 from mainspring.store.read.runs.run_views import step as run_step
+from mainspring.store.read.short_ids import IdKind
 from mainspring.store.read.status.status import blocker as blocker_of
 from mainspring.store.views import Blocker, RunHistory, RunRow, RunView, StepView, WaitView
 from mainspring.web.api.bodies import CommitOrderQuery, Word
@@ -104,7 +105,7 @@ def _visible_names(call: ApiCall[RunsQuery, None]) -> list[str] | None:
 
 def show_run(call: ApiCall[RunQuery, None]) -> RunView:
     """Show a run: its state, input, result or error."""
-    run_id = call.names["run"]
+    run_id = call.id_of(IdKind.RUN, call.names["run"])
     return _open_run(call, call.run(newest_of(call.site.reader, run_id) if call.query.newest else run_id))
 
 
@@ -112,7 +113,7 @@ def find_unfinished_run(call: ApiCall[RunQuery, None]) -> str | None:
     """Return the run that a request waits for; None = none, or the request does not wait."""
     if not call.query.wait:
         return None
-    run = call.run(newest_of(call.site.reader, call.names["run"]))
+    run = call.run(newest_of(call.site.reader, call.id_of(IdKind.RUN, call.names["run"])))
     return None if run.state in TERMINAL_STATES or run.state is RunState.NEEDS_ATTENTION else run.id
 
 

@@ -329,3 +329,18 @@ async def test_idempotency_keys_are_of_their_actor(world):
     assert stolen["run"] not in (first["run"], other["run"])
     made = await world.post(path, who="olga", input={"amount": 3})
     assert (await world.post(path, who="olga", key=made["command"], input={"amount": 3}))["run"] == made["run"]
+
+
+@pytest.mark.asyncio
+async def test_run_is_read_and_cancelled_by_its_key(world):
+    """AUTOMATION/KEY stands for its id in each route, for those who see the automation."""
+    body = {"input": {"amount": 1}, "key": "o/7"}
+    made = (await world.ask("POST", "/automations/pay/runs", json=body, who="olga")).json()
+    backup = (await world.ask("POST", "/automations/backup/runs", json={"key": "o/7"}, who="olga")).json()
+    assert (await world.get("/runs/pay%2Fo%2F7"))["id"] == made["run"]
+    assert (await world.get("/runs/pay%2Fo%2F7", newest=True, wait=0.01, who="payer"))["id"] == made["run"]
+    hidden = await world.ask("GET", "/runs/backup%2Fo%2F7", who="payer")
+    assert (hidden.status_code, backup["run"] in hidden.text) == (404, False)
+    await world.post("/runs/pay%2Fo%2F7/cancel", who="olga")
+    assert (await world.get("/runs/pay%2Fo%2F7"))["state"] == "cancelled"
+    assert (await world.ask("GET", "/runs/pay%2Fnone")).status_code == 404
