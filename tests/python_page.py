@@ -18,6 +18,7 @@ import mainspring as ms
 import mainspring.testing
 from mainspring.app.application import Starter
 from mainspring.app.client import Client, RemoteStarter
+from mainspring.app.question_queries import QuestionQueries
 from mainspring.app.remote_handle import RemoteHandle
 from mainspring.app.remote_schedules import RemoteSchedules
 from mainspring.app.run_queries import RunQueries
@@ -117,11 +118,13 @@ SECTIONS = (
             "App",
             "Starter",
             "App.runs",
+            "App.questions",
             "App.schedules",
             "ScheduleInfo",
             "schedules",
             "Handle",
             "RunInfo",
+            "QuestionInfo",
             "StepInfo",
             "StreamRecord",
             "RunState",
@@ -151,6 +154,7 @@ SECTIONS = (
 )
 RETURNED: dict[str, Any] = {
     "App.runs": RunQueries,
+    "App.questions": QuestionQueries,
     "App.schedules": ScheduleOperations,
     "Client.schedules": RemoteSchedules,
     "Run.log": RunLog,
@@ -166,7 +170,19 @@ RETURNED: dict[str, Any] = {
 }
 """Classes that are no public names: a public call returns their objects."""
 NOT_CONSTRUCTED = {
-    *("Run", "Handle", "Tx", "StartedRun", "RunInfo", "StepInfo", "ItemFailed", "StepFailed", "RunFailed", "RunEnded"),
+    *(
+        "Run",
+        "Handle",
+        "Tx",
+        "StartedRun",
+        "RunInfo",
+        "QuestionInfo",
+        "StepInfo",
+        "ItemFailed",
+        "StepFailed",
+        "RunFailed",
+        "RunEnded",
+    ),
     *("ScheduleInfo", "RunInvocation", "StepInvocation"),
     *(
         "UpdateFailed",
@@ -183,7 +199,15 @@ NOT_CONSTRUCTED = {
 """Classes whose objects Mainspring makes."""
 INTERNAL = {
     *("App.do", "App.of", "App.work_on", "App.open_store", "App.opened_store", "App.opened_engine"),
-    *("App.prepare_start", "App.choose_version", "App.find_signature", "App.automation", "App.runs", "Run.step_with"),
+    *(
+        "App.prepare_start",
+        "App.choose_version",
+        "App.find_signature",
+        "App.automation",
+        "App.runs",
+        "App.questions",
+        "Run.step_with",
+    ),
     *("Run.library_branch", "Run.library_step"),
     *("App.schedules", "App.scheduling_context", "Client.schedules"),
     *(

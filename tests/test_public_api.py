@@ -24,6 +24,7 @@ PUBLIC = [
     "NotSent",
     "Permanent",
     "QueryFailed",
+    "QuestionInfo",
     "Retry",
     "Run",
     "RunEnded",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mainspring.app.lock import lock as lock
     from mainspring.app.once import once as once
     from mainspring.app.program_schedules import schedules as schedules
+    from mainspring.app.question_queries import QuestionInfo as QuestionInfo
     from mainspring.app.run_queries import RunInfo as RunInfo
     from mainspring.app.run_queries import StepInfo as StepInfo
     from mainspring.app.schedules.schedule_info import ScheduleInfo as ScheduleInfo
@@ -81,6 +82,7 @@ _PUBLIC: dict[str, str] = {
     "NotSent": "mainspring.domain.errors",
     "Permanent": "mainspring.domain.errors",
     "QueryFailed": "mainspring.domain.failures.saved_error",
+    "QuestionInfo": "mainspring.app.question_queries",
     "Retry": "mainspring.domain.failures.retry",
     "Run": "mainspring.engine.body.run",
     "RunEnded": "mainspring.domain.failures.saved_error",

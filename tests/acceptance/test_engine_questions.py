@@ -282,3 +282,45 @@ async def test_options_that_cannot_be_used(tmp_path, settings):
     async with World(tmp_path).engine(registry, settings) as engine:
         await (await engine.start(work)).result(60)
         assert len(errors) == len(cases) + 1
+
+
+async def test_program_lists_open_questions(tmp_path, settings):
+    """The oldest first, of one automation or an assignee; a form has its schema. An answered question is none."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def order(run: ms.Run) -> list[object]:
+            form = run.ask(form=RefundStruct, name="refund", assignee="finance", escalate=("1d", "cfo"))
+            return [await run.ask("Ship it?"), await form]
+
+        @ms.workflow
+        async def report(run: ms.Run) -> str:
+            return await run.ask("Publish it?", choices=["yes", "later"], within=None, otherwise="later")
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        app = engine.app
+        first = await engine.start(order)
+        await engine.until(first, RunState.WAITING)
+        second = await engine.start(report)
+        await engine.until(second, RunState.WAITING)
+        ship, publish = await app.questions.list()
+        assert (ship.run_id, ship.automation, ship.text, ship.form) == (first.id, "order", "Ship it?", None)
+        assert (publish.choices, publish.otherwise, publish.until_at, publish.assignee) == (
+            ["yes", "later"],
+            "later",
+            None,
+            None,
+        )
+        await app.answer(first.id, ship.choices[0], question=ship.name)
+        while [info.name for info in await app.questions.list(order)] != ["refund"]:
+            await engine.change(0.01)
+        (refund,) = await app.questions.list(assignee="finance")
+        assert refund.form is not None
+        assert list(refund.form["properties"]) == ["amount"]
+        assert (refund.choices, refund.name, refund.assignee) == ([], "refund", "finance")
+        assert refund.until_at is not None
+        assert refund.until_at > refund.opened_at
+        assert await app.questions.list(assignee="cfo") == []
+        assert [info.run_id for info in await app.questions.list(limit=1)] == [second.id]
+        with pytest.raises(OptionError, match="limit=0"):
+            await app.questions.list(limit=0)

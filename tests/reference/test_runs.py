@@ -220,6 +220,35 @@ async def test_run_answers(app):
         assert await handle.result() == "500 by card: the parcel was late"
 
 
+@documents("App.questions", "App.questions.list", "App.questions.list_sync", "QuestionInfo")
+@pytest.mark.asyncio
+async def test_app_questions(app):
+    """Answer what waits for a team. Without a loop: `app.questions.list_sync(assignee="finance")`."""
+
+    @ms.workflow
+    async def buy(run: ms.Run, cents: int) -> str:
+        return await run.ask(
+            f"Spend {cents}?",
+            choices=["yes", "no"],
+            name="budget",
+            assignee="finance",
+            otherwise="no",
+            evidence={"team": "it"},
+        )
+
+    async with app.running():
+        handle = await app.start(buy, 900)
+        while not (questions := await app.questions.list(buy, assignee="finance")):
+            await asyncio.sleep(0.01)
+        (info,) = questions
+        assert (info.run_id, info.name, info.text) == (handle.id, "budget", "Spend 900?")
+        assert (info.choices, info.otherwise, info.evidence) == (["yes", "no"], "no", {"team": "it"})
+        assert await asyncio.to_thread(app.questions.list_sync, "buy") == questions
+        await app.answer(info.run_id, "yes", question=info.name)
+        assert await handle.result() == "yes"
+        assert await app.questions.list() == []
+
+
 @documents(
     "Run.on_update",
     "Run.updates_done",

@@ -27,6 +27,7 @@ import msgspec
 
 from mainspring.app.handle import Handle
 from mainspring.app.project import Project
+from mainspring.app.question_queries import QuestionQueries
 from mainspring.app.reconciliation import DailyReconciliation
 from mainspring.app.run_operations import EngineOperation, RunOperations
 from mainspring.app.run_queries import RunQueries
@@ -321,6 +322,11 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
     def runs(self) -> RunQueries:
         """Reads of runs: `await app.runs.list(state="failed")`, `get`, `by_key` and `count`; `async for run in app.runs.iterate()`."""
         return RunQueries(self)
+
+    @property
+    def questions(self) -> QuestionQueries:
+        """The open questions of runs to people: `await app.questions.list(assignee="finance")`."""
+        return QuestionQueries(self)
 
     @property
     def schedules(self) -> ScheduleOperations:
