@@ -89,7 +89,7 @@ class DemoRun:
                 raise SystemExit(f"the run {handle.id} is {view.state}: {view.failure}")
             if view.state == "succeeded" or (until is not None and files >= until):
                 return  # on a slow machine the run may end between two checks
-            if until is None and view.waiting_for is not None and b"ask" in view.waiting_for:
+            if until is None and "ask" in str(view.waiting_for):
                 return
             if time.monotonic() - self._printed_at >= _PRINT_EVERY_S:
                 counts = self._sandbox.service_counts()

@@ -27,6 +27,7 @@ PUBLIC = [
     "QuestionInfo",
     "Retry",
     "Run",
+    "RunDetails",
     "RunEnded",
     "RunFailed",
     "RunInfo",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mainspring.app.once import once as once
     from mainspring.app.program_schedules import schedules as schedules
     from mainspring.app.question_queries import QuestionInfo as QuestionInfo
+    from mainspring.app.run_queries import RunDetails as RunDetails
     from mainspring.app.run_queries import RunInfo as RunInfo
     from mainspring.app.run_queries import StepInfo as StepInfo
     from mainspring.app.schedules.schedule_info import ScheduleInfo as ScheduleInfo
@@ -85,6 +86,7 @@ _PUBLIC: dict[str, str] = {
     "QuestionInfo": "mainspring.app.question_queries",
     "Retry": "mainspring.domain.failures.retry",
     "Run": "mainspring.engine.body.run",
+    "RunDetails": "mainspring.app.run_queries",
     "RunEnded": "mainspring.domain.failures.saved_error",
     "RunFailed": "mainspring.domain.failures.saved_error",
     "RunInvocation": "mainspring.engine.body.run_middleware",

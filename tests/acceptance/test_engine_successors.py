@@ -33,7 +33,7 @@ def test_cancel_and_signal_reach_the_successor_of_a_restarted_run(tmp_path):
                 await handle.result(30)
             last = caught.value.run_id
             assert last != handle.id
-            view = await ms.Handle(app, last, None).view()
+            view = await app.handle(last).view()
             assert view.state is ms.RunState.CANCELLED
             assert (await handle.view()).id == last
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -220,3 +220,35 @@ async def test_published_state_is_committed_with_the_next_outcome(tmp_path):
         other = await engine.app.options(at=datetime.now(UTC) + timedelta(hours=1)).start(work)
         assert await other.published() is None
     assert seen == [{"number": number} for number in range(5)]
+
+
+@pytest.mark.asyncio
+async def test_view_of_a_run_has_its_values(tmp_path):
+    """The result has the type of the annotation where the code is; elsewhere, and in all else, it is plain JSON."""
+    with Registry() as registry:
+
+        @ms.workflow(key="{day}")
+        async def report(run: ms.Run, day: date, *, fails: bool) -> list[date]:
+            run.publish_state({"pages": [1, 2]})
+            run.tag(team="shop")
+            if fails:
+                raise ms.Permanent("no data")
+            return [day]
+
+    async with World(tmp_path).engine(registry) as engine:
+        day = date(2026, 1, 5)
+        done = await engine.app.options(headers={"tenant": "acme"}).start(report, day, fails=False)
+        assert await done.result() == [day]
+        view = await done.view()
+        assert (view.result, view.input) == ([day], {"day": "2026-01-05", "fails": False})
+        assert (view.published, view.tags, view.headers) == ({"pages": [1, 2]}, {"team": "shop"}, {"tenant": "acme"})
+        assert (view.key, view.failure, view.parent, view.finished_at is None) == ("2026-01-05", None, None, False)
+        elsewhere = ms.App(tmp_path / "state.db", registry=Registry())
+        assert (await elsewhere.handle(done.id).view()).result == ["2026-01-05"]
+        elsewhere.close()
+        failed = await engine.start(report, date(2026, 1, 6), fails=True)
+        with pytest.raises(ms.RunFailed):
+            await failed.result()
+        view = await failed.view()
+        assert view.failure is not None
+        assert (view.state, view.result, view.failure.message) == (RunState.FAILED, None, "no data")

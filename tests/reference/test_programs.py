@@ -144,7 +144,7 @@ async def test_app_retry(app):
         assert await fork.result() == 2
 
 
-@documents("Handle.view", "Handle.steps", "Handle.history", "StepInfo")
+@documents("Handle.view", "Handle.steps", "Handle.history", "StepInfo", "RunDetails")
 @pytest.mark.asyncio
 async def test_handle_steps(app):
     """Read what a run has done."""
@@ -161,7 +161,8 @@ async def test_handle_steps(app):
         await handle.result()
         (step,) = await handle.steps()
         assert (step.name, step.state, step.attempts, step.result) == ("double", "succeeded", 1, 42)
-        assert (await handle.view()).automation == "compute"
+        view = await handle.view()
+        assert (view.automation, view.input, view.result) == ("compute", {}, 42)
         assert len((await handle.history()).outcomes) == 1
 
 

@@ -212,6 +212,8 @@ async def app() -> None:
         assert_type(handle.id, str)
         assert_type(await handle.result(), list[str])
         assert_type(await handle.result(timeout=3.5), list[str])
+        assert_type(await handle.view(), ms.RunDetails[list[str]])
+        assert_type((await handle.view()).result, list[str] | None)
         assert_type(await (await program.start(order, number=2, colour="blue")).result(), list[str])
         assert_type(await (await program.start(bare)).result(), None)
         assert_type(await (await program.start(sync)).result(), int)

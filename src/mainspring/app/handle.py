@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from mainspring.app.blocking import run_blocking
 from mainspring.app.query import query_run
-from mainspring.app.run_queries import StepInfo, make_step_info
+from mainspring.app.run_queries import RunDetails, StepInfo, make_details, make_step_info
 from mainspring.app.update import await_reply
 from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.domain.runs.log_line import LogLine
@@ -47,13 +47,16 @@ class Handle(Generic[T_co]):
     def __repr__(self) -> str:
         return f"<run {self.id}>"
 
-    async def view(self) -> RunView:
-        """Return the run's row, with its values as JSON; of a restarted run (`run.restart`) that of the run that continues it.
+    async def view(self) -> RunDetails[T_co]:
+        """Return the run with its values; of a restarted run (`run.restart`) the run that continues it.
 
         Raises:
             SealedError: a codec sealed the values, and this app does not have it.
+            ValueRefusedError: the result does not fit the annotation of today's code.
         """
-        return ViewUnsealer(self._app.sealing).run(await self._row())
+        row = await self._row()
+        result = self._decode_result(row) if row.state is RunState.SUCCEEDED else None
+        return make_details(ViewUnsealer(self._app.sealing).run(row), cast("T_co", result))
 
     async def status(self) -> RunState:
         """Return the run's state; of a restarted run that of the run that continues it."""
@@ -278,6 +281,9 @@ class Handle(Generic[T_co]):
     def _result_of(self, view: RunView) -> Any:
         if view.state is not RunState.SUCCEEDED:
             raise RunFailed(view.id, view.state, self._app.sealing.open_failure(view.failure))
+        return self._decode_result(view)
+
+    def _decode_result(self, view: RunView) -> Any:
         if view.result is None:
             return None
         data = self._app.sealing.open(view.result)

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypedDict, TypeVar, Unpack, overload
 
 import msgspec
 
 from mainspring.domain.definitions.options import MAX_VERSION
 from mainspring.domain.errors import OptionError
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.run_headers import decode_headers
 from mainspring.domain.runs.run_tags import TagPair, make_tag_pairs
 from mainspring.domain.states import RunState
 from mainspring.domain.values.codec import decode
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from mainspring.insight.runs.steps import StepLine
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 _PAGE: Final = 200
 _MOST: Final = 10_000
 """Most runs of one list, and the highest count."""
@@ -44,6 +47,28 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+
+
+class RunDetails(RunInfo, Generic[T_co], frozen=True, kw_only=True):
+    """A run with its values. `result` = that of a run that succeeded, typed by the annotation if its code is in this program.
+
+    `input` = its arguments by name, as plain JSON; `published` = the last value of `run.publish_state`, as plain JSON. `key` = its run key,
+    `parent` = the run that called it, `waiting_for` = what a waiting run waits for, as the API returns it.
+    """
+
+    input: Any
+    result: T_co | None
+    failure: Failure | None
+    waiting_for: Any
+    published: Any
+    tags: Mapping[str, str]
+    headers: Mapping[str, str]
+    key: str | None
+    partition: str | None
+    priority: int
+    parent: str | None
+    due_at: datetime | None
+    deadline_at: datetime | None
 
 
 class StepInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -224,8 +249,12 @@ def _to_ms(instant: datetime | None) -> int | None:
     return round(instant.timestamp() * 1_000)
 
 
-def _to_instant(at: int) -> datetime:
-    return datetime.fromtimestamp(at / 1_000, UTC)
+@overload
+def _to_instant(at: int) -> datetime: ...
+@overload
+def _to_instant(at: int | None) -> datetime | None: ...
+def _to_instant(at: int | None) -> datetime | None:
+    return None if at is None else datetime.fromtimestamp(at / 1_000, UTC)
 
 
 def _make_info(row: RunRow | RunView) -> RunInfo:
@@ -239,9 +268,33 @@ def _make_info(row: RunRow | RunView) -> RunInfo:
         queue=row.queue,
         trigger=row.trigger,
         created_at=_to_instant(row.created_at),
-        started_at=None if row.started_at is None else _to_instant(row.started_at),
-        finished_at=None if row.finished_at is None else _to_instant(row.finished_at),
+        started_at=_to_instant(row.started_at),
+        finished_at=_to_instant(row.finished_at),
     )
+
+
+def make_details(view: RunView, result: T | None) -> RunDetails[T]:
+    """Return a run for code from its row, whose values are unsealed, and its decoded result."""
+    return RunDetails(
+        **msgspec.structs.asdict(_make_info(view)),
+        input=_decode_value(view.input),
+        result=result,
+        failure=view.failure,
+        waiting_for=_decode_value(view.waiting_for),
+        published=_decode_value(view.published),
+        tags=_decode_value(view.tags) or {},
+        headers=decode_headers(view.headers),
+        key=view.run_key,
+        partition=view.partition,
+        priority=view.priority,
+        parent=view.parent,
+        due_at=_to_instant(view.due_at),
+        deadline_at=_to_instant(view.deadline_at),
+    )
+
+
+def _decode_value(data: bytes | None) -> Any:
+    return None if data is None else decode(data)
 
 
 def make_step_info(line: "StepLine") -> StepInfo:
