@@ -153,6 +153,24 @@ def test_run_page_fits_the_terminal(stage, victim):
     assert any(line.split() == ["id", victim] for line in lines)
 
 
+def test_long_names_of_steps_are_whole(cli, stage):
+    """Tools of agents have such names: each is above its bar, in lines that fit, and a group of calls too."""
+    agent, tool = "support__mcp_server__orders__call_tool.find_the_newest_order", "クエリ" * 20
+    run = stage.begin(BACKUP)
+    for rank in range(1, 33):
+        name = {1: "plan", 2: agent, 3: tool}.get(rank, f"{agent}_{tool}")
+        stage.do(outcome(run, rank, f"{name}#{max(rank - 3, 1)}", name=name))
+    stage.do(finish(run, rank=32))
+    lines = on_terminal("runs", "show", run.id)
+    assert all(measure_width(line) <= 80 for line in lines)
+    place = lines.index(f"  ✓ {agent}")
+    assert lines[place - 1].startswith("  ✓ plan  ")
+    assert lines[place + 1].startswith("          ")
+    joined = "".join(line.strip(" ✓") for line in lines)
+    assert tool in joined
+    assert f"{agent}_{tool}x 29: 29 ok" in joined
+
+
 def test_fan_out_is_grouped_and_all_of_it_is_to_be_had(cli, stage):
     """365 calls are one line, and those that failed below it; --all shows each."""
     run = stage.begin(BACKUP)

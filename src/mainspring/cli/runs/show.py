@@ -13,7 +13,7 @@ from mainspring.cli.runs.questions import print_evidence
 from mainspring.domain.failures.error_location import locate_full_path
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.insight.text import formatting
-from mainspring.insight.text.text_width import cut_to_width, measure_width, pad_to_width
+from mainspring.insight.text.text_width import cut_to_width, measure_width, pad_to_width, wrap_to_width
 from mainspring.insight.triggers.delivery_view import hide_event_headers, hide_secret_headers
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _VALUE_LENGTH = 300
 _MAX_NAME_WIDTH = 36
+"""A longer name has lines of its own above the bar."""
+_NAME_LINE_WIDTH = 74
 _MAX_TITLE_WIDTH = 48
 _LONGEST_FLAG = 60
 _MAX_LINES = 200
@@ -211,24 +213,19 @@ def _print_steps(invocation: Invocation, lines: "list[StepLine]", *, whole: bool
     arranged: list[StepLine | StepGroup] = list(lines) if whole else arrange_lines(lines, now)
     visible = arranged if whole else arranged[-_MAX_LINES:]
     single_lines = [line for line in visible if not isinstance(line, StepGroup)]
-    width = max(
-        (min(measure_width(formatting.escape_line(line.label)), _MAX_NAME_WIDTH) for line in single_lines), default=0
-    )
+    widths = [measure_width(formatting.escape_line(line.label)) for line in single_lines]
+    width = max((width for width in widths if width <= _MAX_NAME_WIDTH), default=0)
     bar_of = {id(line): bar for line, bar in zip(single_lines, draw_bars(single_lines, now), strict=True)}
     for line in visible:
         if isinstance(line, StepGroup):
-            name = cut_to_width(formatting.escape_line(line.name), _MAX_NAME_WIDTH)
+            *above, name = _arrange_name(line.name)
+            for part in above:
+                output.line(f"  {part}")
             output.line(f"  {name} x {line.number:,}: {line.summary}")
             if line.left_out:
                 output.line(f"    the first calls that did not succeed; {line.left_out:,} more: --all")
         else:
-            _print_step(
-                output,
-                line,
-                pad_to_width(cut_to_width(formatting.escape_line(line.label), width), width),
-                bar_of[id(line)],
-                now,
-            )
+            _print_step(output, line, width, bar_of[id(line)], now)
             for attempt in line.tries:
                 if attempt.failure is not None or (len(line.tries) > 1 and attempt.state != "succeeded"):
                     _print_attempt(output, attempt, zone)
@@ -239,7 +236,13 @@ def _print_steps(invocation: Invocation, lines: "list[StepLine]", *, whole: bool
     output.line()
 
 
-def _print_step(output: "Output", line: "StepLine", name: str, bar: str, now: int) -> None:
+def _arrange_name(name: str) -> list[str]:
+    """Return the lines of a name: itself, or parts of a long one with an empty last line, on which the rest follows."""
+    text = formatting.escape_line(name)
+    return [text] if measure_width(text) <= _MAX_NAME_WIDTH else [*wrap_to_width(text, _NAME_LINE_WIDTH), ""]
+
+
+def _print_step(output: "Output", line: "StepLine", width: int, bar: str, now: int) -> None:
     icon = _STEP_ICONS.get(line.state, "!")
     colour = _STEP_COLOURS.get(line.state, "magenta")
     tries = f"  {len(line.tries)} attempts" if len(line.tries) > 1 else ""
@@ -247,9 +250,13 @@ def _print_step(output: "Output", line: "StepLine", name: str, bar: str, now: in
     if line.kind in (OutcomeKind.FLAG, OutcomeKind.VERSION) and line.output is not None:
         kind = f"  ({line.kind}: {formatting.escape_line(line.output.decode(errors='replace'), _LONGEST_FLAG)})"
     done = f"  {line.progress[0]}/{line.progress[1] or '?'}" if line.progress else ""
+    first, *following = _arrange_name(line.label)
+    text = f"  {output.paint(icon, colour)} {pad_to_width(first, 0 if following else width)}"
+    for part in following:
+        output.line(text.rstrip())
+        text = f"    {pad_to_width(part, width)}"
     output.line(
-        f"  {output.paint(icon, colour)} {name}  {output.paint(bar, colour)} "
-        f"{formatting.format_span(line.duration_ms(now))}{tries}{done}{kind}"
+        f"{text}  {output.paint(bar, colour)} {formatting.format_span(line.duration_ms(now))}{tries}{done}{kind}"
     )
 
 

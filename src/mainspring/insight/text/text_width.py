@@ -25,6 +25,18 @@ def cut_to_width(text: str, cells: int) -> str:
     return "".join(characters) + ELLIPSIS if cells > 0 else ""
 
 
+def wrap_to_width(text: str, cells: int) -> list[str]:
+    """Return a text in parts of at most `cells` cells; at least one part."""
+    parts, width = [""], 0
+    for character in text:
+        width += _cells(character)
+        if width > cells and parts[-1]:
+            parts.append("")
+            width = _cells(character)
+        parts[-1] += character
+    return parts
+
+
 def keep_end(text: str, cells: int) -> str:
     """Return the end of a text of at most `cells` cells: of a path the name matters most."""
     return text if measure_width(text) <= cells else cut_to_width(text[::-1], cells)[::-1]

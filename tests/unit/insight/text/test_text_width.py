@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.insight.text.text_width import cut_to_width, keep_end, measure_width, pad_to_width
+from mainspring.insight.text.text_width import cut_to_width, keep_end, measure_width, pad_to_width, wrap_to_width
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,14 @@ from mainspring.insight.text.text_width import cut_to_width, keep_end, measure_w
 def test_width_counts_cells(text, cells):
     """Wide characters take two, what combines takes none."""
     assert measure_width(text) == cells
+
+
+@given(st.text(max_size=40), st.integers(2, 30))
+def test_wrapped_text_is_whole(text, cells):
+    """Each part fits, and nothing is lost."""
+    parts = wrap_to_width(text, cells)
+    assert "".join(parts) == text
+    assert all(measure_width(part) <= cells for part in parts)
 
 
 @given(st.text(max_size=40), st.integers(0, 30))
