@@ -128,6 +128,14 @@ async def test_run_continues_when_middleware_is_added(tmp_path):
         assert await engine.app.handle(run.id).result(60) == 14
 
 
+class Later:
+    """Something that starts a task when it is called."""
+
+    def start(self) -> None:
+        """Start it."""
+        self.task = asyncio.create_task(asyncio.sleep(0))
+
+
 CALLS = {
     "step": lambda run: run.step(add, 1),
     "child": lambda run: run.child("leaf"),
@@ -137,6 +145,8 @@ CALLS = {
     "sleep": lambda run: asyncio.sleep(1),
     "task": lambda run: asyncio.create_task(asyncio.sleep(0)),
     "gather": lambda run: asyncio.gather(asyncio.sleep(0)),
+    "callback": lambda run: asyncio.get_running_loop().call_soon(lambda: asyncio.create_task(asyncio.sleep(0))),
+    "method": lambda run: asyncio.get_running_loop().call_soon(Later().start),
     "uuid": lambda run: run.uuid(),
     "random": lambda run: run.random(),
     "tag": lambda run: run.tag(a="b"),
@@ -152,7 +162,10 @@ CALLS = {
 
 @pytest.mark.parametrize(
     ("name", "place"),
-    [*((name, "after") for name in CALLS), *((name, "before") for name in ("sleep", "task", "gather"))],
+    [
+        *((name, "after") for name in CALLS),
+        *((name, "before") for name in ("sleep", "task", "gather", "callback", "method")),
+    ],
 )
 async def test_middleware_around_a_run_makes_no_request(tmp_path, name, place):
     """Each call fails with the fix, before and after the function, and leaves no trace in the journal even if the error is swallowed."""
@@ -194,6 +207,65 @@ async def test_middleware_around_a_run_makes_no_request(tmp_path, name, place):
         assert sorted(o.ident for o in engine.history(run).outcomes) == ["add#1", "timer#1"]
     assert errors
     assert all("calls no run.* method" in error and "around_step" in error for error in errors)
+
+
+@pytest.mark.parametrize("settings", [AT_ONCE, REPLAYING])
+async def test_middleware_around_a_run_writes_into_its_log(tmp_path, settings):
+    """Each line is there once, whatever is replayed; what it prints is in the output of the worker alone."""
+    with Registry() as registry:
+
+        @ms.middleware
+        class Writes:
+            async def around_run(self, run: ms.RunInvocation, proceed: Any) -> Any:
+                run.log.info("begins", tenant="acme")
+                print("not in the log")
+                result = await proceed()
+                run.log.warning("ends")
+                return result
+
+        @ms.workflow
+        async def order(run: ms.Run) -> int:
+            run.log.info("body")
+            await asyncio.sleep(0.01)
+            return await run.step(add, 1)
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        run = await engine.start(order)
+        assert await run.result(60) == 2
+    app = ms.App(tmp_path / "state.db")
+    lines = await app.handle(run.id).logs()
+    app.close()
+    assert [(line.text, line.level) for line in lines] == [("begins", "info"), ("body", "info"), ("ends", "warning")]
+
+
+async def test_argument_that_middleware_changes_in_place_is_stored_as_it_was(tmp_path):
+    """The function gets the changed value, at each replay again, and no journal has it: there is no drift."""
+    with Registry() as registry:
+
+        @ms.middleware
+        class Changes:
+            async def around_run(self, run: ms.RunInvocation, proceed: Any) -> Any:
+                run.args[0].append(len(run.args[0]))
+                return await proceed()
+
+            async def around_step(self, step: ms.StepInvocation, proceed: Any) -> Any:
+                step.args[0].append(99)
+                return await proceed()
+
+        async def total(numbers: list[int]) -> int:
+            return sum(numbers)
+
+        @ms.workflow
+        async def order(run: ms.Run, numbers: list[int]) -> list[int]:
+            first = await run.step(total, [*numbers])
+            await asyncio.sleep(0.001)
+            return [*numbers, first]
+
+    async with World(tmp_path).engine(registry, REPLAYING) as engine:
+        run = await engine.start(order, [5])
+        assert await run.result(60) == [5, 1, 105]
+        assert (await run.view()).input == {"numbers": [5]}
+        assert [o.input for o in engine.history(run).outcomes if o.name == "total"] == [b'{"numbers":[5,1]}']
 
 
 async def test_run_fails_with_the_error_of_its_middleware(tmp_path):

@@ -20,7 +20,7 @@ from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextvars import Context, copy_context
-from types import MethodType
+from types import FunctionType, MethodType
 from typing import Any, NoReturn, Protocol
 
 from mainspring.domain.errors import BodyError
@@ -140,7 +140,9 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
-        """Append to the ready queue."""
+        """Append to the ready queue. Raises MiddlewareError: it is a function of a middleware around a run, which could start a task."""
+        if self.refuse_task is not None and type(callback) in _OWN_CALLBACKS and not _is_of_asyncio(sys._getframe(1)):
+            self.refuse_task()
         handle = asyncio.Handle(callback, args, self, context)
         if type(callback) is MethodType and callback.__name__ == _ANYIO_POLL:
             self._polling.append(handle)
@@ -317,6 +319,10 @@ class _RefusingQueue(deque[asyncio.Handle]):
         raise BodyError(READ_ONLY)
 
 
+def _is_of_asyncio(frame: Any) -> bool:
+    return str(frame.f_globals.get("__name__")).partition(".")[0] == "asyncio"
+
+
 def _find_caller() -> Any:
     """Return the frame that creates a task."""
     frame: Any = sys._getframe(2)
@@ -350,6 +356,8 @@ def _refuse_finalizer(coro: Any, caller: Any) -> None:
 
 _ANYIO_POLL = "_deliver_cancellation"
 """anyio repeats this call as long as a task of a cancelled scope lives: it must not prevent a body from coming to rest."""
+_OWN_CALLBACKS = (FunctionType, MethodType, functools.partial)
+"""Callbacks of programs; tasks and futures have types of C."""
 _AS_COMPLETED = frozenset({"<setcomp>", "as_completed", "__init__"})
 """The code that creates its tasks: 3.11, 3.12, and its iterator from 3.13 on."""
 

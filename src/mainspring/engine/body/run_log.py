@@ -1,4 +1,4 @@
-"""`run.log`: the log of a run for its workflow body."""
+"""`run.log`: the log of a run for its workflow body, and for the middleware around it."""
 
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,9 @@ class RunLog:
     `fields` = JSON values that belong to the line.
     """
 
-    def __init__(self, body: "Body") -> None:
+    def __init__(self, body: "Body", *, is_of_middleware: bool = False) -> None:
         self._body = body
+        self._is_of_middleware = is_of_middleware
 
     def debug(self, text: str, **fields: object) -> None:
         """Write a line that is shown only on request."""
@@ -32,7 +33,8 @@ class RunLog:
         self._write("error", text, fields)
 
     def _write(self, level: str, text: str, fields: dict[str, object]) -> None:
-        self._body.refuse_if_read_only()
+        if not self._is_of_middleware:
+            self._body.refuse_if_read_only()
         on_line = self._body.notes.on_line
         if self._body.live and on_line is not None:
             on_line(level, text, fields)

@@ -13,6 +13,7 @@ from typing import Any
 from mainspring.domain.errors import MiddlewareError
 from mainspring.engine.attempts.step_middleware import Proceed, ProceedOnce, call_through
 from mainspring.engine.body.body import Body
+from mainspring.engine.body.run_log import RunLog
 
 _REFUSED = "middleware around a run calls no run.* method, and starts no timer and no task"
 _HINT = "It would change the steps of the run. Do this in the workflow, or around steps: async def around_step(self, step, proceed)."
@@ -24,9 +25,10 @@ class RunInvocation:
     """One call of the function of a run, as the middleware around it sees it: at the start of the run, and again at every replay.
 
     `key` = the run key. `args` and `kwargs` = the input; it cannot be replaced, because it is saved with the run. `headers` = its headers.
+    `log` = the log of the run, as `run.log` in the workflow: a replay writes no line again.
     """
 
-    __slots__ = ("_body", "args", "automation", "headers", "id", "key", "kwargs")
+    __slots__ = ("_body", "args", "automation", "headers", "id", "key", "kwargs", "log")
 
     def __init__(self, body: Body, facts: Mapping[str, Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         self._body = body
@@ -35,6 +37,7 @@ class RunInvocation:
         self.key: str | None = facts["key"]
         self.args = args
         self.kwargs = kwargs
+        self.log = RunLog(body, is_of_middleware=True)
         self.headers: Mapping[str, str] = facts["headers"]
 
     def now(self) -> datetime:
