@@ -80,6 +80,32 @@ async def test_rate_counts_for_each_way_to_start(tmp_path, settings):
         assert await third.result() == "ann"
 
 
+async def test_runs_whose_turns_passed_without_a_worker_begin_together(tmp_path):
+    """The rate counts due times, not begins: after an outage of three spans six runs begin at once, and the seventh at its own turn."""
+    clock, started = FakeClock(), []
+    with Registry() as registry:
+
+        @ms.task(rate="2/1h")
+        async def invite(number: int) -> int:
+            started.append(number)
+            return number
+
+    world = World(tmp_path, clock)
+    async with world.engine(registry) as engine:
+        for number in range(2):
+            assert await (await engine.start(invite, number)).result() == number
+        waiting = [await engine.start(invite, number) for number in range(2, 9)]
+    assert started == [0, 1]
+    clock.advance(timedelta(hours=3, minutes=1))
+    async with world.engine(registry) as engine:
+        await engine.when(lambda: list(started), lambda numbers: len(numbers) == 8)
+        assert sorted(started) == [0, 1, 2, 3, 4, 5, 6, 7]
+        view = await engine.app.handle(waiting[-1].id).view()
+        assert view.state is RunState.QUEUED
+        assert view.due_at is not None
+        assert view.due_at - view.created_at >= timedelta(hours=4)
+
+
 async def test_rate_is_a_limit_of_every_start_but_those_of_now():
     """A slot has it too. A run that the caller executes itself begins at once, and a restart continues a run."""
     with Registry() as registry:
