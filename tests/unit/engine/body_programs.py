@@ -85,9 +85,36 @@ with Registry():
     @ms.workflow
     async def other(run: ms.Run, name: str) -> None: ...
 
+    @ms.workflow
+    async def leaf(run: ms.Run, text: str) -> str:
+        raise AssertionError("the world executes children, not the body")
+
 
 async def _start(run, trace, name):
     return (await run.start(other, name)).id
+
+
+async def _child(run, trace, name, may_fail):
+    try:
+        return await run.options(name=name, headers={"region": "eu"}).child(leaf, "may fail" if may_fail else "must do")
+    except ms.StepFailed as error:
+        return f"failed {error}"
+
+
+async def _spread(run, trace, name):
+    return await run.options(name=name, queue="other").step(work, "elsewhere")
+
+
+async def _external(run, trace, ms):
+    try:
+        event = await run.event("paid", where={"id": 7}, within=ms / 1000)
+    except TimeoutError:
+        return "no event"
+    return event.name, event.data, event.at
+
+
+async def _flag(run, trace, name, fresh):
+    return await run.flag(name, fresh=fresh)
 
 
 async def _update(run, trace, handled, node):
@@ -279,6 +306,10 @@ LEAVES = st.one_of(
     st.tuples(st.just("ask"), MS, st.sampled_from(["a", "b", None]), st.booleans()),
     st.tuples(st.just("send"), st.sampled_from("ab")),
     st.tuples(st.just("start"), st.sampled_from("ab")),
+    st.tuples(st.just("child"), st.sampled_from("ab"), st.booleans()),
+    st.tuples(st.just("spread"), st.sampled_from("ab")),
+    st.tuples(st.just("external"), MS),
+    st.tuples(st.just("flag"), st.sampled_from("ab"), st.booleans()),
 )
 
 

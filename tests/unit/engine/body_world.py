@@ -19,6 +19,8 @@ from mainspring.engine.body.body import Body
 from mainspring.engine.body.programs import run_to_end
 from mainspring.engine.body.request import (
     AskCall,
+    ChildCall,
+    FlagCall,
     ReplyCall,
     Request,
     SendCall,
@@ -132,7 +134,7 @@ class World:
     def _take_up(self, body: WatchedBody, life: Life) -> None:
         for request in body.new:
             if request.open:
-                if request.kind in (OutcomeKind.STEP, OutcomeKind.UNDO):
+                if request.kind in (OutcomeKind.STEP, OutcomeKind.UNDO, OutcomeKind.CHILD):
                     life.executed[request.ident] += 1
                 self._order += 1
                 heapq.heappush(self._upcoming, (self._when(request), self._order, request))
@@ -141,7 +143,7 @@ class World:
     def _when(self, request: Request) -> int:
         if isinstance(request.call, TimerCall):
             return max(self.time, request.call.due_at)
-        if request.kind is OutcomeKind.SIGNAL:
+        if request.kind in (OutcomeKind.SIGNAL, OutcomeKind.EVENT):
             return self.time + self.dice.choice((1, 50, 10**9))
         return self.time + self.dice.choice((0, 0, 1, 3, 10, 40, 200))
 
@@ -174,7 +176,11 @@ class World:
             return None
         when, _, request = heapq.heappop(self._upcoming)
         self.time = max(self.time, when)
-        fails = isinstance(request.call, StepCall) and b"may fail" in request.call.input and self.dice.random() < 0.4
+        fails = (
+            isinstance(request.call, StepCall | ChildCall)
+            and b"may fail" in request.call.input
+            and self.dice.random() < 0.4
+        )
         return self._outcome(life, request, OutcomeState.FAILED if fails else OutcomeState.SUCCEEDED)
 
     def _update(self, body: WatchedBody, life: Life) -> Outcome | None:
@@ -197,6 +203,8 @@ class World:
             output = call.input
         elif isinstance(call, StartCall):
             output = encode({"id": f"r_{request.ident}", "created": True})
+        elif isinstance(call, FlagCall):
+            output = encode(self.dice.random() < 0.5)
         elif isinstance(call, AskCall) and b'"form"' in call.question:
             output = encode({"text": f"{request.ident} done"})
         elif state is OutcomeState.SUCCEEDED and not isinstance(call, TimerCall | SendCall):
@@ -205,7 +213,7 @@ class World:
             failure = Failure("Boom", "boom", f"{request.ident} broke", FailureKind.PERMANENT)
         # Another worker's clock may be behind: the body's own time must not go back for that.
         at = self.time if isinstance(call, TimerCall) else self.time + self.dice.choice((0, 0, 0, -7, 5))
-        saved = call.input if isinstance(call, StepCall | ReplyCall | SendCall | StartCall) else None
+        saved = call.input if isinstance(call, StepCall | ReplyCall | SendCall | StartCall | ChildCall) else None
         if isinstance(call, AskCall):
             saved = encode([at, "web:ana", f"note {len(life.journal)}"])
         return Outcome(
