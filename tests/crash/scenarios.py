@@ -264,6 +264,13 @@ def verify_blobs(experiment: Experiment) -> None:
         assert address_of(data) == blob.address
 
 
+def verify_spread(experiment: Experiment) -> None:
+    """Each step was one run, and had one effect."""
+    runs = experiment.client.rows("select kind, state from runs where parent = ?", experiment.run)
+    assert runs == [("step", RunState.SUCCEEDED)] * 3
+    assert {call.what for call in experiment.calls() if call.applied} == {"elsewhere", "item 1", "item 2"}
+
+
 def verify_streams(experiment: Experiment) -> None:
     """Each record that counts is there once and in order; marks stand before what is made again."""
     reader, opening = experiment.client.store.reader, RowUnsealer(PLAIN_SEALING)
@@ -466,6 +473,7 @@ SCENARIOS = [
         minimum=16,
     ),
     Scenario("streamed", result=4, verify=verify_streams, minimum=20),
+    Scenario("spread_steps", result=["elsewhere", "item 1", "item 2"], verify=verify_spread, minimum=16),
     Scenario("changed_code", result="side 2", verify=verify_changed, minimum=14),
     Scenario("retried_child", result="crowd", verify=verify_retried, minimum=20),
     Scenario("rollback_over_children", state=RunState.FAILED, verify=verify_rollback, minimum=30),

@@ -381,6 +381,13 @@ def spoken_by_child(words: list[str]) -> int:
 
 
 @ms.workflow
+async def spread_steps(run: ms.Run) -> list[str]:
+    """A step in a queue of its own, and items that any worker may take: each is a run."""
+    first = await run.options(queue="other").step(keyed, "elsewhere")
+    return [first, *await run.map(keyed_in_loop, ["item 1", "item 2"], spread=True)]
+
+
+@ms.workflow
 async def failing_child(run: ms.Run) -> str:
     """The child of the next one: its only attempt is refused twice, so that the run itself is retried."""
     await run.step(keyed_in_loop, "before the failure")
