@@ -20,6 +20,7 @@ _REFUSALS: Final = {
     404: "it does not exist, or you may not see it",
     408: "the body did not arrive in time",
     409: "it conflicts with the present state",
+    410: "the records after this position were deleted: `at` = the first that is stored",
     413: "the body is too large",
     415: "the body is not JSON, or not sent as JSON",
     422: "a value is not valid",

@@ -14,7 +14,7 @@ CONTENT_TYPE: Final = "application/problem+json"
 ERRORS_PAGE: Final = "docs/reference/errors.md"
 API_PAGE: Final = "docs/reference/api.md"
 _AGAIN_S = 5
-_STATUS: Final[tuple[tuple[type[MainspringError], int], ...]] = (
+ERROR_STATUSES: Final[tuple[tuple[type[MainspringError], int], ...]] = (
     (errors.NotFoundError, 404),
     (errors.ConflictError, 409),
     (CodecUnavailableError, 503),
@@ -81,7 +81,7 @@ def build_problem(status: int, code: str, detail: str, **more: str | int | None)
 
 def problem_from_error(error: MainspringError) -> Problem:
     """Return the problem for an error."""
-    status = next((listed_status for kind, listed_status in _STATUS if isinstance(error, kind)), 500)
+    status = next((listed_status for kind, listed_status in ERROR_STATUSES if isinstance(error, kind)), 500)
     place = getattr(error, "path", None) or getattr(error, "at", None)
     wait = _AGAIN_S * 1_000 if status == 503 else None
     if isinstance(error, errors.BusyError):

@@ -6,6 +6,7 @@ import msgspec
 
 from mainspring.app.stores.blob_place import make_blob_contents
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.runs.stream import StreamLimits
 from mainspring.domain.values.blob import LargeValues
 from mainspring.domain.values.codec import DEFAULT_LIMIT
 from mainspring.domain.values.sealing import Sealing
@@ -52,6 +53,8 @@ def populate(world: ApiWorld) -> dict[str, list[str]]:
     store = world.store
     succeeded = claimed(world, ORDER)
     store.apply(write(succeeded, "a", "b"))
+    for number, value in enumerate("cd", 1):
+        store.apply(write(succeeded, value, n=number, stream="short", limits=StreamLimits(records=1)))
     store.apply(finish(succeeded, result=world.sealing.seal(msgspec.json.encode("x" * 100))))
     waiting = claimed(world, ORDER)
     ask(world, waiting, text="Charge it?", evidence={"amount": 7})
@@ -71,7 +74,7 @@ def populate(world: ApiWorld) -> dict[str, list[str]]:
     return {
         "run": runs,
         "automation": [definition.name for definition in DEFINITIONS],
-        "stream": ["tokens"],
+        "stream": ["tokens", "short"],
         "step": ["dump", "q1"],
         "update": updates,
         "schedule": ["nightly", "a-new-one"],

@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from mainspring.web.api.document import build_document
-from mainspring.web.api.problem import CODES
+from mainspring.web.api.problem import CODES, ERROR_STATUSES
 from mainspring.web.api.route import BASE
 from mainspring.web.api.table import ROUTES
 from mainspring.web.server.connection import ConnectionLimits
@@ -63,6 +63,7 @@ def test_document_is_sound_and_has_every_route():
         operation = document["paths"][f"{BASE}{route.path}"][route.method.lower()]
         assert (operation["x-least-role"], operation["summary"]) == (route.role, route.line)
         assert {"401", "403", "404", "422", "503"} <= set(operation["responses"])
+        assert {str(status) for _, status in ERROR_STATUSES} <= set(operation["responses"])
     assert "unauthenticated" in CODES
     run = document["components"]["schemas"]["RunRow"]["properties"]
     assert run["created_at"] == {"type": "string", "format": "date-time"}
