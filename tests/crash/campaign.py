@@ -19,8 +19,8 @@ from tests.sampling import sample, seed
 
 _TRIES = 40
 """So often a kill at a change is tried: not every life needs to write it."""
-_ONE_PLACE_IN = 6
-_ONE_CHANGE_IN = 3
+_ONE_PLACE_IN = 9
+_ONE_CHANGE_IN = 5
 
 
 class Campaign:
@@ -82,8 +82,8 @@ class Campaign:
 
     def _accepts(self, place: str, number: int) -> bool:
         """Tell whether this point is struck at all."""
-        # Before the first commit, after the fourth, ...: half a round lies between the two places of one commit.
-        turn = 3 * self._scenario.places.index(place) + number
+        # Half a round lies between the two places of one commit.
+        turn = _ONE_PLACE_IN // 2 * self._scenario.places.index(place) + number
         return not self.is_thin or turn % _ONE_PLACE_IN == self._first_place
 
     def _strike(self, kill: str) -> bool:
