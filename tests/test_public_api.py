@@ -18,6 +18,7 @@ PUBLIC = [
     "Classifier",
     "Event",
     "File",
+    "FileRef",
     "Handle",
     "ItemFailed",
     "MainspringError",

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from mainspring.domain.states import RunState as RunState
     from mainspring.domain.values.event import Event as Event
     from mainspring.domain.values.file import File as File
+    from mainspring.engine.attempts.file_ref import FileRef as FileRef
     from mainspring.engine.attempts.measure import measure as measure
     from mainspring.engine.attempts.outbox_api import publish as publish
     from mainspring.engine.attempts.outbox_api import send as send
@@ -77,6 +78,7 @@ _PUBLIC: dict[str, str] = {
     "Classifier": "mainspring.domain.failures.classifier",
     "Event": "mainspring.domain.values.event",
     "File": "mainspring.domain.values.file",
+    "FileRef": "mainspring.engine.attempts.file_ref",
     "Handle": "mainspring.app.handle",
     "ItemFailed": "mainspring.engine.body.fan_out",
     "MainspringError": "mainspring.domain.errors",

@@ -35,7 +35,7 @@ from mainspring.app.run_starter import PreparedStart, RunStarter
 from mainspring.app.schedules.schedule_operations import ScheduleOperations
 from mainspring.app.setup.calendars import make_calendars
 from mainspring.app.start_options import StartsWithOptions
-from mainspring.app.stores.blob_place import make_blob_contents
+from mainspring.app.stores.blob_place import make_large_values
 from mainspring.app.stores.store_factory import make_store, require_store
 from mainspring.app.workers.blob_sweep import BlobSweep
 from mainspring.app.workers.upkeep import Upkeep
@@ -55,7 +55,6 @@ from mainspring.domain.errors import (
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.option_errors import reject_unknown_options
 from mainspring.domain.processes.hash_seed import HASH_SEED_FIX, has_random_hash_seed
-from mainspring.domain.values.blob import LargeValues
 from mainspring.domain.values.codec import DEFAULT_LIMIT, Codec, encode
 from mainspring.domain.values.function_signature import Signature
 from mainspring.domain.values.saved_call import roundtrip_call
@@ -135,7 +134,7 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
         self.place = _store_location(store)
         self.registry = registry or current_registry()
         self.clock = clock or SystemClock()
-        large = LargeValues(make_blob_contents(self.place), self.clock.now)
+        large = make_large_values(self.place, self.clock.now)
         self.sealing = Sealing(codec, _read_payload_limit(payload_max), large=large)
         self._classifier = classifier
         self._settings = WorkerOptions(concurrency=concurrency, tags=_read_tags(tags))

@@ -19,6 +19,7 @@ from mainspring.domain.states import TERMINAL_STATES, RunState
 from mainspring.domain.values.codec import decode
 from mainspring.domain.values.function_signature import Signature
 from mainspring.domain.values.saved_call import decode_result
+from mainspring.engine.attempts.file_ref import files_from
 from mainspring.service.view_unsealing import ViewUnsealer
 from mainspring.store.read.runs.run_views import newest_of, run_view
 from mainspring.store.views import RunHistory, RunView, find_continuation
@@ -78,7 +79,8 @@ class Handle(Generic[T_co]):
         data = (await self._row()).published
         if data is None:
             return None
-        return decode(self._app.sealing.open(data), annotation=type, value_name=f"state of run {self.id}")
+        with files_from(self._app.file_chunks):
+            return decode(self._app.sealing.open(data), annotation=type, value_name=f"state of run {self.id}")
 
     async def signal(self, name: str, value: Any = None) -> None:
         """Send a message to the run, or to the run that continues it.
@@ -243,7 +245,8 @@ class Handle(Generic[T_co]):
                 raise TimeoutError(f"run {run_id} has not ended in {timeout} s; it is {await self.status()}. {hint}")
             successor_id = find_continuation(view)
             if successor_id is None:
-                return cast("T_co", self._result_of(view))
+                with files_from(self._app.file_chunks):
+                    return cast("T_co", self._result_of(view))
             run_id = successor_id
 
     def result_sync(self, timeout: float | None = None) -> T_co:

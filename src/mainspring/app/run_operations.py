@@ -3,18 +3,22 @@
 All go through the engine, with the program as the actor.
 """
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mainspring.app.blocking import run_blocking
 from mainspring.domain.values.sealing import Sealing
+from mainspring.domain.values.stored_file import FileChunks, StoreFileChunks
+from mainspring.engine.attempts.file_ref import FileRef, FileSource, files_from, put_file
 from mainspring.resources.trace_baggage import add_current_baggage
 from mainspring.service.actor import OperationContext
 from mainspring.service.run_engine import RunEngine
 from mainspring.service.runs.run_fork import ForkOptions
 from mainspring.service.runs.run_start import encode_arguments
 from mainspring.store.commands.results import StartAnswer
+from mainspring.store.process_store import ProcessStore
 
 if TYPE_CHECKING:
     from mainspring.app.handle import Handle
@@ -43,6 +47,34 @@ class RunOperations(ABC):
     @abstractmethod
     def handle(self, run_id: str) -> "Handle[Any]":
         """Return a handle on a run of this store."""
+
+    @abstractmethod
+    async def opened_store(self, *, creates_store: bool = False) -> ProcessStore:
+        """Return the store without blocking the loop."""
+
+    @property
+    def file_chunks(self) -> FileChunks:
+        """Where this program puts and reads the chunks of files."""
+        return StoreFileChunks(self.sealing)
+
+    async def put_file(
+        self, source: FileSource, *, name: str | None = None, content_type: str | None = None
+    ) -> FileRef:
+        """Store a file, and return the reference to it: pass it to `start` within a day. In a step, use `ms.FileRef.put`.
+
+        `source` = a path, or a binary file that is read from its position to its end. `name` = default: that of the path.
+
+        Raises:
+            FileRefError: the file has more than 64 GiB.
+            CodecUnavailableError: it cannot be stored now.
+        """
+        await self.opened_store(creates_store=True)  # its key seals the reference
+        with files_from(self.file_chunks):
+            return await asyncio.to_thread(put_file, FileRef, self.file_chunks, source, name, content_type)
+
+    def put_file_sync(self, source: FileSource, *, name: str | None = None, content_type: str | None = None) -> FileRef:
+        """Store a file as `put_file` does, and block this thread. Raises ConflictError in the thread of a loop."""
+        return run_blocking(self.put_file(source, name=name, content_type=content_type), "app.put_file")
 
     async def publish(
         self, name: str, data: Any, *, key: str | None = None, headers: Mapping[str, str] | None = None

@@ -13,6 +13,7 @@
     |  `- SealedError               a value is sealed by a codec that is missing here, or that cannot read or write it
     |     |- BlobMissingError       the blob of a large value is absent or damaged
     |     `- CodecUnavailableError  ... for a cause that passes: trying again can help
+    |- FileRefError                 the bytes of an ms.FileRef cannot be read or put
     |- ValueRefusedError            a value cannot be saved or read; names the path inside it
     |- DefinitionError              an automation is declared in a way that cannot work
     |- ArgumentError                the arguments do not fit the automation or step
@@ -202,6 +203,12 @@ class CodecUnavailableError(SealedError):
     """The codec, or the place of large values, failed for a cause that passes: a key service that does not answer, a full disk."""
 
     code = "codec_unavailable"
+
+
+class FileRefError(MainspringError):
+    """The bytes of an `ms.FileRef` cannot be read or put: they are absent, damaged, too many, or not those of this store."""
+
+    code = "file_ref"
 
 
 class NoStoreError(ConfigError):

@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from mainspring.app.setup.object_import import import_named_object
-from mainspring.app.stores.blob_place import make_blob_contents
+from mainspring.app.stores.blob_place import make_large_values
 from mainspring.config.settings import StoreSettings
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ConfigError, OptionError
 from mainspring.domain.text.escaping import escape
-from mainspring.domain.values.blob import LargeValues
 from mainspring.domain.values.codec import Codec
 from mainspring.domain.values.sealing import Sealing
 
@@ -24,7 +23,7 @@ def make_sealing(store: StoreSettings, folder: Path) -> Sealing:
     """
     codec = None if store.codec is None else load_codec(store.codec, folder)
     try:
-        large = LargeValues(make_blob_contents(store.url), SystemClock().now, store.blobs.above)
+        large = make_large_values(store.url, SystemClock().now, store.blobs.above)
         return Sealing(codec, store.payload_max, large=large)
     except OptionError as error:
         raise ConfigError(f"`store.codec` {store.codec!r} cannot be used: {error.message}", hint=error.hint) from None

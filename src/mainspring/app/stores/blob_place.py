@@ -10,7 +10,8 @@ import msgspec
 from mainspring.app.stores.store_factory import parse_address, store_exists
 from mainspring.config.locations import is_server_url, store_path, store_url
 from mainspring.domain.errors import CodecUnavailableError, StoreError
-from mainspring.domain.values.blob import PLACE_KEY, Blob, BlobContents, BlobPlace, address_of
+from mainspring.domain.values.blob import FILE_KEY, PLACE_KEY, Blob, BlobContents, BlobPlace, LargeValues, address_of
+from mainspring.domain.values.codec import DEFAULT_THRESHOLD
 from mainspring.integrations.s3.s3_address import read_prefix_address
 from mainspring.store.base import StoreReader
 from mainspring.store.blob_folder import BlobFolder, blob_folder
@@ -21,7 +22,7 @@ _MAX_COPIES_AT_ONCE = 8
 """Each holds one value in memory."""
 
 
-def make_blob_contents(place: str | Path) -> BlobContents:
+def make_blob_contents(place: str | Path) -> "StoreBlobs":
     """Return the place of the blobs of the store at a path or URL. Nothing is created or opened before its first use.
 
     Raises:
@@ -29,6 +30,12 @@ def make_blob_contents(place: str | Path) -> BlobContents:
     """
     url = store_url(place) if isinstance(place, Path) else place
     return StoreBlobs(url, make_usual_contents(url))
+
+
+def make_large_values(place: str | Path, now: Callable[[], int], threshold: int = DEFAULT_THRESHOLD) -> LargeValues:
+    """Return what puts and gets the large values and files of the store at a path or URL. Raises ConfigError; see `make_blob_contents`."""
+    contents = make_blob_contents(place)
+    return LargeValues(contents, now, threshold, contents.read_file_key)
 
 
 def find_blob_contents(url: str) -> BlobContents:
@@ -67,14 +74,19 @@ def choose_next_place(former: BlobPlace | None) -> BlobPlace | None:
 
 def read_blob_place(url: str) -> BlobPlace | None:
     """Return the place that a store records, None = none, or there is no store yet. Raises StoreError."""
+    text = _read_meta(url, PLACE_KEY)
+    return None if text is None else BlobPlace.decode(text)
+
+
+def _read_meta(url: str, key: str) -> str | None:
+    """Return an entry of `meta`, None = it has none, or there is no store yet. Raises StoreError."""
     if not store_exists(url):
         return None
     reader = _make_reader(url)
     try:
-        text = first_value(reader.read("read_meta", (PLACE_KEY,)), str)
+        return first_value(reader.read("read_meta", (key,)), str)
     finally:
         reader.close()
-    return None if text is None else BlobPlace.decode(text)
 
 
 def _make_reader(url: str) -> StoreReader:
@@ -96,6 +108,18 @@ class StoreBlobs:
         self._lock = threading.Lock()
         self._recorded: BlobPlace | None = None
         self._contents: BlobContents | None = None
+        self._file_key = b""
+
+    def read_file_key(self) -> bytes:
+        """Return the key by which the store knows its files; empty = there is no store yet. Raises CodecUnavailableError."""
+        if not self._file_key:
+            try:
+                self._file_key = (_read_meta(self._url, FILE_KEY) or "").encode()
+            except StoreError as error:
+                raise CodecUnavailableError(
+                    f"the store does not say which files are its own: {error.message}", hint=error.hint
+                ) from error
+        return self._file_key
 
     @property
     def place(self) -> str:
@@ -146,7 +170,7 @@ class StoreBlobs:
     def close(self) -> None:
         """Free connections; the next use reads the place again."""
         with self._lock:
-            contents, self._contents = self._contents, None
+            contents, self._contents, self._file_key = self._contents, None, b""
         (contents or self._usual).close()
 
     def _find(self) -> BlobContents:

@@ -12,7 +12,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from mainspring.domain.errors import BusyError, MainspringError, NotSent, SecretProviderError, Transient
+from mainspring.domain.errors import (
+    BusyError,
+    CodecUnavailableError,
+    MainspringError,
+    NotSent,
+    SecretProviderError,
+    Transient,
+)
 from mainspring.domain.failures.error_tables import ERRNO_CODES, EXIT_CODES
 from mainspring.domain.failures.http_errors import find_status, http_verdict, parse_retry_after, read_attribute
 from mainspring.domain.failures.saved_error import RunFailed, StepFailed
@@ -133,7 +140,7 @@ def _own_error_verdict(exc: BaseException, now: datetime | None) -> Verdict | No
         return transient(exc.code, retry_after=after, not_sent=isinstance(exc, NotSent) or exc.not_sent)
     if isinstance(exc, BusyError):
         return transient(exc.code, retry_after=exc.retry_after)
-    if isinstance(exc, SecretProviderError) and exc.transient:
+    if isinstance(exc, CodecUnavailableError) or (isinstance(exc, SecretProviderError) and exc.transient):
         return transient(exc.code)
     if isinstance(exc, StepFailed | RunFailed):
         return permanent(exc.failure.code if exc.failure is not None else exc.code)

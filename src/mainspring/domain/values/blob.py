@@ -21,6 +21,8 @@ from mainspring.domain.values.codec import DEFAULT_THRESHOLD
 DAY_MS = 86_400_000
 PLACE_KEY = "blobs.place"
 """The entry of `meta` with the BlobPlace of a store; without it, its blobs are beside it."""
+FILE_KEY = "files.key"
+"""The entry of `meta` with the key by which a store knows its own files."""
 MOVING_KEY = "blobs.moving_to"
 """The entry of `meta` with the target of a move of blobs that has not ended, so that the next one continues in the same folder."""
 TURNS_KEY = "blobs.turns"
@@ -31,6 +33,7 @@ PREFIX = b"\x00@"
 _KEY = lazy_pattern(r"([0-9]{8})([0-9a-f]{64})([0-9]{12})")
 _KEY_LENGTH = 8 + 64 + 12
 _LAST_DAY = 99_999_999
+_KEYS = msgspec.json.Decoder(list[str])
 
 
 class Blob(msgspec.Struct, frozen=True):
@@ -145,10 +148,20 @@ class BlobContents(Protocol):
 
 
 class LargeValues:
-    """Puts large values among the blobs and gets them back. `threshold` in stored bytes; `now` in milliseconds since 1970."""
+    """Puts large values and parts of files among the blobs and gets them back.
 
-    def __init__(self, contents: BlobContents, now: Callable[[], int], threshold: int = DEFAULT_THRESHOLD) -> None:
+    `threshold` in stored bytes; `now` in milliseconds since 1970. `read_file_key` = returns the key by which the store knows its files.
+    """
+
+    def __init__(
+        self,
+        contents: BlobContents,
+        now: Callable[[], int],
+        threshold: int = DEFAULT_THRESHOLD,
+        read_file_key: Callable[[], bytes] = bytes,
+    ) -> None:
         self.contents = contents
+        self.read_file_key = read_file_key
         self.threshold = threshold
         self._now = now
         self._fetched: Mapping[str, bytes] = MappingProxyType({})
@@ -159,8 +172,20 @@ class LargeValues:
         self.contents.put(blob, sealed)
         return BlobReference(blob, digest).encode()
 
+    def put_chunk(self, sealed: bytes) -> str:
+        """Store a sealed part of a file; return its key. Raises CodecUnavailableError: it cannot be stored now."""
+        blob = Blob(self._today(), address_of(sealed), len(sealed))
+        self.contents.put(blob, sealed)
+        return blob.key
+
+    def get_chunk(self, key: str) -> bytes:
+        """Return a sealed part of a file. Raises BlobMissingError, CodecUnavailableError: as `get`."""
+        return self.get(BlobReference(Blob.of_key(key), b""))
+
     def renew(self, stored: bytes) -> bytes:
         """Return a stored value for a commit of now: a reference of an earlier day is put again, because that day may be closed by then.
+
+        The chunks of files keep their keys: the JSON of the value has them.
 
         Raises:
             BlobMissingError, CodecUnavailableError: as `get` and `put`.
@@ -168,7 +193,9 @@ class LargeValues:
         reference = parse_reference(stored)
         if reference is None or reference.blob.day == self._today():
             return stored
-        return self.put(self.get(reference), reference.digest)
+        renewed = self.put(self.get(reference), reference.digest)
+        keys, _ = split_held_blobs(stored)
+        return encode_with_blobs([key for key in keys if key != reference.blob.key], renewed) if keys else renewed
 
     def get(self, reference: BlobReference) -> bytes:
         """Return the sealed value of a reference.
@@ -213,10 +240,35 @@ class LargeValues:
         return max(day_at(self._now()), self.contents.first_day)
 
 
+def encode_with_blobs(keys: Iterable[str], stored: bytes) -> bytes:
+    """Return the stored form of a value that needs more blobs than its own: a list of all their keys, and then the value.
+
+    The triggers of the databases find the list after the prefix.
+    """
+    reference = parse_reference(stored)
+    own = () if reference is None else (reference.blob.key,)
+    return PREFIX + msgspec.json.encode(sorted({*keys, *own})) + stored
+
+
+def split_held_blobs(data: bytes) -> tuple[list[str], bytes]:
+    """Return the keys of the list in front of a stored value, and the value; no keys, if there is no list."""
+    if data[:3] != PREFIX + b"[":
+        return [], data
+    end = data.find(b"]") + 1
+    try:
+        keys = _KEYS.decode(data[len(PREFIX) : end])
+    except msgspec.DecodeError:
+        return [], data
+    return keys, data[end:]
+
+
 def parse_reference(data: bytes) -> BlobReference | None:
     """Return the reference that a column holds, None if it holds the value itself."""
     if data[:2] != PREFIX:
         return None
+    if data[2:3] == b"[":
+        keys, stored = split_held_blobs(data)
+        return parse_reference(stored) if keys else None
     end = len(PREFIX) + _KEY_LENGTH
     key = data[len(PREFIX) : end].decode("ascii", "replace")
     return BlobReference(Blob.of_key(key), data[end:]) if _KEY.fullmatch(key) else None

@@ -2,7 +2,7 @@
 
 A field is named as in the struct, or by its `msgspec.field(name=...)`. Instants are ISO 8601 text in UTC; values of runs keep their
 JSON; a value that is sealed by a missing codec is {"sealed": its name, "base64": ...}. A large value that was not read is {"blob": its
-address, "size": bytes}.
+address, "size": bytes}. A file has no keys: they would be enough to name it.
 """
 
 import base64
@@ -15,7 +15,8 @@ from typing import Any, Final
 import msgspec
 
 from mainspring.domain.duration import format_duration
-from mainspring.domain.values.sealing import find_reference, split_sealed
+from mainspring.domain.values.sealing import FILE_MARK, find_reference, split_sealed, strip_held_blobs
+from mainspring.domain.values.stored_file import hide_file_keys
 
 _INSTANTS = frozenset({"at", "paused_until", "keep_until", "snoozed_until"})
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - every text made of it ends in Z
@@ -97,7 +98,9 @@ def decode_value(data: bytes | None) -> Any:
     sealed = split_sealed(data)
     if sealed is not None:
         return {"sealed": sealed.codec, "base64": base64.b64encode(sealed.data).decode()}
+    data = strip_held_blobs(data)
     try:
-        return msgspec.json.decode(data)
+        found = msgspec.json.decode(data)
     except msgspec.DecodeError:
         return {"base64": base64.b64encode(data).decode()}
+    return hide_file_keys(found) if FILE_MARK in data else found

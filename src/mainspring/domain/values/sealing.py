@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _SEALED_PREFIX = b"\x00"
 _SEALED_TEXT_PREFIX = "\x01"
 _REFERENCE_PREFIX = b"\x00@"
+_LIST_PREFIX = b"\x00@["
+FILE_MARK = b'"mainspring.FileRef"'
+"""JSON that holds no reference to a file never has these bytes."""
 _ID = lazy_pattern(r"[a-z0-9][a-z0-9._-]{0,39}")
 MAX_PAYLOAD_BYTES = 256 * 1024 * 1024
 """A child process receives a value in one frame, which has bounds of its own."""
@@ -43,6 +46,7 @@ def split_sealed(data: bytes) -> SealedParts | None:
     """Return the parts of a sealed value, None of a plain one."""
     if data[:1] != _SEALED_PREFIX:
         return None
+    data = strip_held_blobs(data)
     name, mark, rest = data[1:].partition(_SEALED_PREFIX)
     text = name.decode("ascii", "replace")
     return SealedParts(text, rest) if mark and _ID.fullmatch(text) else None
@@ -51,7 +55,7 @@ def split_sealed(data: bytes) -> SealedParts | None:
 def codec_of(data: bytes) -> str:
     """Return the id of the codec of a stored value, large or not: a reference has a digest that the same codec sealed."""
     reference = find_reference(data)
-    sealed = split_sealed(data if reference is None else reference.digest)
+    sealed = split_sealed(strip_held_blobs(data) if reference is None else reference.digest)
     return JsonCodec.id if sealed is None else sealed.codec
 
 
@@ -124,9 +128,20 @@ class Sealing:
         """
         sealed = Sealing.seal_inline(self, data)
         # The bytes of a request may begin like a reference. They are no JSON, so that none of our values does.
-        if self.large is None or (len(sealed) <= self.large.threshold and sealed[:2] != _REFERENCE_PREFIX):
+        if self.large is None:
             return sealed
-        return self.large.put(sealed, Sealing.seal_inline(self, hashlib.sha256(data).hexdigest().encode()))
+        if len(sealed) > self.large.threshold or sealed[:2] == _REFERENCE_PREFIX:
+            sealed = self.large.put(sealed, Sealing.seal_inline(self, hashlib.sha256(data).hexdigest().encode()))
+        return self._hold_files(sealed, data, self.large) if FILE_MARK in data else sealed
+
+    @staticmethod
+    def _hold_files(stored: bytes, data: bytes, large: "LargeValues") -> bytes:
+        """Return the stored form of a value that may name files of this store: then it holds their chunks."""
+        from mainspring.domain.values.blob import encode_with_blobs  # noqa: PLC0415 - few programs meet a file
+        from mainspring.domain.values.stored_file import list_held_keys  # noqa: PLC0415
+
+        keys = list_held_keys(data, large.read_file_key())
+        return encode_with_blobs(keys, stored) if keys else stored
 
     def seal_inline(self, data: bytes) -> bytes:
         """Return the stored form of the JSON `data`, whatever its size: for all that is no column of values.
@@ -163,6 +178,7 @@ class Sealing:
         """
         if data[:1] != _SEALED_PREFIX:
             return data
+        data = strip_held_blobs(data)
         reference = find_reference(data)
         if reference is not None:
             if self.large is None:
@@ -198,7 +214,7 @@ class Sealing:
 
     def is_own(self, data: bytes) -> bool:
         """Return whether this codec sealed the value."""
-        return not self.is_plain and data.startswith(self._front)
+        return not self.is_plain and strip_held_blobs(data).startswith(self._front)
 
     def _error_type(self, error: Exception) -> type[SealedError]:
         """Return the error type of a codec's error: an unknown one passes only if the system raised it: a wrong key is unknown, too."""
@@ -258,6 +274,15 @@ def find_reference(data: bytes) -> "BlobReference | None":
     from mainspring.domain.values.blob import parse_reference  # noqa: PLC0415 - few programs meet a large value
 
     return parse_reference(data)
+
+
+def strip_held_blobs(data: bytes) -> bytes:
+    """Return a stored value without the list of blobs that it holds: most have none."""
+    if data[:3] != _LIST_PREFIX:
+        return data
+    from mainspring.domain.values.blob import split_held_blobs  # noqa: PLC0415 - few programs meet a file
+
+    return split_held_blobs(data)[1]
 
 
 def drop_failure_text(failure: Failure, error: SealedError) -> Failure:

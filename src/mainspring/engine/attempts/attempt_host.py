@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.failures.classifier import Classifier
+from mainspring.domain.values.sealing import PLAIN_SEALING
+from mainspring.domain.values.stored_file import FileChunks, StoreFileChunks
 from mainspring.engine.attempts.attempt_end import AttemptEnd
 from mainspring.engine.attempts.attempt_reports import AttemptReport, ReportKind
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
@@ -34,6 +36,7 @@ class AttemptHost:
         "classifier",
         "clock",
         "context",
+        "files",
         "grace_after",
         "live",
         "loop",
@@ -54,11 +57,13 @@ class AttemptHost:
         grace_after: float,
         secrets: AttemptSecrets | None = None,
         middleware: "Sequence[RegisteredMiddleware]" = (),
+        files: FileChunks | None = None,
     ) -> None:
         self.loop = loop
         self.middleware = middleware
         """The middleware around steps."""
         self.secrets = secrets
+        self.files = files or StoreFileChunks(PLAIN_SEALING)
         self.thread = threading.get_ident()
         self.classifier = classifier
         self.clock = clock

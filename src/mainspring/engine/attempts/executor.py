@@ -12,6 +12,7 @@ from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.errors import DefinitionError
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.processes.child_queue import ChildQueue
+from mainspring.domain.values.stored_file import FileChunks
 from mainspring.engine.attempts.attempt_host import AttemptHost, EndCallback, ReportCallback, StackCallback
 from mainspring.engine.attempts.attempt_reports import ReportKind, StartReport
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
@@ -52,6 +53,7 @@ class AttemptExecutor:
 
     `threads` is the most plain functions in threads at a time; `children` serve those in processes, and are closed with
     this executor. A coroutine that ignores its cancellation is abandoned after `grace_after` seconds. `middleware` = that around steps.
+    `files` = where steps put and read files.
     """
 
     def __init__(
@@ -66,10 +68,10 @@ class AttemptExecutor:
         grace_after: float = _GRACE_PERIOD_S,
         secrets: AttemptSecrets | None = None,
         middleware: "Sequence[RegisteredMiddleware]" = (),
+        files: FileChunks | None = None,
     ) -> None:
-        self._host = AttemptHost(
-            loop, classifier or Classifier(), clock or SystemClock(), on_report, grace_after, secrets, middleware
-        )
+        classifier, clock = classifier or Classifier(), clock or SystemClock()
+        self._host = AttemptHost(loop, classifier, clock, on_report, grace_after, secrets, middleware, files)
         self._threads = DaemonThreadPool(threads)
         self._children = children
 

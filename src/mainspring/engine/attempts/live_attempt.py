@@ -19,6 +19,7 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.measurement import StepRecord
 from mainspring.domain.secrets.errors import SecretNotAllowedError
 from mainspring.domain.secrets.secret_use import SecretRead, SecretUse
+from mainspring.domain.values.stored_file import FileChunks
 from mainspring.engine.attempts import attempt_end
 from mainspring.engine.attempts.attempt_end import AttemptEnd
 from mainspring.engine.attempts.attempt_host import AttemptHost, EndCallback, StackCallback
@@ -403,6 +404,13 @@ class LiveAttempt:
         pending = self._request()
         self.post(CommandReport(command, self._answer_to(pending)))
         return pending
+
+    @property
+    def files(self) -> FileChunks:
+        """Where the code of this attempt puts and reads the chunks of files; from any thread."""
+        if self.closed:
+            raise_attempt_closed(self.spec.name)
+        return self.host.files
 
     def read_secret(self, name: str, instead_of: str | None) -> SecretRead:
         """Return a secret, and note its use; from any thread."""

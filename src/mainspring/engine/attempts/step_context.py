@@ -22,6 +22,7 @@ from mainspring.domain.runs.outbox import OutboxEntry
 from mainspring.domain.secrets.secret_use import SecretRead
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.values.codec import DEFAULT_LIMIT, decode, encode
+from mainspring.domain.values.stored_file import FileChunks
 from mainspring.engine.attempts.attempt_reports import (
     HeartbeatReport,
     LogReport,
@@ -67,6 +68,10 @@ class NotInStepError(MainspringError):
             hint = "In the body of a workflow, write `await run.flag(...)` instead."
         elif IN_BODY.get() and name == "headers()":
             hint = "In the body of a workflow, use `run.headers` instead."
+        elif name == "FileRef.put()" and not IN_BODY.get():
+            hint = "Call it in a function that `run.step` runs. Outside of a run, write `await app.put_file(path)`."
+        elif name.startswith("FileRef.") and not IN_BODY.get():
+            hint = "Open it in a step, or where `await handle.result()` has returned it."
         elif IN_BODY.get() and name in _METHODS_OF_RUN:
             hint = f"In the body of a workflow, write run.{name.partition('.')[0]} instead."
         elif name in _SENDING_CALLS:
@@ -131,6 +136,11 @@ class AttemptChannel(Protocol):
 
     def send_command(self, command: AnswerFlag | EnterTarget | LeaveTarget) -> PendingAnswer[Any]:
         """Send a command for the store; the answer is that of the command. Raises AttemptClosed."""
+        ...
+
+    @property
+    def files(self) -> FileChunks:
+        """Where the chunks of files are put and read; raises AttemptClosed if the attempt is closed."""
         ...
 
     def read_secret(self, name: str, instead_of: str | None) -> SecretRead:

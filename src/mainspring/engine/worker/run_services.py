@@ -13,7 +13,7 @@ from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.ids import derive_id
 from mainspring.domain.runs.journal import Fact, History
 from mainspring.domain.runs.unsealing import RowUnsealer
-from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
+from mainspring.domain.values.sealing import FILE_MARK, PLAIN_SEALING, Sealing
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.body.child_runs import build_child_start
 from mainspring.engine.body.programs import Program
@@ -52,7 +52,7 @@ class RunServices:
 
     def seal(self, data: bytes | None) -> bytes | None:
         """Seal the bytes of a value for the store."""
-        if data is None or len(data) <= self._unchanged_size:
+        if data is None or (len(data) <= self._unchanged_size and FILE_MARK not in data):
             return data
         return self.sealing.seal(data)
 

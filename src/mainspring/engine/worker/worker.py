@@ -23,6 +23,7 @@ from mainspring.domain.states import FailureReason
 from mainspring.domain.time.clock_step import ClockStep, describe_step
 from mainspring.domain.values.blob import BlobReference
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
+from mainspring.domain.values.stored_file import StoreFileChunks
 from mainspring.engine.attempts.attempt_reports import AttemptReport, ReportKind
 from mainspring.engine.attempts.executor import AttemptExecutor
 from mainspring.engine.attempts.logs.log_processor import LogProcessor
@@ -106,6 +107,7 @@ class Worker(RunServices):
             clock=clock,
             secrets=secrets,
             middleware=registry.step_middleware,
+            files=StoreFileChunks(sealing),
         )
         self.stalled = StalledAttempts(store, clock, self.drivers, registry, self.settings.stalled_ms)
         self._suspended = SuspendedRunCache(self.settings.max_suspended, self.settings.park_bytes)

@@ -60,6 +60,7 @@ from mainspring.engine.attempts.isolation import PROCESS, load_callable
 from mainspring.engine.attempts.logs.log_capture import install_capture_in_child
 from mainspring.engine.attempts.pending_answer import PendingAnswer, RequestNumbers
 from mainspring.engine.attempts.processes import child_protocol
+from mainspring.engine.attempts.processes.child_files import ChildFiles, rebuild_file_error
 from mainspring.engine.attempts.processes.child_protocol import FrameReader, describe_error
 from mainspring.engine.attempts.processes.process_lifetime import die_with_parent, kill_group, protect_memory
 from mainspring.engine.attempts.stacks import read_thread_stack
@@ -153,6 +154,10 @@ class ChildChannel:
                     sent.answer(
                         message.answer or DONE if message.error is None else _rebuild_error(message.code, message.error)
                     )
+                elif isinstance(message, child_protocol.FileAnswer) and (
+                    file_request := self._sent_commands.pop(message.n, None)
+                ):
+                    file_request.answer(message if message.error is None else rebuild_file_error(message))
                 elif isinstance(message, child_protocol.StreamAnswer):
                     self._acknowledge_records(message)
                 elif isinstance(message, child_protocol.StackRequest):
@@ -245,6 +250,17 @@ class ChildChannel:
         self._sent_commands[pending.number] = pending
         self.send(child_protocol.CommandMessage(pending.number, command))
         return pending
+
+    @property
+    def files(self) -> ChildFiles:
+        """Where the chunks of files are put and read: the worker does it."""
+        return ChildFiles(self._request_file)
+
+    def _request_file(self, request: child_protocol.FileRequest) -> child_protocol.FileAnswer:
+        pending: PendingAnswer[child_protocol.FileAnswer] = PendingAnswer(next(self._numbers))
+        self._sent_commands[pending.number] = pending
+        self.send(child_protocol.FileMessage(pending.number, request))
+        return pending.wait()
 
     def read_secret(self, name: str, instead_of: str | None) -> SecretRead:
         """Ask for a secret and wait for it. This process hides it from then on, too."""

@@ -19,6 +19,7 @@ from mainspring.domain.flags.flag import FlagAnswer
 from mainspring.domain.runs.measurement import StepRecord
 from mainspring.domain.secrets.secret_use import SecretRead
 from mainspring.domain.values.sealing import MAX_PAYLOAD_BYTES
+from mainspring.domain.values.stored_file import StoredFile
 from mainspring.engine.attempts.isolation import MAIN_ALIAS
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement
 from mainspring.resources.lock_backends import LockAddress
@@ -186,6 +187,17 @@ class SecretAnswer(msgspec.Struct, tag="secret"):
     is_transient: bool = False
 
 
+class FileAnswer(msgspec.Struct, tag="file"):
+    """Answer to a FileMessage: request number `n` got `text` or `data`, or failed (`error`, its hint, the code of its class)."""
+
+    n: int
+    text: str = ""
+    data: bytes = b""
+    error: str | None = None
+    hint: str | None = None
+    code: str = ""
+
+
 class StackRequest(msgspec.Struct, tag="place_asked"):
     """Answer with a StackAnswer of the same number."""
 
@@ -294,6 +306,35 @@ class CommandMessage(msgspec.Struct, tag="command"):
     command: AnswerFlag | EnterTarget | LeaveTarget
 
 
+class PutChunk(msgspec.Struct, tag="put"):
+    """Store a chunk of a file; the answer has its key."""
+
+    data: bytes
+
+
+class SealFile(msgspec.Struct, tag="seal"):
+    """Seal a file; the answer has the seal."""
+
+    file: StoredFile
+
+
+class ReadChunk(msgspec.Struct, tag="read"):
+    """Read a chunk of a file; the answer has its data."""
+
+    file: StoredFile
+    index: int
+
+
+FileRequest = PutChunk | SealFile | ReadChunk
+
+
+class FileMessage(msgspec.Struct, tag="file_asked"):
+    """Put or read a part of a file, and answer with a FileAnswer."""
+
+    n: int
+    request: FileRequest
+
+
 class StackAnswer(msgspec.Struct, tag="place"):
     """The stack of the call's code, as lines."""
 
@@ -323,6 +364,7 @@ MessageToChild = (
     | EffectAnswerMessage
     | CommandAnswer
     | SecretAnswer
+    | FileAnswer
     | StreamAnswer
     | StackRequest
 )
@@ -341,6 +383,7 @@ MessageFromChild = (
     | EffectSettledMessage
     | SecretMessage
     | CommandMessage
+    | FileMessage
     | StackAnswer
     | EndMessage
 )
@@ -366,13 +409,13 @@ class FrameReader(Generic[M]):
         self._most_bytes = most_bytes
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> list[M]:
+    def feed(self, received: bytes) -> list[M]:
         """Add bytes; return the messages that are complete now.
 
         Raises:
             FrameError: the data is no message.
         """
-        self._buffer += data
+        self._buffer += received
         messages: list[M] = []
         start = 0
         while len(self._buffer) - start >= _LENGTH.size:
@@ -382,7 +425,9 @@ class FrameReader(Generic[M]):
             end = start + _LENGTH.size + length
             if len(self._buffer) < end:
                 break
-            messages.append(self._message(bytes(self._buffer[start + _LENGTH.size : end])))
+            with memoryview(self._buffer) as view, view[start + _LENGTH.size : end] as frame:
+                data = bytes(frame)  # one copy: a frame with a part of a file has some megabytes
+            messages.append(self._message(data))
             start = end
         del self._buffer[:start]
         return messages

@@ -36,6 +36,7 @@ from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.isolation import import_name_of
 from mainspring.engine.attempts.live_attempt import LiveAttempt
 from mainspring.engine.attempts.processes import child_protocol
+from mainspring.engine.attempts.processes.child_files import answer_file_request
 from mainspring.engine.attempts.processes.child_pool import ChildPool
 from mainspring.engine.attempts.processes.child_process import ChildProcess
 from mainspring.engine.attempts.processes.child_protocol import rebuild_error
@@ -150,6 +151,8 @@ class ProcessAttempt(LiveAttempt):
             case child_protocol.SecretMessage(number, name, instead_of):
                 # Not in this thread: a provider on a server may take seconds.
                 self.host.loop.run_in_executor(None, self._answer_secret, number, name, instead_of)
+            case child_protocol.FileMessage(number, request):
+                self.host.loop.run_in_executor(None, self._answer_file, number, request)
 
     def read_line(self, stream: str, text: str) -> None:
         """Report a line that the step printed."""
@@ -289,6 +292,12 @@ class ProcessAttempt(LiveAttempt):
             send(child_protocol.SecretAnswer(number, None, f"{type(error).__name__} in the provider of {name!r}"))
         else:
             send(child_protocol.SecretAnswer(number, read))
+
+    def _answer_file(self, number: int, request: child_protocol.FileRequest) -> None:
+        """Put or read a part of a file; in a thread."""
+        send = self._send_to(self._child)
+        with contextlib.suppress(AttemptClosed):  # no code waits for it
+            send(answer_file_request(self.files, number, request))
 
     def _send_to(self, child: ChildProcess | None) -> Callable[[child_protocol.MessageToChild], None]:
         loop = self.host.loop

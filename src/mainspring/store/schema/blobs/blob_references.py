@@ -7,5 +7,5 @@ from mainspring.store.schema.table import TableSchema, text
 TABLE: Final = TableSchema(
     "blob_references",
     (text("holder"), text("blob")),
-    keys=(("holder",),),
+    keys=(("holder", "blob"),),
 )

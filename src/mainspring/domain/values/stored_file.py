@@ -1,0 +1,148 @@
+"""Stored files: a reference to a file whose bytes are blobs, and the chunks of such files.
+
+Role: the fields of `ms.FileRef`, its seal, and how chunks are put and read. A file is cut into chunks, each an ordinary blob. The seal
+proves that a program of this store made the reference. Invariants: a value holds only the chunks of sealed references; what leaves the
+engine has neither the keys of chunks nor a seal. See docs/adr/0057-files-of-many-blobs.md.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterator
+from typing import Any, Final, Protocol
+
+import msgspec
+from msgspec.structs import replace
+
+from mainspring.domain.errors import BlobMissingError, FileRefError
+from mainspring.domain.text.escaping import escape
+from mainspring.domain.values.sealing import FILE_MARK, Sealing
+
+CHUNK_SIZE: Final = 4 * 1024 * 1024
+MAX_FILE_SIZE: Final = 64 * 1024**3
+_TAG: Final = FILE_MARK.decode().strip('"')
+_HIDDEN: Final = frozenset({"chunk_size", "chunks", "seal"})
+_CHUNK_MARK: Final = b"f"
+"""In front of the bytes of a chunk, so that none of them begins like a sealed value."""
+
+
+class StoredFile(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=_TAG, dict=True):
+    """A file whose bytes are blobs.
+
+    `name` = for people and downloads, never a path. `size` in bytes, `sha256` of all bytes in hex. `chunks` = the keys of its blobs, each
+    of `chunk_size` bytes but the last.
+    """
+
+    name: str
+    size: int
+    sha256: str
+    content_type: str | None = None
+    chunk_size: int = CHUNK_SIZE
+    chunks: tuple[str, ...] = ()
+    seal: str = ""
+
+
+class FileChunks(Protocol):
+    """Where chunks are put and read. Every method may be called from any thread, and may block."""
+
+    def put_chunk(self, data: bytes) -> str:
+        """Store a chunk and return its key. Raises CodecUnavailableError: it cannot be stored now."""
+        ...
+
+    def seal_file(self, file: StoredFile) -> str:
+        """Return the seal of a file. Raises CodecUnavailableError: the store cannot be read now."""
+        ...
+
+    def read_chunk(self, file: StoredFile, index: int) -> bytes:
+        """Return a chunk of a file.
+
+        Raises:
+            FileRefError: the file is not one of this store, or the chunk is absent or damaged.
+            CodecUnavailableError: it cannot be read now.
+        """
+        ...
+
+
+class StoreFileChunks:
+    """The chunks of the files of one store, sealed by its codec."""
+
+    def __init__(self, sealing: Sealing) -> None:
+        self._sealing = sealing
+
+    def put_chunk(self, data: bytes) -> str:
+        """Store a chunk and return its key. Raises CodecUnavailableError, SealedError: it cannot be stored."""
+        if self._sealing.large is None:
+            raise FileRefError("this program has no place for files", hint="Use ms.FileRef with a store.")
+        return self._sealing.large.put_chunk(self._sealing.seal_inline(_CHUNK_MARK + data))
+
+    def seal_file(self, file: StoredFile) -> str:
+        """Return the seal of a file."""
+        return _make_seal(file, b"" if self._sealing.large is None else self._sealing.large.read_file_key())
+
+    def read_chunk(self, file: StoredFile, index: int) -> bytes:
+        """Return a chunk of a file."""
+        large = self._sealing.large
+        if large is None or not is_sealed(file, large.read_file_key()):
+            raise FileRefError(
+                f"file {describe_name(file)} was not put by a program of this store",
+                hint="Make it with ms.FileRef.put(path) in a step, or with app.put_file(path). JSON from outside cannot name a file.",
+            )
+        try:
+            return self._sealing.open(large.get_chunk(file.chunks[index]))[len(_CHUNK_MARK) :]
+        except BlobMissingError as error:
+            raise FileRefError(
+                f"part {index + 1} of {len(file.chunks)} of file {describe_name(file)}: {error.message}",
+                hint=error.hint,
+            ) from error
+
+
+def describe_name(file: StoredFile) -> str:
+    """Return the name of a file, quoted, for messages."""
+    return repr(escape(file.name, 100))
+
+
+def is_sealed(file: StoredFile, key: bytes) -> bool:
+    """Return whether a program of the store with this key made the reference."""
+    return bool(key) and hmac.compare_digest(file.seal.encode("utf-8", "surrogatepass"), _make_seal(file, key).encode())
+
+
+def list_held_keys(data: bytes, key: bytes) -> list[str]:
+    """Return the keys of the chunks of all sealed files in the JSON `data`; none, if it is no JSON."""
+    try:
+        found = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return []
+    return [name for file in find_files(found) if is_sealed(file, key) for name in file.chunks]
+
+
+def find_files(value: Any) -> Iterator[StoredFile]:
+    """Yield the references to files in JSON data."""
+    if isinstance(value, dict):
+        if value.get("type") == _TAG and (file := _convert(value)) is not None:
+            yield file
+        else:
+            for part in value.values():
+                yield from find_files(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from find_files(part)
+
+
+def hide_file_keys(value: Any) -> Any:
+    """Return JSON data without the keys and seals of files: it may leave the engine."""
+    if isinstance(value, dict):
+        is_file = value.get("type") == _TAG
+        return {name: hide_file_keys(part) for name, part in value.items() if not (is_file and name in _HIDDEN)}
+    return [hide_file_keys(part) for part in value] if isinstance(value, list) else value
+
+
+def _convert(value: dict[str, Any]) -> StoredFile | None:
+    try:
+        return msgspec.convert(value, StoredFile)
+    except msgspec.ValidationError:
+        return None
+
+
+def _make_seal(file: StoredFile, key: bytes) -> str:
+    """Return the HMAC of all fields but the seal."""
+    bare = msgspec.json.encode(msgspec.structs.astuple(replace(file, seal="")))
+    return hmac.new(key, bare, hashlib.sha256).hexdigest()
