@@ -19,6 +19,7 @@ from mainspring.domain.definitions.schedule_options import (
 from mainspring.domain.errors import NotFoundError, OptionError, UnknownNameError
 from mainspring.domain.time.calendar import Calendar
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
+from mainspring.domain.values.stored_file import refuse_files
 from mainspring.engine.definitions.calendars import CalendarFactories, find_calendar, use_calendars
 from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
@@ -164,7 +165,8 @@ def require_created_schedule(reader: StoreReader, name: str) -> CreatedSchedule:
 def _seal_input(context: SchedulingContext, definition: Definition, arguments: Mapping[str, object]) -> bytes:
     """Return the input of all runs of a schedule, inline: a schedule refers to no blob."""
     limit = min(context.sealing.limit, LARGEST_INPUT)
-    return context.sealing.seal_inline(encode_arguments(definition, arguments, limit))
+    data = encode_arguments(definition, arguments, limit)
+    return context.sealing.seal_inline(refuse_files(data, f"the input of schedules of {definition.name}"))
 
 
 def _find_definition(reader: StoreReader, name: str, automation: str) -> Definition:

@@ -3,7 +3,7 @@
 import pytest
 
 from mainspring.domain.errors import StoreError
-from mainspring.domain.values.blob import DAY_MS, Blob, BlobReference, day_at
+from mainspring.domain.values.blob import DAY_MS, Blob, BlobReference, day_at, encode_with_blobs, parse_reference
 from mainspring.store.commands.automations import ApplyRetention
 from mainspring.store.commands.blobs import SweepBlobs
 from mainspring.store.schema.table import ColumnType, load_tables
@@ -49,16 +49,7 @@ def sweep(store, clock, days=0):
 def test_every_column_of_values_is_counted(store, clock, table, column):
     """A reference is counted when it is inserted, changed and deleted, whatever statement does it."""
 
-    def literal(value):
-        if isinstance(value, bytes):
-            hexed = value.hex()
-            return f"x'{hexed}'" if "sqlite" in type(store).__name__.lower() else f"'\\x{hexed}'::bytea"
-        return str(value) if isinstance(value, int) else f"'{value}'"
-
-    samples = {ColumnType.TEXT: "7", ColumnType.INTEGER: 7, ColumnType.BLOB: b"{}"}
-    values = {c.name: samples[c.type] for c in table.columns if not c.is_nullable} | {column.name: reference(clock)}
-    names, listed = ", ".join(values), ", ".join(map(literal, values.values()))
-    store.tamper(f"insert into {table.name} ({names}) values ({listed})")
+    literal = insert_value(store, table, column, reference(clock))
     ((holder, number),) = holders(store)
     assert holder.startswith(f"{table.name}.{column.name}:")
     assert number == 1
@@ -72,6 +63,74 @@ def test_every_column_of_values_is_counted(store, clock, table, column):
     store.tamper(f"delete from {table.name}")
     assert holders(store) == []
     assert blobs(store) == [(1, 0), (2, 0)]
+
+
+def insert_value(store, table, column, value):
+    """Insert a row with this value into the column; return what makes a literal of a value."""
+
+    def literal(value):
+        if isinstance(value, bytes):
+            hexed = value.hex()
+            return f"x'{hexed}'" if "sqlite" in type(store).__name__.lower() else f"'\\x{hexed}'::bytea"
+        return str(value) if isinstance(value, int) else f"'{value}'"
+
+    samples = {ColumnType.TEXT: "7", ColumnType.INTEGER: 7, ColumnType.BLOB: b"{}"}
+    values = {c.name: samples[c.type] for c in table.columns if not c.is_nullable} | {column.name: value}
+    names, listed = ", ".join(values), ", ".join(map(literal, values.values()))
+    store.tamper(f"insert into {table.name} ({names}) values ({listed})")
+    return literal
+
+
+def with_files(clock, *numbers, own=None):
+    """A value that needs the blobs of these numbers, and its own one."""
+    keys = [parse_reference(reference(clock, number)).blob.key for number in numbers]
+    return encode_with_blobs(keys, b'{"]": 1}' if own is None else reference(clock, own))
+
+
+@pytest.mark.parametrize(("table", "column"), VALUE_COLUMNS, ids=lambda part: part.name)
+def test_every_column_counts_all_blobs_of_a_value(store, clock, table, column):
+    """A value with files refers to each of its chunks, and to its own blob if it is large."""
+    literal = insert_value(store, table, column, with_files(clock, 1, 2, 3))
+    ((holder, _), *_) = holders(store)
+
+    def change(value):
+        store.tamper(f"update {table.name} set {column.name} = {literal(value)}")
+        return sorted(number for held_by, number in holders(store) if held_by == holder)
+
+    assert sorted(holders(store)) == [(holder, 1), (holder, 2), (holder, 3)]
+    assert change(with_files(clock, 2, 3, own=4)) == [2, 3, 4]
+    assert blobs(store) == [(1, 0), (2, None), (3, None), (4, None)]
+    assert change(with_files(clock, 2, 3, own=4)) == [2, 3, 4]
+    assert change(reference(clock, 2)) == [2]
+    assert blobs(store) == [(1, 0), (2, None), (3, 0), (4, 0)]
+    assert change(with_files(clock, 1, 2)) == [1, 2]
+    assert change(b"{}") == []
+    assert change(with_files(clock, 5, 6)) == [5, 6]
+    store.tamper(f"delete from {table.name}")
+    assert holders(store) == []
+    assert blobs(store) == [(number, 0) for number in range(1, 7)]
+
+
+def test_chunk_of_a_closed_day_is_refused_with_all_others(store, clock):
+    """One chunk whose bytes may be gone: nothing of the commit is written."""
+    old = parse_reference(reference(clock, 1)).blob.key
+    sweep(store, clock, days=2)
+    fresh = parse_reference(reference(clock, 2)).blob.key
+    refused = store.start(input=encode_with_blobs([fresh, old], b"{}"))
+    assert isinstance(refused, StoreError), refused
+    assert "blob_of_closed_day" in str(refused)
+    assert blobs(store) == holders(store) == []
+
+
+def test_chunks_of_two_values_stay_until_the_last_one_goes(store, clock):
+    """As the file that a parent gives to a child."""
+    store.start(input=with_files(clock, 1, 2))
+    store.start(input=with_files(clock, 2, 3))
+    first, second = store.claim().runs
+    finish_all(store, first)
+    assert [at is None for _, at in blobs(store)] == [False, True, True]
+    finish_all(store, second)
+    assert [at is None for _, at in blobs(store)] == [False, False, False]
 
 
 def test_blob_is_forgotten_a_day_after_its_last_reference(store, clock):

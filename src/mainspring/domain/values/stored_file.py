@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 import msgspec
 from msgspec.structs import replace
 
-from mainspring.domain.errors import BlobMissingError, FileRefError
+from mainspring.domain.errors import BlobMissingError, FileRefError, ValueRefusedError
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.values.sealing import FILE_MARK, Sealing
 
@@ -112,6 +112,18 @@ def list_held_keys(data: bytes, key: bytes) -> list[str]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []
     return [name for file in find_files(found) if is_sealed(file, key) for name in file.chunks]
+
+
+def refuse_files(data: bytes, value_name: str) -> bytes:
+    """Return JSON that stays inline, and so holds no blobs. Raises ValueRefusedError: it has a reference to a file."""
+    if FILE_MARK in data and any(find_files(msgspec.json.decode(data))):
+        raise ValueRefusedError(
+            value_name,
+            "$",
+            "it has an ms.FileRef",
+            hint="Pass files as arguments, results, checkpoints or signals of runs: these keep their bytes.",
+        )
+    return data
 
 
 def find_files(value: Any) -> Iterator[StoredFile]:

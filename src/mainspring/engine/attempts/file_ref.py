@@ -175,7 +175,9 @@ def put_file(kind: type[F], chunks: FileChunks, source: FileSource, name: str | 
             keys, size, digest = _put_chunks(chunks, file, safe_name)
     else:
         keys, size, digest = _put_chunks(chunks, source, safe_name)
-    reference = kind(name=safe_name, size=size, sha256=digest, content_type=content_type, chunks=tuple(keys))
+    reference = kind(
+        name=safe_name, size=size, sha256=digest, content_type=content_type, chunk_size=CHUNK_SIZE, chunks=tuple(keys)
+    )
     return replace(reference, seal=chunks.seal_file(reference))
 
 

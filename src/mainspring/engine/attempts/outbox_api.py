@@ -22,6 +22,7 @@ from mainspring.domain.runs.outbox import (
     outbox_entry_id,
 )
 from mainspring.domain.values.codec import encode
+from mainspring.domain.values.stored_file import refuse_files
 from mainspring.engine.attempts.step_context import StepContext, current_step
 from mainspring.integrations.brokers import check_queue_name
 
@@ -41,7 +42,8 @@ def publish(name: str, data: Any = None, *, key: str | None = None) -> str:
     """
     step = current_step("publish()")
     check_event_name(name, key)
-    body = encode(data, value_name=f"event {name}", limit=min(step.payload_max, MAX_EVENT_BYTES))
+    value_name = f"event {name}"
+    body = refuse_files(encode(data, value_name=value_name, limit=min(step.payload_max, MAX_EVENT_BYTES)), value_name)
     return _record_outgoing(step, lambda known_as: PublishedEvent(known_as, name, body, key, step.headers))
 
 
@@ -65,7 +67,8 @@ def send(queue: str, data: Any, *, key: str | None = None, headers: Mapping[str,
         from mainspring.domain.runs.run_headers import make_message_headers  # noqa: PLC0415 - few runs have headers
 
         headers_by_name = make_message_headers(step.headers, headers_by_name or {})
-    body = encode(data, value_name=f"message to {queue}", limit=step.payload_max)
+    value_name = f"message to {queue}"
+    body = refuse_files(encode(data, value_name=value_name, limit=step.payload_max), value_name)
     head = (
         encode(headers_by_name, value_name=f"headers of a message to {queue}", limit=step.payload_max)
         if headers_by_name

@@ -15,6 +15,7 @@ from typing import Final
 from mainspring.domain.errors import BusyError
 from mainspring.domain.runs.stream import MAX_RECORD_BYTES, check_stream_name
 from mainspring.domain.values.codec import encode
+from mainspring.domain.values.stored_file import refuse_files
 from mainspring.engine.attempts.attempt_reports import StreamFlushReport, StreamReport
 from mainspring.engine.attempts.pending_answer import PendingAnswer
 from mainspring.engine.attempts.step_context import SAVED_CHECKPOINT, AttemptClosed, StepContext, current_step
@@ -112,7 +113,8 @@ class StreamWriter:
             BusyError: 8 MiB are not committed, because the code does not await the result.
             ArgumentError: the run has too many streams.
         """
-        data = encode(value, value_name=f"record of stream {self.name!r}", limit=MAX_RECORD_BYTES)
+        value_name = f"record of stream {self.name!r}"
+        data = refuse_files(encode(value, value_name=value_name, limit=MAX_RECORD_BYTES), value_name)
         return _wait_here(self._window.write(self.name, data))
 
     def flush(self) -> Awaitable[None]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from mainspring.domain.errors import ArgumentError
 from mainspring.domain.runs.stream import MAX_RECORD_BYTES, MAX_STREAMS, check_stream_name
 from mainspring.domain.values.codec import encode
+from mainspring.domain.values.stored_file import refuse_files
 
 if TYPE_CHECKING:
     from mainspring.engine.body.body import Body
@@ -53,7 +54,8 @@ class BodyStreams:
         """Write a record."""
         self._body.refuse_if_read_only()
         self._body.refuse_if_stopped()
-        data = encode(value, value_name=f"record of stream {name!r}", limit=MAX_RECORD_BYTES)
+        value_name = f"record of stream {name!r}"
+        data = refuse_files(encode(value, value_name=value_name, limit=MAX_RECORD_BYTES), value_name)
         self._records, self._bytes = self._records + 1, self._bytes + len(data)
         if self._records > MOST_RECORDS or self._bytes > MOST_BYTES:
             raise ArgumentError(

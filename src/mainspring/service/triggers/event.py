@@ -11,6 +11,7 @@ from mainspring.domain.runs.outbox import EVENT_RETENTION_MS, MAX_EVENT_BYTES, c
 from mainspring.domain.runs.run_headers import encode_headers
 from mainspring.domain.values.codec import encode
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
+from mainspring.domain.values.stored_file import refuse_files
 from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
 from mainspring.store.base import Store
@@ -51,7 +52,8 @@ def publish(
     event = derive_id("e", 0, act.command)
     keep_until = clock.now() + to_milliseconds(keep_for)
     # Inline: the store compares it with what runs wait for, while it holds the lock for writing.
-    sealed = sealing.seal_inline(encode(data, value_name=f"event {name}", limit=min(sealing.limit, MAX_EVENT_BYTES)))
+    body = encode(data, value_name=f"event {name}", limit=min(sealing.limit, MAX_EVENT_BYTES))
+    sealed = sealing.seal_inline(refuse_files(body, f"event {name}"))
     encoded = None if headers is None else encode_headers(headers)
     sealed_headers = None if encoded is None else sealing.seal_inline(encoded)
     command = PublishEvent(event, name, sealed, keep_until, key, checked=True, headers=sealed_headers)
