@@ -68,7 +68,7 @@ class LentStores:
         ]
         # The next one to open it gives it a new id: marks that processes of the test before left prove nothing.
         operations.append(
-            f"delete from {schema}.meta where key not in ('schema', 'first_migration', 'epoch', 'blobs.open_from');"
+            f"delete from {schema}.meta where key not in ('schema', 'first_migration', 'epoch', 'blobs.open_from', 'files.key');"
         )
         operations.append(f"update {schema}.meta set value = '1' where key = 'epoch';")
         operations.append(f"update {schema}.meta set value = '00000000' where key = 'blobs.open_from';")

@@ -76,7 +76,13 @@ class StoreFileChunks:
 
     def seal_file(self, file: StoredFile) -> str:
         """Return the seal of a file."""
-        return _make_seal(file, b"" if self._sealing.large is None else self._sealing.large.read_file_key())
+        key = b"" if self._sealing.large is None else self._sealing.large.read_file_key()
+        if not key:
+            raise FileRefError(
+                "the store has no key for files",
+                hint="It is of an earlier version: start a worker of this version, which upgrades it.",
+            )
+        return _make_seal(file, key)
 
     def read_chunk(self, file: StoredFile, index: int) -> bytes:
         """Return a chunk of a file."""

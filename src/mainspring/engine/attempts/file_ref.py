@@ -64,8 +64,9 @@ class FileRef(StoredFile, frozen=True, kw_only=True):
             FileRefError: the file has more than 64 GiB.
             CodecUnavailableError: it cannot be stored now; trying again can help.
         """
+        chunks = _find_chunks("FileRef.put()", None)
         _require_thread("put", "await ms.FileRef.put_async(...)")
-        return put_file(cls, _find_chunks("FileRef.put()", None), source, name, content_type)
+        return put_file(cls, chunks, source, name, content_type)
 
     @classmethod
     async def put_async(cls, source: FileSource, *, name: str | None = None, content_type: str | None = None) -> Self:
@@ -80,8 +81,9 @@ class FileRef(StoredFile, frozen=True, kw_only=True):
             ConflictError: a coroutine calls it; read it in a function, `await asyncio.to_thread(function, ref)`.
             FileRefError: it is not a file of this store. Reads raise it for a part that is absent or damaged.
         """
+        chunks = _find_chunks("FileRef.open()", self)
         _require_thread("open", "await asyncio.to_thread(read, ref)   # `read` = your function that opens it")
-        return io.BufferedReader(_ChunkStream(self, _find_chunks("FileRef.open()", self)))
+        return io.BufferedReader(_ChunkStream(self, chunks))
 
     def save_to(self, path: str | os.PathLike[str]) -> Path:
         """Write the file to a path and return it. The path has all bytes or does not change. It blocks.
@@ -90,8 +92,9 @@ class FileRef(StoredFile, frozen=True, kw_only=True):
             FileRefError: a part of the file is absent or damaged, or the bytes are not those that were put.
             ConflictError: a coroutine calls it; use `await ref.save_to_async(path)`.
         """
+        chunks = _find_chunks("FileRef.save_to()", self)
         _require_thread("save_to", "await ref.save_to_async(path)")
-        return _save(self, _find_chunks("FileRef.save_to()", self), Path(path))
+        return _save(self, chunks, Path(path))
 
     async def save_to_async(self, path: str | os.PathLike[str]) -> Path:
         """Write the file to a path as `save_to` does, in a thread, and return the path."""

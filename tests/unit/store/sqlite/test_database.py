@@ -68,7 +68,7 @@ def keys(database) -> list[str]:
     return sorted(
         row[0]
         for row in database.connection.execute(text).fetchall()
-        if row[0] not in ("schema", "first_migration", "store", "epoch", "blobs.open_from")
+        if row[0] not in ("schema", "first_migration", "store", "epoch", "blobs.open_from", "files.key")
     )
 
 
