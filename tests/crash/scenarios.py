@@ -255,6 +255,17 @@ def verify_throttled(experiment: Experiment) -> None:
 def verify_blobs(experiment: Experiment) -> None:
     """Each step had one effect, and each blob that a column refers to is whole in its place."""
     assert [call.what for call in experiment.calls() if call.applied] == ["one", "two"]
+    verify_whole_blobs(experiment)
+
+
+def verify_files(experiment: Experiment) -> None:
+    """Each step had one effect, and each chunk of a file that a column names is whole in its place."""
+    assert [call.what for call in experiment.calls() if call.applied] == ["one", "two", "size"]
+    verify_whole_blobs(experiment)
+
+
+def verify_whole_blobs(experiment: Experiment) -> None:
+    """Each blob that a column refers to is whole in its place."""
     contents = make_blob_contents(experiment.client.url)
     blobs = [Blob.of_key(key) for (key,) in experiment.client.rows("select blob from blob_references")]
     assert blobs
@@ -469,6 +480,13 @@ SCENARIOS = [
         "large_values",
         result=6_000,
         verify=verify_blobs,
+        places=("commit.before", "commit.after", "blob.before", "blob.after"),
+        minimum=16,
+    ),
+    Scenario(
+        "large_files",
+        result=4_501_000,
+        verify=verify_files,
         places=("commit.before", "commit.after", "blob.before", "blob.after"),
         minimum=16,
     ),

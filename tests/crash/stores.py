@@ -14,12 +14,11 @@ import apsw
 import psycopg
 import pytest
 
-from mainspring.app.stores.blob_place import make_blob_contents
+from mainspring.app.stores.blob_place import make_large_values
 from mainspring.app.stores.store_factory import lock_anchor, make_store
 from mainspring.app.workers.worker_runtime import WorkerRuntime
 from mainspring.config.locations import is_server_url, store_url
 from mainspring.domain.clock import Clock, SystemClock
-from mainspring.domain.values.blob import LargeValues
 from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.definitions.registry import Registry
 from mainspring.store.grouping import GroupingDatabase
@@ -148,7 +147,7 @@ def open_store(url: str, clock: Clock) -> ProcessStore:
 
 def working_on(url: str, registry: Registry, **options: Any) -> WorkerRuntime:
     """Return a working engine on the store of this URL; not yet open. Its blobs are small, so that many can be tried."""
-    large = LargeValues(make_blob_contents(url), SystemClock().now, threshold=1_000)
+    large = make_large_values(url, SystemClock().now, threshold=1_000)
     return WorkerRuntime(url, registry, **{"sealing": Sealing(large=large), **options})
 
 

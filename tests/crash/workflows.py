@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import os
 from dataclasses import dataclass
 from datetime import timedelta
@@ -345,6 +346,33 @@ async def large_values(run: ms.Run) -> int:
     page = await run.step(large_page, "one")
     pages = await run.step(large_page, "two", page)
     return len(await run.child("reverse_page", pages))
+
+
+def file_page(name: str, before: ms.FileRef | None = None) -> ms.FileRef:
+    """One effect, and a file of two chunks."""
+    effect(name)
+    first = b"" if before is None else before.open().read(1_000)
+    return ms.FileRef.put(io.BytesIO(first + name.encode() * 1_500_000), name=name)
+
+
+@ms.workflow
+async def read_file(run: ms.Run, file: ms.FileRef) -> int:
+    """The child of the next one."""
+    return await run.step(file_size, file)
+
+
+def file_size(file: ms.FileRef) -> int:
+    """Read all of a file."""
+    effect("size")
+    return len(file.open().read())
+
+
+@ms.workflow
+async def large_files(run: ms.Run) -> int:
+    """Passes files from step to step, and to a child."""
+    page = await run.step(file_page, "one")
+    pages = await run.step(file_page, "two", page)
+    return await run.child("read_file", pages)
 
 
 async def spoken(words: list[str]) -> int:

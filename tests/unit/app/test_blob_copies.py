@@ -1,6 +1,7 @@
 """Backups, restores and moves of a store carry the blobs of its large values, and a check finds those that are absent."""
 
 import asyncio
+import io
 import itertools
 import shutil
 from pathlib import Path
@@ -22,6 +23,7 @@ from mainspring.store.read.operation_reads import OperationReads
 
 KINDS = ("file", "server")
 SIZE = 400_000
+FILE = bytes(range(256)) * 20_000
 CLOCK = SystemClock()
 
 
@@ -46,6 +48,10 @@ def make_app(url):
         async def echo(run: ms.Run, text: str) -> str:
             return text
 
+        @ms.task
+        async def keep(file: ms.FileRef) -> ms.FileRef:
+            return file
+
     return ms.App(url, registry=registry), echo
 
 
@@ -60,6 +66,28 @@ def make_run(url):
             return handle.id
 
     return asyncio.run(work())
+
+
+def make_file_run(url):
+    """Run one with a file of two chunks; return its id."""
+    app, _ = make_app(url)
+
+    async def work():
+        async with app.running():
+            handle = await app.start("keep", await app.put_file(io.BytesIO(FILE), name="large.bin"))
+            await handle.result(60)
+            return handle.id
+
+    return asyncio.run(work())
+
+
+def read_file(url, run):
+    app, _ = make_app(url)
+    try:
+        with asyncio.run(app.handle(run).result()).open() as file:
+            return file.read()
+    finally:
+        app.close()
 
 
 def read_result(url, run):
@@ -98,6 +126,34 @@ def test_backup_has_its_blobs_and_restores_them(new_url, tmp_path, kind):
     assert check_store(url) == []
     assert read_result(url, run) == "v" * SIZE
     assert make_run(url) != run
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_restored_store_has_its_files(new_url, tmp_path, kind):
+    """Their chunks come back, and the store knows the references as its own."""
+    url = new_url(kind)
+    run = make_file_run(url)
+    made = back_up(url, tmp_path / "copies", clock=CLOCK, keep=None)
+    contents = make_blob_contents(url)
+    for day in contents.days():
+        contents.clear(day, ())
+    contents.close()
+    with pytest.raises(ms.MainspringError, match=r"part 1 of 2 of file 'large\.bin'"):
+        read_file(url, run)
+    restore_backup(made.path, url, clock=CLOCK)
+    assert check_store(url) == []
+    assert read_file(url, run) == FILE
+
+
+@pytest.mark.parametrize(("source", "target"), [("file", "server"), ("server", "file")])
+def test_moved_store_has_its_files(new_url, source, target):
+    """The key of the store moves with it."""
+    url, to = new_url(source), new_url(target)
+    run = make_file_run(url)
+    move_store(url, to, act=act(), clock=CLOCK, report=lambda line: None)
+    assert check_store(to) == []
+    assert read_file(to, run) == FILE
+    assert make_file_run(to) != run
 
 
 def test_replaced_store_has_blobs_of_its_own(new_url, tmp_path):
