@@ -132,6 +132,7 @@ SECTIONS = (
             "Update",
             "Event",
             "File",
+            "FileRef",
         ),
     ),
     Section(
@@ -194,6 +195,7 @@ NOT_CONSTRUCTED = {
         "Truncated",
         "StreamRecord",
         "File",
+        "FileRef",
         "MainspringError",
         *RETURNED,
     ),

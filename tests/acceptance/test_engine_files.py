@@ -27,7 +27,7 @@ __all__ = ["server", "world_in_s3"]
 pytestmark = pytest.mark.asyncio
 SIZE = 2_500
 CONTENT = bytes(range(250)) * 10
-"""Three chunks, of which two are equal."""
+"""Three chunks: the first two are equal."""
 LARGE_SIZE = 9 * 1024 * 1024
 CODECS = pytest.mark.parametrize("codec", [None, Keystream()], ids=["plain", "sealed"])
 
@@ -279,7 +279,7 @@ async def test_chunks_go_with_the_last_run_that_has_the_file(world):
     with registry:
 
         @ms.workflow
-        async def keeps(run: ms.Run, waits: bool) -> str:
+        async def checks(run: ms.Run, waits: bool) -> str:
             file = await run.step(write, "first")
             if waits:
                 await run.receive("more", within="90d")
@@ -287,7 +287,7 @@ async def test_chunks_go_with_the_last_run_that_has_the_file(world):
 
     async with world.engine(registry) as engine:
         store, contents = engine.working.store, contents_of(engine)
-        run = await engine.start(keeps, False)
+        run = await engine.start(checks, False)
         expected = await run.result(60)
         forked = await engine.app.fork(run.id, "digest", arguments={"waits": True})
         await engine.until(forked, RunState.WAITING)

@@ -1,6 +1,7 @@
 """Examples of the reference: what a workflow calls on its run."""
 
 import asyncio
+import io
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +29,46 @@ def test_run_step(app):
         )
 
     assert app.run(settle, 7) == "payment 7"
+
+
+@documents("FileRef", "FileRef.put", "FileRef.open", "FileRef.save_to", "App.put_file_sync")
+def test_file_ref(app, tmp_path):
+    """Pass a file of any size. Its bytes are read only where code opens it."""
+
+    def render(template: ms.FileRef, pages: int) -> ms.FileRef:
+        path = tmp_path / "report.txt"
+        with template.open() as file:
+            path.write_bytes(file.read() * pages)
+        return ms.FileRef.put(path)
+
+    @ms.workflow
+    async def report(run: ms.Run, template: ms.FileRef, pages: int) -> ms.FileRef:
+        return await run.step(render, template, pages)
+
+    template = tmp_path / "template.txt"
+    template.write_text("page\n")
+    made = app.run(report, app.put_file_sync(template), 3)
+    assert (made.name, made.size, made.content_type) == ("report.txt", 15, "text/plain")
+    assert made.save_to(tmp_path / "copy.txt").read_text() == "page\npage\npage\n"
+
+
+@documents("FileRef.put_async", "FileRef.save_to_async", "App.put_file")
+@pytest.mark.asyncio
+async def test_file_ref_in_coroutines(app, tmp_path):
+    """In `async def` steps and programs: a thread reads and writes."""
+
+    async def pack(source: ms.FileRef) -> ms.FileRef:
+        path = await source.save_to_async(tmp_path / "copy")
+        return await ms.FileRef.put_async(path, name="packed.bin")
+
+    @ms.task
+    async def packing(source: ms.FileRef) -> ms.FileRef:
+        return await pack(source)
+
+    async with app.running():
+        source = await app.put_file(io.BytesIO(b"data"), name="source.bin")
+        packed = await (await app.start(packing, source)).result()
+        assert (packed.name, packed.sha256 == source.sha256) == ("packed.bin", True)
 
 
 @documents("Run.stream", "Run.stream.write", "Handle.stream", "Handle.streams", "StreamRecord")

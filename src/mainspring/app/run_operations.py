@@ -54,7 +54,7 @@ class RunOperations(ABC):
 
     @property
     def file_chunks(self) -> FileChunks:
-        """Where this program puts and reads the chunks of files."""
+        """The chunks of the files of this store."""
         return StoreFileChunks(self.sealing)
 
     async def put_file(

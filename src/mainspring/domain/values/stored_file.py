@@ -42,7 +42,7 @@ class StoredFile(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
 
 
 class FileChunks(Protocol):
-    """Where chunks are put and read. Every method may be called from any thread, and may block."""
+    """A place for the chunks of files. Every method may be called from any thread, and may block."""
 
     def put_chunk(self, data: bytes) -> str:
         """Store a chunk and return its key. Raises CodecUnavailableError: it cannot be stored now."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 FILE_SOURCE: ContextVar[FileChunks | None] = ContextVar("mainspring_file_source", default=None)
-"""Where files that are decoded now can be read by a program that runs no step."""
+"""The place from which a program that runs no step can read the files that are decoded now."""
 _SOURCE_FIELD: Final = "_source"
 _MAX_NAME: Final = 255
 _CONTENT_TYPE: Final = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}(; ?[\w.+-]{1,50}=[\w.+-]{1,100})?", re.ASCII)
@@ -260,9 +260,6 @@ class _ChunkStream(io.RawIOBase):
 
     def seekable(self) -> bool:
         return True
-
-    def tell(self) -> int:
-        return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._file.size}[whence]

@@ -407,7 +407,7 @@ class LiveAttempt:
 
     @property
     def files(self) -> FileChunks:
-        """Where the code of this attempt puts and reads the chunks of files; from any thread."""
+        """The chunks of files for the code of this attempt; from any thread."""
         if self.closed:
             raise_attempt_closed(self.spec.name)
         return self.host.files

@@ -140,7 +140,7 @@ class AttemptChannel(Protocol):
 
     @property
     def files(self) -> FileChunks:
-        """Where the chunks of files are put and read; raises AttemptClosed if the attempt is closed."""
+        """The chunks of files; raises AttemptClosed if the attempt is closed."""
         ...
 
     def read_secret(self, name: str, instead_of: str | None) -> SecretRead:

@@ -93,10 +93,9 @@ class Worker(RunServices):
             clock.holds_steps = True
         self.suspend_after_ms, self.stream_limits = self.settings.suspend_after_ms, self.settings.stream_limits
         self.drivers: dict[str, Driver] = {}
-        self._locks = AttemptLocks(store, loop)
         self._effects = AttemptEffects(store, loop, EffectLedger(self.sealing, clock))
         self.lines = _create_log_processor(loop, store, self.sealing, clock, self.settings)
-        self.flags = WorkerFlags(store, self.settings.flag_provider)
+        self.flags, self._locks = WorkerFlags(store, self.settings.flag_provider), AttemptLocks(store, loop)
         on_report = AttemptReportRouter(store, self, self._locks, self._effects, self.lines, self.flags).take
         self.attempts = AttemptExecutor(
             loop,

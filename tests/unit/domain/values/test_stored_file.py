@@ -177,10 +177,10 @@ def test_what_leaves_the_engine_has_no_keys(tmp_path):
     """The API, pages and `--json` show what a person needs, and nothing that would name the file."""
     sealing = make_sealing()
     file = put(sealing, b"%PDF", tmp_path)
-    shown = {"type": "mainspring.FileRef", "name": "report.pdf", "size": 4, "sha256": file.sha256}
-    shown["content_type"] = "application/pdf"
-    assert decode_value(encode({"deep": [file]})) == {"deep": [shown]}
-    assert decode_value(sealing.seal(encode(file))) == shown
+    visible = {"type": "mainspring.FileRef", "name": "report.pdf", "size": 4, "sha256": file.sha256}
+    visible["content_type"] = "application/pdf"
+    assert decode_value(encode({"deep": [file]})) == {"deep": [visible]}
+    assert decode_value(sealing.seal(encode(file))) == visible
     sealed = make_sealing(Keystream())
     assert decode_value(sealed.seal(encode(put(sealed, b"x", tmp_path))))["sealed"] == sealed.id
 

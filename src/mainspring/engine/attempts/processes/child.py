@@ -253,7 +253,7 @@ class ChildChannel:
 
     @property
     def files(self) -> ChildFiles:
-        """Where the chunks of files are put and read: the worker does it."""
+        """The chunks of files: the worker puts and reads them."""
         return ChildFiles(self._request_file)
 
     def _request_file(self, request: child_protocol.FileRequest) -> child_protocol.FileAnswer:
