@@ -12,6 +12,7 @@ from typing import Any
 
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import FailureKind
+from mainspring.domain.runs.fork_origin import ForkOrigin, InheritedPart
 from mainspring.domain.runs.journal import STOP_KINDS, Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.domain.values.codec import encode
@@ -32,7 +33,7 @@ from mainspring.engine.body.request import (
 from mainspring.engine.body.run import Run
 from mainspring.engine.body.run_middleware import RunInvocation, run_through
 
-RUN = "r01"
+RUN, FORK = "r01", "r02"
 _MOST_UPDATES = 3
 STARTED_AT = 1_700_000_000_000
 FACTS = {"automation": "w", "created_at": STARTED_AT, "key": None, "headers": {}}
@@ -63,8 +64,10 @@ class Life:
     body: Any = None
 
 
-def new_body(main: Main, journal: Sequence[Outcome], life: Life, middleware: Sequence[Any] = ()) -> WatchedBody:
-    """Make the body of a workflow over a saved journal, with middleware around its run."""
+def new_body(
+    main: Main, journal: Sequence[Outcome], life: Life, middleware: Sequence[Any] = (), inherited: int = 0
+) -> WatchedBody:
+    """Make the body of a workflow over a saved journal, with middleware around its run; of a fork whose first outcomes are inherited."""
 
     def start(body: Body) -> Coroutine[Any, Any, Any]:
         def call() -> Coroutine[Any, Any, Any]:
@@ -72,7 +75,11 @@ def new_body(main: Main, journal: Sequence[Outcome], life: Life, middleware: Seq
 
         return run_through(middleware, body, RunInvocation(body, FACTS, (), {}), call) if middleware else call()
 
-    body = WatchedBody(RUN, 0, start, list(journal), STARTED_AT)
+    if inherited:
+        origin = ForkOrigin(RUN, "", (InheritedPart(inherited, RUN, STARTED_AT),))
+        body = WatchedBody(FORK, 0, start, list(journal), STARTED_AT + 10_000, origin=origin)
+    else:
+        body = WatchedBody(RUN, 0, start, list(journal), STARTED_AT)
     body.requested = life.requested
     life.body = body
     return body
@@ -93,8 +100,9 @@ def end_of(body: Body) -> Any:
 class World:
     """The world outside of one body: steps that take their time, timers, signals, sometimes a cancel."""
 
-    def __init__(self, seed: int, *, stops: bool = True, middleware: Sequence[Any] = ()) -> None:
+    def __init__(self, seed: int, *, stops: bool = True, middleware: Sequence[Any] = (), inherited: int = 0) -> None:
         self.middleware = middleware
+        self.inherited = inherited
         self.dice = random.Random(seed)
         self.time = STARTED_AT
         self.cancel_at = STARTED_AT + self.dice.randrange(5, 400) if stops and self.dice.random() < 0.15 else None
@@ -104,7 +112,7 @@ class World:
     def live(self, main: Main, journal: Sequence[Outcome] = (), *, at_most: int = 5_000) -> Life:
         """Continue a run from its journal until its body rests for good; return all it showed."""
         life = Life(list(journal))
-        body = new_body(main, journal, life, self.middleware)
+        body = new_body(main, journal, life, self.middleware, self.inherited)
         body.begin()
         if journal:
             self.time = max(self.time, *(o.at for o in journal))

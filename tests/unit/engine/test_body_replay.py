@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mainspring.domain.errors import MiddlewareError
 from mainspring.domain.states import OutcomeState
@@ -68,6 +69,26 @@ def test_a_twice_continued_run_can_be_replayed(node, seed):
     again = World(seed + 3, stops=False).live(main, third.journal)
     assert (again.trace, again.requested, again.end) == (third.trace, third.requested, third.end)
     assert not again.executed
+
+
+@given(node=PROGRAMS, seed=SEEDS, other=SEEDS, place=st.integers(0, 30))
+@settings(max_examples=100)
+def test_fork_inherits_what_was_requested_before_any_request(node, seed, other, place):
+    """It executes nothing of that again, ends, and can be replayed; `run.uuid` and others are in tests/acceptance/test_engine_forks.py."""
+    main = main_of(node)
+    source = World(seed, stops=False).live(main)
+    numbers = sorted({o.request_number for o in source.journal})
+    number = numbers[place % len(numbers)] if numbers else 0
+    inherited = [o for o in source.journal if o.request_number < number]
+    journal = [replace(outcome, rank=rank) for rank, outcome in enumerate(inherited, 1)]
+    fork = World(other, stops=False, inherited=len(journal)).live(main, journal)
+    assert fork.end not in ("waits", "stuck")
+    assert not {o.ident for o in journal if o.state in STARTED_AGAIN} & set(fork.executed)
+    assert fork.journal[: len(journal)] == journal
+    again = World(other + 1, stops=False, inherited=len(journal)).live(main, fork.journal)
+    assert (again.trace, again.requested, again.end) == (fork.trace, fork.requested, fork.end)
+    assert not again.executed
+    assert not again.body.drift
 
 
 class Curious:
