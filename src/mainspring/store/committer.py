@@ -109,7 +109,8 @@ class Committer:
     """One database, one thread. All callbacks run on that thread, so they must only pass results on.
 
     `deliver` gets all results of a group at once. `on_change` gets what a commit may have made claimable, by this or
-    another process; other processes are polled at their hint and each `poll_every` seconds. `on_outage` gets a
+    another process; other processes are polled at their hint and each `poll_every` seconds. `on_poll` gets what each poll
+    told, before `on_change`. `on_outage` gets a
     sentence while commits fail, and None when they succeed again. After `timeout_s` seconds of failures callers get the
     error as their result: for a process in which a person waits.
     """
@@ -120,6 +121,7 @@ class Committer:
         deliver: CallbackRunner,
         *,
         on_change: Callable[[CommitChanges], None] = lambda _changes: None,
+        on_poll: Callable[[bool], None] = lambda _is_changed: None,
         on_outage: Callable[[str | None], None] = lambda _text: None,
         on_fatal: Callable[[BaseException], None] = lambda _error: None,
         poll_every: float = 0.05,
@@ -128,6 +130,7 @@ class Committer:
         self._database = database
         self._answers = CommitCallbacks(deliver)
         self._on_change = on_change
+        self._on_poll = on_poll
         self._on_outage = on_outage
         self._on_fatal = on_fatal
         self._poll_every = poll_every
@@ -372,7 +375,9 @@ class Committer:
         except StoreUnavailableError as error:
             self._report_outage(str(error))
             return
+        self._on_poll(changed)
         if changed:
+            self._was_busy = True  # it may bring a command; and it bounds how often the hints of others are heeded
             self._on_change(CommitChanges(ready=True, facts=True, triggers=True, locks=True))
 
     def _fail(self, error: BaseException) -> None:

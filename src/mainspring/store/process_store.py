@@ -14,6 +14,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from math import inf
 from pathlib import Path
 from typing import Required, TypedDict
 
@@ -34,6 +35,8 @@ from mainspring.store.schema.row import first_values
 
 _LOG = logging.getLogger("mainspring.store")
 POLL_EVERY_S = 0.02
+INFORMED_FOR_S = 0.1
+"""Seconds after a poll of the committer in which its word counts that no other process committed: two of its polls."""
 _SHARE_OF_TIME = 20
 _LAST_READ_S = 1.0
 OnEnd = Callable[[], object]
@@ -43,15 +46,20 @@ class RunEndWaiters:
     """The waiters of one process at one store, for any thread.
 
     A commit of this process names the runs that it ended, and their waiters are called at once. For the commits of other
-    processes one thread reads the ends of all awaited runs together, 50 times a second, while there are waiters. If that
-    read is slow, the next one comes later: even many waiters use at most a twentieth of one connection.
+    processes one thread reads the ends of all awaited runs together while there are waiters: when the committer tells that
+    another process committed, or 50 times a second if it does not tell. If that read is slow, the next one comes later:
+    even many waiters use at most a twentieth of one connection.
 
     A waiter is called once, in the thread that finds the end, and is then forgotten. If the store cannot be read it is
     called although its run may continue, so it must read the run again.
     """
 
-    def __init__(self, poll_every_s: float = POLL_EVERY_S) -> None:
+    def __init__(self, poll_every_s: float = POLL_EVERY_S, informed_for_s: float = INFORMED_FOR_S) -> None:
         self._poll_every_s = poll_every_s
+        self._informed_for_s = informed_for_s
+        self._informed_at = -inf
+        self._is_behind = False
+        """Whether another process has committed since the last read."""
         self._changed = threading.Condition()
         self._waiters: dict[str, list[OnEnd]] = {}
         self._ids: bytes | None = None
@@ -92,6 +100,15 @@ class RunEndWaiters:
         for on_end in woken:
             on_end()
 
+    def note_poll(self, *, is_changed: bool, is_pushed: bool) -> None:
+        """Note what a poll of the committer told. `is_pushed` = until the next poll another process's commit wakes it."""
+        with self._changed:
+            if is_pushed:
+                self._informed_at = time.monotonic()
+            if is_changed:
+                self._is_behind = True
+                self._changed.notify()
+
     def close(self) -> None:
         """Call all waiters and end the thread; later waiters are called at once."""
         with self._changed:
@@ -108,7 +125,7 @@ class RunEndWaiters:
             self._changed.notify()
 
     def _poll(self, reader: StoreReader) -> None:
-        pause = self._poll_every_s
+        pause = 0.0
         while (ids := self._next_run_ids(pause)) is not None:
             started_at = time.monotonic()
             try:
@@ -118,13 +135,21 @@ class RunEndWaiters:
             except Exception:  # noqa: BLE001 - each waiter reads its own run and gets the error there
                 _LOG.exception("the ends of runs cannot be read")
                 ended = list(self._waiters)
-            pause = max(self._poll_every_s, (time.monotonic() - started_at) * _SHARE_OF_TIME)
+            pause = (time.monotonic() - started_at) * _SHARE_OF_TIME
             self.wake(ended)
 
     def _next_run_ids(self, pause: float) -> bytes | None:
-        """Return the ids of the awaited runs as JSON after the pause; None once there are no waiters."""
+        """Return the ids of the awaited runs as JSON when they may have ended, after the pause at the earliest; None once there
+        are no waiters.
+        """
         with self._changed:
             self._changed.wait_for(lambda: not self._waiters, pause)
+            wait = max(self._poll_every_s - pause, 0)
+            while not self._changed.wait_for(lambda: self._is_behind or not self._waiters, wait):
+                wait = self._informed_at + self._informed_for_s - time.monotonic()
+                if wait <= 0:  # no word of the committer counts
+                    break
+            self._is_behind = False
             if not self._waiters:
                 self._poller = None
                 return None
@@ -215,6 +240,10 @@ class ProcessStore(ABC):
     def _open_database(self) -> Database:
         """Open the database that commits; create and migrate it if needed. Raises StoreError."""
 
+    def _is_pushed(self) -> bool:
+        """Whether each commit of another process wakes the committer, also one that only ended runs."""
+        return False
+
     @abstractmethod
     def _open_reader(self) -> StoreReader:
         """Return the reads."""
@@ -263,6 +292,7 @@ class ProcessStore(ABC):
             self._wrap(self._database),
             self._deliver,
             on_change=self._announce_changes,
+            on_poll=self._note_poll,
             on_outage=self._on_outage,
             on_fatal=self._stop_waiting,
             timeout_s=self._timeout_s,
@@ -273,6 +303,9 @@ class ProcessStore(ABC):
         self.end_waiters.wake(changes.ended)
         if changes.ready or changes.facts or changes.triggers or changes.locks or changes.clock_step is not None:
             self._on_change(changes)
+
+    def _note_poll(self, is_changed: bool) -> None:  # noqa: FBT001 - a callback of the committer
+        self.end_waiters.note_poll(is_changed=is_changed, is_pushed=self._is_pushed())
 
     def _stop_waiting(self, error: BaseException) -> None:
         """Report a fatal error, also to the waiters for runs."""

@@ -86,7 +86,7 @@ def test_slow_questions_are_put_less_often(reader, monkeypatch):
 
     monkeypatch.setattr(waiters, "_next_run_ids", note)
     waiters._poll(reader)
-    assert pauses == [POLL_EVERY_S, pytest.approx(1.0)]
+    assert pauses == [0.0, pytest.approx(1.0)]
 
 
 def test_the_thread_ends_with_its_last_waiter_and_starts_again(reader):
@@ -115,3 +115,27 @@ def test_waiters_are_called_when_the_store_fails_and_when_it_closes(reader):
     late = threading.Event()
     waiters.add("c", late.set, reader)
     assert late.is_set()
+
+
+def test_a_waiting_process_that_is_told_of_commits_reads_only_after_one(reader):
+    """A poll that found nothing makes no read; the next one that found a commit makes one."""
+    waiters, called = RunEndWaiters(0.001, NEVER), threading.Event()
+    waiters.note_poll(is_changed=False, is_pushed=True)
+    waiters.add("a", called.set, reader)
+    for _ in range(20):
+        waiters.note_poll(is_changed=False, is_pushed=True)
+    assert not reader.has_request.wait(0.1)
+    reader.ended.add("a")
+    waiters.note_poll(is_changed=True, is_pushed=True)
+    assert called.wait(TIMEOUT_S)
+    assert reader.requests == [["a"]]
+
+
+@pytest.mark.parametrize("is_pushed", [True, False])
+def test_a_waiting_process_reads_by_itself_when_no_word_counts(reader, is_pushed):
+    """The committer may be blocked for longer than its word counts, or its database may tell nothing of ends."""
+    waiters, called = RunEndWaiters(0.001, 0.001 if is_pushed else NEVER), threading.Event()
+    waiters.note_poll(is_changed=False, is_pushed=is_pushed)
+    waiters.add("a", called.set, reader)
+    reader.ended.add("a")
+    assert called.wait(TIMEOUT_S)

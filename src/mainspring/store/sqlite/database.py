@@ -23,13 +23,14 @@ from mainspring.store.grouping import GroupingDatabase
 from mainspring.store.maintenance.lost_interval import hold_for_lost_commits
 from mainspring.store.maintenance.move_marker import error_of_move, refuse_moved
 from mainspring.store.side_files import create_side_file
+from mainspring.store.sqlite.commit_watch import CommitWatch
 from mainspring.store.sqlite.connection import connect, not_made, prepare_folder, refuse_foreign
 from mainspring.store.sqlite.damage import error_of_fault
 from mainspring.store.sqlite.fair_write_lock import FairWriteLock
 from mainspring.store.sqlite.file_identity import FileIdentity, note_store, require_store_present
 from mainspring.store.sqlite.filesystem import free_bytes
 from mainspring.store.sqlite.migrate import migrate, migrations
-from mainspring.store.sqlite.store_mark import StoreMark
+from mainspring.store.sqlite.store_mark import StoreMark, mark_of
 from mainspring.store.sqlite.texts import TEXTS
 from mainspring.store.sqlite.transaction import SqliteTransaction
 from mainspring.store.store_clock import StoreClock
@@ -141,6 +142,7 @@ class SqliteDatabase(GroupingDatabase):
         self._reserve = DiskReserve(path)
         self._reserve.keep()
         self._seen = self._data_version()
+        self._watch = CommitWatch(mark_of(path))
         self.presence = FileIdentity(path)
 
     def _refuse_moved(self) -> None:
@@ -278,6 +280,11 @@ class SqliteDatabase(GroupingDatabase):
             self._reserve.give_up()
         raise meaning or StoreBrokenError(f"the store refused a transaction\nat {self.path}: {fault}") from fault
 
+    @property
+    def hints(self) -> int | None:
+        """The descriptor of the commit watch, from the first poll on; None where the kernel does not report commits."""
+        return self._watch.descriptor
+
     def poll(self) -> bool:
         """Tell whether another connection committed since the last poll.
 
@@ -286,6 +293,7 @@ class SqliteDatabase(GroupingDatabase):
         """
         self.presence.check()
         self._mark.check_file()
+        self._watch.renew()  # before the version is read: a later commit wakes again
         try:
             seen = self._data_version()
         except apsw.Error as fault:
@@ -302,6 +310,7 @@ class SqliteDatabase(GroupingDatabase):
         with self.write_lock:
             self.connection.close(True)
         self._mark.close()
+        self._watch.close()
         self.write_lock.close()
 
 

@@ -59,6 +59,9 @@ class SqliteStore(ProcessStore):
         )
         return self._file
 
+    def _is_pushed(self) -> bool:
+        return self._file is not None and self._file.hints is not None
+
     def _open_reader(self) -> SqliteReader:
         return SqliteReader(self.path)
 
