@@ -229,8 +229,9 @@ class Handle(Generic[T_co]):
     async def result(self, timeout: float | None = None) -> T_co:
         """Wait for the end and return the result, typed by the workflow's annotation.
 
-        Returns at once when a worker in this process ends the run, else within about 20 ms. Follows a restarted run
-        (`run.restart`) to the run that ends.
+        Returns at once when a worker in this process ends the run, else when the store tells of the commit: usually within some
+        milliseconds, and within about 50 ms if the wakeup is lost. Follows a restarted run (`run.restart`) to the run that
+        ends.
 
         Raises:
             RunFailed: it ended failed or cancelled, or needs attention.

@@ -240,9 +240,9 @@ class ProcessStore(ABC):
     def _open_database(self) -> Database:
         """Open the database that commits; create and migrate it if needed. Raises StoreError."""
 
-    def _is_pushed(self) -> bool:
-        """Whether each commit of another process wakes the committer, also one that only ended runs."""
-        return False
+    def _note_poll(self, is_changed: bool) -> None:  # noqa: FBT001 - a callback of the committer
+        """Tell the waiters what a poll found, and whether the next end in another process wakes the committer."""
+        self.end_waiters.note_poll(is_changed=is_changed, is_pushed=False)
 
     @abstractmethod
     def _open_reader(self) -> StoreReader:
@@ -303,9 +303,6 @@ class ProcessStore(ABC):
         self.end_waiters.wake(changes.ended)
         if changes.ready or changes.facts or changes.triggers or changes.locks or changes.clock_step is not None:
             self._on_change(changes)
-
-    def _note_poll(self, is_changed: bool) -> None:  # noqa: FBT001 - a callback of the committer
-        self.end_waiters.note_poll(is_changed=is_changed, is_pushed=self._is_pushed())
 
     def _stop_waiting(self, error: BaseException) -> None:
         """Report a fatal error, also to the waiters for runs."""

@@ -117,7 +117,7 @@ def test_waiters_are_called_when_the_store_fails_and_when_it_closes(reader):
     assert late.is_set()
 
 
-def test_a_waiting_process_that_is_told_of_commits_reads_only_after_one(reader):
+def test_a_waiting_process_that_is_notified_of_commits_reads_only_after_one(reader):
     """A poll that found nothing makes no read; the next one that found a commit makes one."""
     waiters, called = RunEndWaiters(0.001, NEVER), threading.Event()
     waiters.note_poll(is_changed=False, is_pushed=True)

@@ -106,6 +106,8 @@ class PostgresDatabase(GroupingDatabase):
             "instance": self.instance,
         }
         self._hints = ChangeNotifications(address.schema, self.instance, passing)
+        self.has_found_ends = False
+        """Whether another process may have ended runs before the last poll."""
         self._history = ServerHistory(address, HostMarks(marks))
         self.connection: ServerConnection | None = None
         self.rings = 0
@@ -260,7 +262,9 @@ class PostgresDatabase(GroupingDatabase):
         self.session = transaction.session
         self._note_clock(transaction, commands)
         if transaction.ready or transaction.facts or transaction.triggers or transaction.locks:
-            self._hints.changed()
+            self._hints.changed(is_work=True)
+        elif transaction.ended:
+            self._hints.changed(is_work=False)
         self._hints.send_hint(connection)
         self._hints.receive_pending(connection)
         return transaction, answers
@@ -382,6 +386,7 @@ class PostgresDatabase(GroupingDatabase):
                 connection.close()
                 raise translate(fault, self.address.location) or StoreUnavailableError(str(fault)) from fault
             self._hints.send_hint(connection)
+        self.has_found_ends = self._hints.take_ends()
         return self._hints.take_hint()
 
     def close(self) -> None:

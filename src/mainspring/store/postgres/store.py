@@ -61,6 +61,12 @@ class PostgresStore(ProcessStore):
             passed=self._passed,
         )
 
+    def _note_poll(self, is_changed: bool) -> None:  # noqa: FBT001 - a callback of the committer
+        database = self._database
+        if isinstance(database, PostgresDatabase):
+            is_pushed = database.hints is not None
+            self.end_waiters.note_poll(is_changed=is_changed or database.has_found_ends, is_pushed=is_pushed)
+
     def _open_reader(self) -> PostgresReader:
         return PostgresReader(self.address, marks=self._locks)
 

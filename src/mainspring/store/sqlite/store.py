@@ -59,8 +59,9 @@ class SqliteStore(ProcessStore):
         )
         return self._file
 
-    def _is_pushed(self) -> bool:
-        return self._file is not None and self._file.hints is not None
+    def _note_poll(self, is_changed: bool) -> None:  # noqa: FBT001 - a callback of the committer
+        is_pushed = self._file is not None and self._file.hints is not None
+        self.end_waiters.note_poll(is_changed=is_changed, is_pushed=is_pushed)
 
     def _open_reader(self) -> SqliteReader:
         return SqliteReader(self.path)

@@ -13,7 +13,7 @@ from mainspring.store.postgres.connection import connect
 from mainspring.store.postgres.database import PostgresDatabase
 from mainspring.store.write.command_handlers import HANDLERS
 from tests.contract.store.clock import FakeClock
-from tests.contract.store.process import PostgresProcess
+from tests.contract.store.process import PostgresProcess, finish
 
 TIMEOUT_S = 60.0
 
@@ -171,3 +171,43 @@ def test_idle_process_is_woken_by_the_hint_itself(url, starts, passing, opened):
     finally:
         committer.stop()
     assert len(changes) == 6
+
+
+def test_an_end_of_a_run_is_reported_to_those_who_wait_and_is_no_work(opened, url, passing):
+    """No worker claims for it; the next hint of work is work again."""
+    process, listener = PostgresProcess(url, FakeClock()).open(), opened()
+    process.announce("a")
+    run = process.begin()
+    assert arrives(listener)
+    assert listener.has_found_ends
+    passing.seconds += max(PASS_ON_EVERY_S, NOTIFY_EVERY_S) * 2
+    process.database._hints._passing = passing
+    process.database._hints._sent_at = 0.0
+    process.do(finish(run))
+    assert not arrives(listener)
+    assert listener.has_found_ends
+    assert not arrives(listener)
+    assert not listener.has_found_ends
+    passing.seconds += max(PASS_ON_EVERY_S, NOTIFY_EVERY_S) * 2
+    process.start()
+    assert arrives(listener)
+    process.close()
+
+
+def test_a_hint_does_not_wait_for_the_disk(opened, starts):
+    """It is a commit of its own, which nothing depends on: every other commit of the connection is durable."""
+    database = opened()
+    settings = []
+    real = database.connection.execute
+
+    def execute(query, params=None, **options):
+        if isinstance(query, str) and "pg_notify" in query:
+            settings.append(real("show synchronous_commit").fetchone()[0])
+            found = real(query, params, **options)
+            settings.extend([found.fetchone()[0], real("show synchronous_commit").fetchone()[0]])
+            return found
+        return real(query, params, **options)
+
+    database.connection.execute = execute
+    database.commit([starts()])
+    assert settings == ["on", "off", "on"]
