@@ -189,8 +189,10 @@ def _format_facts(history: "RunHistory", now: int, zone: str) -> Iterator[tuple[
 
 def format_value(data: bytes, limit: int = _VALUE_LENGTH) -> str:
     """Return a stored value on one line."""
+    import msgspec
+
     from mainspring.domain.values.plain_json import decode_value
-    from mainspring.domain.values.sealing import find_reference, split_sealed
+    from mainspring.domain.values.sealing import FILE_MARK, find_reference, split_sealed
 
     reference = find_reference(data)
     if reference is not None:
@@ -201,6 +203,8 @@ def format_value(data: bytes, limit: int = _VALUE_LENGTH) -> str:
     value = decode_value(data)
     if isinstance(value, dict) and value.keys() == {"base64"}:
         return f"({len(data)} bytes of another codec)"
+    if FILE_MARK in data:  # without the keys of files
+        data = msgspec.json.encode(value)
     return formatting.escape_line(data.decode("utf-8", "replace"), limit)
 
 

@@ -16,7 +16,6 @@ import msgspec
 
 from mainspring.domain.duration import format_duration
 from mainspring.domain.values.sealing import FILE_MARK, find_reference, split_sealed, strip_held_blobs
-from mainspring.domain.values.stored_file import hide_file_keys
 
 _INSTANTS = frozenset({"at", "paused_until", "keep_until", "snoozed_until"})
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - every text made of it ends in Z
@@ -103,4 +102,8 @@ def decode_value(data: bytes | None) -> Any:
         found = msgspec.json.decode(data)
     except msgspec.DecodeError:
         return {"base64": base64.b64encode(data).decode()}
-    return hide_file_keys(found) if FILE_MARK in data else found
+    if FILE_MARK not in data:
+        return found
+    from mainspring.domain.values.stored_file import hide_file_keys  # noqa: PLC0415 - few values name a file
+
+    return hide_file_keys(found)

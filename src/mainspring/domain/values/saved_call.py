@@ -15,6 +15,7 @@ from mainspring.domain.text.escaping import escape
 from mainspring.domain.values.canonical_json import encode_canonical, join_path
 from mainspring.domain.values.codec import DEFAULT_LIMIT, encode_fast, make_read_error, make_size_error
 from mainspring.domain.values.function_signature import Signature
+from mainspring.domain.values.sealing import FILE_MARK
 
 _MAX_TEXT_LENGTH = 200
 _ABSENT_TEXT = "(absent)"
@@ -102,7 +103,11 @@ def compare_calls(sig: Signature, saved: bytes, now: bytes) -> list[CallDifferen
 
 def compare_values(was: bytes, now: bytes) -> list[CallDifference]:
     """Return each place where two JSON values differ, in the order of the paths."""
-    return list(_find_differences(msgspec.json.decode(was), msgspec.json.decode(now), "$"))
+    if FILE_MARK not in was and FILE_MARK not in now:
+        return list(_find_differences(msgspec.json.decode(was), msgspec.json.decode(now), "$"))
+    from mainspring.domain.values.stored_file import decode_without_keys  # noqa: PLC0415 - few values name a file
+
+    return list(_find_differences(decode_without_keys(was), decode_without_keys(now), "$"))
 
 
 def encode_result(sig: Signature, value: object, value_name: str = "result", *, limit: int = DEFAULT_LIMIT) -> bytes:

@@ -153,6 +153,22 @@ def hide_file_keys(value: Any) -> Any:
     return [hide_file_keys(part) for part in value] if isinstance(value, list) else value
 
 
+def decode_without_keys(data: bytes) -> Any:
+    """Return a JSON value to compare: in place of the keys and the seal of a file it has a digest of them."""
+    return _mask_file_keys(msgspec.json.decode(data))
+
+
+def _mask_file_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        parts = {name: _mask_file_keys(part) for name, part in value.items()}
+        if value.get("type") != _TAG:
+            return parts
+        hidden = {name: part for name, part in parts.items() if name in _HIDDEN}
+        digest = hashlib.sha256(msgspec.json.encode(hidden, order="deterministic")).hexdigest()
+        return {name: part for name, part in parts.items() if name not in _HIDDEN} | {"parts": digest}
+    return [_mask_file_keys(part) for part in value] if isinstance(value, list) else value
+
+
 def _convert(value: dict[str, Any]) -> StoredFile | None:
     try:
         return msgspec.convert(value, StoredFile)

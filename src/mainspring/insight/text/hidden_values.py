@@ -9,7 +9,8 @@ import msgspec
 
 from mainspring.domain.redaction.redactor import MASK
 from mainspring.domain.redaction.secret_detection import SECRET_FIELD_NAME
-from mainspring.domain.values.sealing import split_sealed
+from mainspring.domain.values.sealing import FILE_MARK, split_sealed
+from mainspring.domain.values.stored_file import hide_file_keys
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 _PARTS: Final = re.compile(r"[.\[]")
@@ -23,7 +24,7 @@ def hide_in_value(data: bytes | None) -> bytes | None:
         found = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return KNOWN_SECRETS.redact(data.decode("utf-8", "replace")).encode("utf-8", "replace")
-    redacted = hide_in_data(found)
+    redacted = hide_in_data(hide_file_keys(found) if FILE_MARK in data else found)
     return data if redacted == found else msgspec.json.encode(redacted)
 
 

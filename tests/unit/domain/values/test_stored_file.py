@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 import mainspring as ms
+from mainspring.cli.runs.show import format_value
 from mainspring.domain.errors import FileRefError, ValueRefusedError
 from mainspring.domain.values.blob import (
     PREFIX,
@@ -25,10 +26,13 @@ from mainspring.domain.values.blob import (
 )
 from mainspring.domain.values.codec import decode, encode
 from mainspring.domain.values.plain_json import decode_value
+from mainspring.domain.values.saved_call import compare_values
 from mainspring.domain.values.sealing import Sealing, codec_of, find_reference, stored_size
 from mainspring.domain.values.stored_file import StoreFileChunks, refuse_files
 from mainspring.engine.attempts import file_ref
 from mainspring.engine.attempts.file_ref import put_file
+from mainspring.insight.text.hidden_values import hide_in_value
+from mainspring.web.dashboard.runs.run_values import build_value
 from tests.acceptance.sealing_codec import Keystream
 from tests.unit.domain.values.test_blob import NOW, Memory
 
@@ -209,3 +213,23 @@ def test_values_that_stay_inline_refuse_files(sealing, tmp_path):
     text = json.dumps("mainspring.FileRef").encode()
     assert refuse_files(text, "event news") == text
     assert msgspec.json.decode(refuse_files(b'{"type":"x"}', "event news")) == {"type": "x"}
+
+
+def test_comparisons_and_pages_have_no_keys(tmp_path):
+    """Two calls with different files differ in a digest, not in keys that a reader could use."""
+    sealing = make_sealing()
+    first, second = put(sealing, b"%PDF", tmp_path), put(sealing, b"%PDF2", tmp_path)
+    for file in (first, replace(first, seal="")):
+        was, now = encode({"file": file}), encode({"file": second})
+        texts = "".join(f"{part.path}{part}" for part in compare_values(was, now))
+        assert "$.file.sha256" in texts
+        assert "$.file.parts" in texts
+        for secret in (first.seal, second.seal, *first.chunks, *second.chunks):
+            assert not secret or secret not in texts
+        page = hide_in_value(encode({"file": file, "text": "x" * 300_000}))
+        assert page is not None
+        assert first.chunks[0].encode() not in page
+        view = build_value("result", encode({"text": "x" * 300_000, "file": file}))
+        assert view is not None
+        assert first.chunks[0] not in view.text
+        assert first.chunks[0] not in format_value(encode(file), 10_000)

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from mainspring.domain.text.phrases import format_bytes
-from mainspring.domain.values.sealing import find_reference, split_sealed
+from mainspring.domain.values.sealing import FILE_MARK, find_reference, split_sealed
 from mainspring.insight.text.formatting import escape_text
 from mainspring.insight.text.hidden_values import hide_in_value
 
@@ -49,6 +49,8 @@ def build_values(**named: bytes | None) -> list[ValueView]:
 
 
 def _format_json(data: bytes) -> str:
+    if FILE_MARK in data:  # its keys stand anywhere in it
+        data = hide_in_value(data) or b""
     if len(data) > _INDENT_AT_MOST:
         data = data[:_INDENT_AT_MOST]
     redacted = hide_in_value(data) or b""
