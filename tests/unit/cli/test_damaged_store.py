@@ -71,6 +71,7 @@ ARGUMENTS = {
     "runs diff": ["@last"],
     "runs export": ["@last"],
     "runs stream": ["@last"],
+    "runs files": ["@last"],
     "auto show": ["backup"],
     "auto paths": ["order"],
     "bulk show": ["b_1"],

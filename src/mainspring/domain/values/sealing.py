@@ -138,9 +138,9 @@ class Sealing:
     def _hold_files(stored: bytes, data: bytes, large: "LargeValues") -> bytes:
         """Return the stored form of a value that may name files of this store: then it holds their chunks."""
         from mainspring.domain.values.blob import encode_with_blobs  # noqa: PLC0415 - few programs meet a file
-        from mainspring.domain.values.stored_file import list_held_keys  # noqa: PLC0415
+        from mainspring.domain.values.stored_file import list_sealed_files  # noqa: PLC0415
 
-        keys = list_held_keys(data, large.read_file_key())
+        keys = [chunk for file in list_sealed_files(data, large.read_file_key()) for chunk in file.chunks]
         return encode_with_blobs(keys, stored) if keys else stored
 
     def seal_inline(self, data: bytes) -> bytes:

@@ -111,13 +111,13 @@ def is_sealed(file: StoredFile, key: bytes) -> bool:
     return bool(key) and hmac.compare_digest(file.seal.encode("utf-8", "surrogatepass"), _make_seal(file, key).encode())
 
 
-def list_held_keys(data: bytes, key: bytes) -> list[str]:
-    """Return the keys of the chunks of all sealed files in the JSON `data`; none, if it is no JSON."""
+def list_sealed_files(data: bytes, key: bytes) -> list[StoredFile]:
+    """Return the files in the JSON `data` that the store with this key sealed; none, if it is no JSON."""
     try:
         found = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []
-    return [name for file in find_files(found) if is_sealed(file, key) for name in file.chunks]
+    return [file for file in find_files(found) if is_sealed(file, key)]
 
 
 def refuse_files(data: bytes, value_name: str) -> bytes:
