@@ -62,6 +62,7 @@ _CONFLICT_HINTS = {
     "rollout_active": "Finish or abort it first: `mainspring rollout finish NAME`, `mainspring rollout abort NAME`.",
     "same_code": "Deploy another version, or try this code again: `mainspring rollout start NAME --to VERSION --again`.",
     "only_candidate": "Remove rollout=True from its declaration and restart the worker: then it takes force at once.",
+    "rollout_finished": "The way back is a rollout, too: `mainspring rollout start NAME --to VERSION --steps 100% --hold 1m`.",
     **dict.fromkeys(("stale", "rollout_state"), "`mainspring rollout status NAME` shows its state now."),
     "declared": "Change its code, or pause the automation: `mainspring auto pause NAME`.",
     "version_conflict": "Read it again with `mainspring schedules show NAME`, then decide again.",

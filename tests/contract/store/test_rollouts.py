@@ -5,17 +5,17 @@ import pytest
 
 from mainspring.domain.rollouts.rollout import InFlightPolicy, hash_rollout_key
 from mainspring.domain.rollouts.run_outcome import RunOutcomeKind
-from mainspring.domain.states import RolloutMove, RolloutState, RunState
+from mainspring.domain.states import OutcomeState, RolloutMove, RolloutState, RunState
 from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow
 from mainspring.store.commands.results import DONE, NumberAnswer, Refused, RolloutMoved
 from mainspring.store.commands.rollouts import CountRolloutRuns, MoveRollout, MoveRun, StartRollout
 from mainspring.store.commands.run_control import ForkRun, PauseRun, RunPauseRequest
-from mainspring.store.commands.runs import ParentLink, RunKey, StartAlternative
+from mainspring.store.commands.runs import ParentLink, ReopenRun, RunKey, StartAlternative
 from mainspring.store.commands.sessions import DrainSession
 from mainspring.store.commands.triggers import TriggerRow
 from mainspring.store.read import rollouts
 from mainspring.store.read.automations.recent_changes import changes_since
-from tests.contract.store.process import fail, finish, outcome, suspend
+from tests.contract.store.process import BOOM, fail, finish, outcome, suspend
 
 HOUR_MS = 3_600_000
 HALF, ALL = 500_000, 1_000_000
@@ -131,6 +131,34 @@ def test_child_of_the_same_automation_follows_its_parent(store):
     child = store.start(parent=link, input=b"[1]").run
     assert store.run(child).version == 1
     assert store.run(store.start().run).version == 2
+
+
+def test_child_of_another_automation_is_assigned_by_its_own_key(store):
+    """One parent has children in both versions."""
+    store.announce("b")
+    parent = store.begin(automation="b")
+    announce(store, 1, 2)
+    store.do(rollout())
+    hashes = [hash_rollout_key("a", f"k{number}") for number in range(20)]
+    expected = [rollouts.find_last_rollout(store.reader, "a").choose_version(key) for key in hashes]
+    children = [
+        store.start(parent=ParentLink(parent.id, f"c#{number}", parent.claim), rollout_key=key).run
+        for number, key in enumerate(hashes)
+    ]
+    assert set(expected) == {1, 2}
+    assert [store.run(child).version for child in children] == expected
+
+
+def test_retry_keeps_the_version(store):
+    """A new generation is the same run, also when its version takes no new run any more."""
+    announce(store, 1, 2)
+    store.do(rollout(steps=(ALL,)))
+    run = store.begin()
+    store.do(outcome(run, 1, "bad", state=OutcomeState.FAILED, failure=BOOM, output=None), fail(run, "bad", rank=1))
+    store.do(move("abort"))
+    store.do(ReopenRun(run.id, "bad"))
+    found = store.run(run.id)
+    assert (found.version, found.generation, store.claim_one().version) == (2, 1, 2)
 
 
 def test_options_of_the_version_in_force_count_for_a_start(store):
@@ -301,7 +329,8 @@ def test_bad_rollouts_are_refused(store, second):
     store.do(move("advance"))
     assert store.do(move("advance")).text == "the rollout of 'a' to version 2 is running at its last step"
     store.do(move("finish"))
-    assert store.do(move("abort")).text == "the rollout of 'a' to version 2 is finished"
+    finished = store.do(move("abort"))
+    assert (finished.code, finished.text) == ("rollout_finished", "the rollout of 'a' to version 2 is finished")
 
 
 @pytest.mark.parametrize("verb", ["advance", "finish"])

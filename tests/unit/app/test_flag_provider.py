@@ -5,14 +5,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 import mainspring as ms
 from mainspring.app import program_flags
 from mainspring.app.project import Project
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.flags.flag import FlagReason, FlagSide
+from mainspring.domain.flags.flag_change import FlagChange
+from mainspring.store.commands.flags import ChangeFlag
 from mainspring.store.read.flags import list_flag_uses
+from tests.browser import served
 from tests.new_stores import create_store
+from tests.polling import polls
 
 VENDOR = """
 import threading
@@ -42,6 +50,11 @@ def make():
 
 def flip(to):
     provider._flags["mailer"] = InMemoryFlag(to, {"on": True, "off": False})
+"""
+REMOTE = """
+from openfeature.contrib.provider.ofrep import OFREPProvider
+
+provider = OFREPProvider("{address}")
 """
 SHOP = """
 import mainspring as ms
@@ -123,6 +136,33 @@ def test_program_calls_the_provider_each_time(project: Project) -> None:
     store = project.open_store()
     assert sum(use.number for use in list_flag_uses(store.reader, None, 0)) == 3
     store.close()
+
+
+def test_provider_asks_a_server_and_the_default_counts_when_it_is_gone(project: Project, tmp_path: Path) -> None:
+    """As the service of a company. A flag that the store has too can be killed here, whatever the service says."""
+
+    async def evaluate(request: Request) -> JSONResponse:
+        context = (await request.json())["context"]
+        flag = request.path_params["flag"]
+        return JSONResponse(
+            {"key": flag, "value": context["targetingKey"] == "ann", "reason": "STATIC", "variant": "x"}
+        )
+
+    service = Starlette(routes=[Route("/ofrep/v1/evaluate/flags/{flag}", evaluate, methods=["POST"])])
+    with served(service) as address:
+        (tmp_path / "remote.py").write_text(REMOTE.format(address=address))
+        (tmp_path / "mainspring.toml").write_text(CONFIG.format(provider="remote:provider").replace("200ms", "10s"))
+        Project.find()
+        assert (ms.flag("mailer", by="ann"), ms.flag("mailer", by="bob", default=True)) == (True, False)
+        assert ms.App.from_config().run("changed") == [True] * 4
+        store = project.open_store()
+        store.apply(ChangeFlag("mailer", FlagChange()))
+        assert ms.flag("mailer", by="ann") is True
+        store.apply(ChangeFlag("mailer", FlagChange(is_killed=True)))
+        store.close()
+        assert any(ms.flag("mailer", by="ann") is False for _ in polls(20))
+    assert ms.flag("color", by="bob", default="red") == "red"
+    sys.modules.pop("remote")
 
 
 def test_question_without_a_default_fits_each_type(project: Project) -> None:

@@ -37,7 +37,5 @@ def test_busy_states_when_to_return():
 
 def test_rollout_in_another_state_names_a_command_on_rollouts():
     """Not one on runs."""
-    error = error_for_refusal(
-        Refused("rollout_state", "the rollout of 'pay' to version 2 is finished"), "rollout pause"
-    )
+    error = error_for_refusal(Refused("rollout_state", "the rollout of 'pay' to version 2 is aborted"), "rollout pause")
     assert error.hint == "`mainspring rollout status NAME` shows its state now."

@@ -29,7 +29,7 @@ class StartRollout(StoreCommand[RolloutMoved | Refused], frozen=True, kw_only=Tr
 
 class MoveRollout(StoreCommand[RolloutMoved | Refused], frozen=True, kw_only=True):
     """Move the last rollout of an automation. Answer: RolloutMoved, Refused no_rollout | no_version | no_worker | rollout_state |
-    stale.
+    rollout_finished | stale.
 
     `rollout` and `step` = the rollout and the step that the sender saw: if they do not count any more, the move is refused. None = any.
     `stop` = the bulk operation that cancels the unfinished runs of the new version, if the rollout is to stop them. The commit sets its

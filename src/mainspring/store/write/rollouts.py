@@ -115,7 +115,8 @@ def move_rollout(tx: Transaction, command: MoveRollout) -> RolloutMoved | Refuse
     if rollout.state not in sources or (c.move is RolloutMove.ADVANCE and is_last):
         place = " at its last step" if rollout.state in sources else ""
         text = f"the rollout of {c.automation!r} to version {rollout.new_version} is {rollout.state}{place}"
-        return Refused("rollout_state", text.replace("_", " "))
+        code = "rollout_finished" if rollout.state is RolloutState.FINISHED else "rollout_state"
+        return Refused(code, text.replace("_", " "))
     no_worker = _refuse_without_worker(tx, c.automation, rollout.new_version) if c.move in _FORWARD_MOVES else None
     if no_worker is not None:
         return no_worker

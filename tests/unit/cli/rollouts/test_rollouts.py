@@ -251,14 +251,14 @@ def test_version_that_was_aborted_starts_again_on_request(rollout):
 
 @pytest.mark.parametrize("move", ["pause", "resume", "abort", "finish"])
 def test_ended_rollout_moves_no_more(rollout, move):
-    """The next command is one about rollouts."""
+    """The version is in force, so the message has the way back."""
     rollout("start", "tidy", "--to", "2")
     rollout("finish", "tidy", "-y")
     refused = rollout(move, "tidy", *(["-y"] if move == "finish" else []))
     assert refused.code == 8
     assert refused.err.splitlines() == [
         "error: the rollout of 'tidy' to version 2 is finished",
-        "`mainspring rollout status NAME` shows its state now.",
+        "The way back is a rollout, too: `mainspring rollout start NAME --to VERSION --steps 100% --hold 1m`.",
     ]
 
 

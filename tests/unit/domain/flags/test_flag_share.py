@@ -64,11 +64,11 @@ def test_shares_of_a_million_keys_are_exact_within_three_sigma():
 
 
 SIDES = """
-import hashlib
+import hashlib, sys
 from mainspring.domain.flags.flag import hash_key, is_in_share
 from mainspring.domain.rollouts.rollout import hash_rollout_key
 digest = hashlib.sha256()
-for number in range(100_000):
+for number in range(int(sys.argv[1])):
     key = f"customer-{number}"
     side = is_in_share("new-mailer", key, 250_000), is_in_share("order\\0" + "2", hash_rollout_key("order", key), 250_000)
     digest.update(bytes(side))
@@ -80,7 +80,7 @@ def test_two_processes_agree_on_every_key():
     """Of flags and of rollouts, whatever the hash seed of the process."""
     printed = [
         subprocess.run(
-            [sys.executable, "-c", SIDES],
+            [sys.executable, "-c", SIDES, "1000000" if os.environ.get("TESTS_LONG") == "1" else "100000"],
             env={**os.environ, "PYTHONHASHSEED": seed},
             check=True,
             capture_output=True,
