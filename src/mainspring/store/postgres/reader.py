@@ -51,6 +51,8 @@ class PostgresReader:
             min_size=0,
             max_size=MOST,
             timeout=_POOL_TIMEOUT_S,
+            # Otherwise the pauses between attempts double for five minutes, and reads fail long after the server is back.
+            reconnect_timeout=_POOL_TIMEOUT_S,
             max_idle=60.0,
             num_workers=1,
             open=True,

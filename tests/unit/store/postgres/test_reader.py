@@ -7,11 +7,14 @@ import pytest
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.postgres import connection
+from mainspring.store.postgres import reader as reader_module
+from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.error_table import translate
 from mainspring.store.postgres.reader import PostgresReader
 from mainspring.store.postgres.texts import TEXTS
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import PostgresProcess
+from tests.free_port import free_port
 
 SETTINGS = """
 select current_setting('search_path'), current_setting('statement_timeout'), current_setting('default_transaction_read_only'),
@@ -106,6 +109,20 @@ def test_connections_cut_while_idle_cost_no_read(process, reader, postgres, monk
     assert reader.read("said")[0][1] == "10s"
     with reader.snapshot() as read:
         assert names(read("list_queues", (None,))) == names(reader.read("list_queues", (None,))) != []
+
+
+def test_server_that_is_back_is_found_soon_after_a_long_outage(monkeypatch, caplog):
+    """Reads in vain lead to attempts to connect, as many after a long outage as after a short one."""
+    monkeypatch.setattr(reader_module, "_POOL_TIMEOUT_S", 0.3)
+    found = PostgresReader(read_address(f"postgresql://127.0.0.1:{free_port()}/x"))
+    reads = 10
+    try:
+        for _ in range(reads):
+            with pytest.raises(StoreUnavailableError, match="unreachable"):
+                found.read("read_server_time")
+    finally:
+        found.close()
+    assert caplog.text.count("error connecting in 'mainspring-reader'") >= reads / 2
 
 
 def test_limit_of_the_servers_configuration_is_no_fault_of_ours(process):
