@@ -138,7 +138,7 @@ def test_program_calls_the_provider_each_time(project: Project) -> None:
     store.close()
 
 
-def test_provider_asks_a_server_and_the_default_counts_when_it_is_gone(project: Project, tmp_path: Path) -> None:
+def test_provider_may_call_a_server_and_the_default_counts_when_it_is_gone(project: Project, tmp_path: Path) -> None:
     """As the service of a company. A flag that the store has too can be killed here, whatever the service says."""
 
     async def evaluate(request: Request) -> JSONResponse:

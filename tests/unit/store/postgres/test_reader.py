@@ -7,7 +7,6 @@ import pytest
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.postgres import connection
-from mainspring.store.postgres import reader as reader_module
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.error_table import translate
 from mainspring.store.postgres.reader import PostgresReader
@@ -113,7 +112,7 @@ def test_connections_cut_while_idle_cost_no_read(process, reader, postgres, monk
 
 def test_server_that_is_back_is_found_soon_after_a_long_outage(monkeypatch, caplog):
     """Reads in vain lead to attempts to connect, as many after a long outage as after a short one."""
-    monkeypatch.setattr(reader_module, "_POOL_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("mainspring.store.postgres.reader._POOL_TIMEOUT_S", 0.3)
     found = PostgresReader(read_address(f"postgresql://127.0.0.1:{free_port()}/x"))
     reads = 10
     try:
