@@ -203,6 +203,7 @@ NOT_CONSTRUCTED = {
 """Classes whose objects Mainspring makes."""
 INTERNAL = {
     *("App.do", "App.of", "App.work_on", "App.open_store", "App.opened_store", "App.opened_engine"),
+    "App.file_chunks",
     *(
         "App.prepare_start",
         "App.choose_version",

@@ -93,6 +93,7 @@ EXIT_CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (ServerLoginError, NOT_ALLOWED),
     (SecretNotAllowedError, NOT_ALLOWED),
     (SecretUseError, UNEXPECTED),
+    (errors.FileRefError, UNEXPECTED),
     (StoreDamagedError, UNEXPECTED),
     (StoreRemovedError, UNEXPECTED),
     (errors.StoreFullError, TRY_AGAIN),

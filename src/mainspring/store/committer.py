@@ -110,7 +110,7 @@ class Committer:
 
     `deliver` gets all results of a group at once. `on_change` gets what a commit may have made claimable, by this or
     another process; other processes are polled at their hint and each `poll_every` seconds. `on_poll` gets what each poll
-    told, before `on_change`. `on_outage` gets a
+    told, before `on_change`; `on_commit` is called after each commit of this process. `on_outage` gets a
     sentence while commits fail, and None when they succeed again. After `timeout_s` seconds of failures callers get the
     error as their result: for a process in which a person waits.
     """
@@ -122,6 +122,7 @@ class Committer:
         *,
         on_change: Callable[[CommitChanges], None] = lambda _changes: None,
         on_poll: Callable[[bool], None] = lambda _is_changed: None,
+        on_commit: Callable[[], None] = lambda: None,
         on_outage: Callable[[str | None], None] = lambda _text: None,
         on_fatal: Callable[[BaseException], None] = lambda _error: None,
         poll_every: float = 0.05,
@@ -131,6 +132,7 @@ class Committer:
         self._answers = CommitCallbacks(deliver)
         self._on_change = on_change
         self._on_poll = on_poll
+        self._on_commit = on_commit
         self._on_outage = on_outage
         self._on_fatal = on_fatal
         self._poll_every = poll_every
@@ -353,6 +355,7 @@ class Committer:
             changes = report.changes
             if changes.ready or changes.facts or changes.triggers or changes.locks or changes.ended:
                 self._on_change(changes if changes.clock_step is None else replace(changes, clock_step=None))
+            self._on_commit()
 
     def _report_outage(self, text: str | None) -> None:
         """Report an outage, once for each sentence."""

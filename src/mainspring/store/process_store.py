@@ -47,8 +47,9 @@ class RunEndWaiters:
 
     A commit of this process names the runs that it ended, and their waiters are called at once. For the commits of other
     processes one thread reads the ends of all awaited runs together while there are waiters: when the committer tells that
-    another process committed, or 50 times a second if it does not tell. If that read is slow, the next one comes later:
-    even many waiters use at most a twentieth of one connection.
+    another process committed, or 50 times a second if it does not tell. A waiter may wait for a record of a stream or a
+    reply, too: a commit of this process does not name those, so they are read after it, 50 times a second at most. If that
+    read is slow, the next one comes later: even many waiters use at most a twentieth of one connection.
 
     A waiter is called once, in the thread that finds the end, and is then forgotten. If the store cannot be read it is
     called although its run may continue, so it must read the run again.
@@ -60,6 +61,7 @@ class RunEndWaiters:
         self._informed_at = -inf
         self._is_behind = False
         """Whether another process has committed since the last read."""
+        self._has_own_commit = False
         self._changed = threading.Condition()
         self._waiters: dict[str, list[OnEnd]] = {}
         self._ids: bytes | None = None
@@ -109,6 +111,13 @@ class RunEndWaiters:
                 self._is_behind = True
                 self._changed.notify()
 
+    def note_own_commit(self) -> None:
+        """Note a commit of this process. It names the runs that it ended, but not the records and replies that it wrote."""
+        if self._waiters:
+            with self._changed:
+                self._has_own_commit = True
+                self._changed.notify()
+
     def close(self) -> None:
         """Call all waiters and end the thread; later waiters are called at once."""
         with self._changed:
@@ -138,18 +147,21 @@ class RunEndWaiters:
             pause = (time.monotonic() - started_at) * _SHARE_OF_TIME
             self.wake(ended)
 
+    def _wait_for_news(self) -> None:
+        """Wait for a commit of any process, for as long as the word of the committer counts; the caller holds the lock."""
+        while (left := self._informed_at + self._informed_for_s - time.monotonic()) > 0:
+            if self._changed.wait_for(lambda: self._is_behind or self._has_own_commit or not self._waiters, left):
+                return
+
     def _next_run_ids(self, pause: float) -> bytes | None:
         """Return the ids of the awaited runs as JSON when they may have ended, after the pause at the earliest; None once there
         are no waiters.
         """
         with self._changed:
             self._changed.wait_for(lambda: not self._waiters, pause)
-            wait = max(self._poll_every_s - pause, 0)
-            while not self._changed.wait_for(lambda: self._is_behind or not self._waiters, wait):
-                wait = self._informed_at + self._informed_for_s - time.monotonic()
-                if wait <= 0:  # no word of the committer counts
-                    break
-            self._is_behind = False
+            if not self._changed.wait_for(lambda: self._is_behind or not self._waiters, self._poll_every_s - pause):
+                self._wait_for_news()
+            self._is_behind = self._has_own_commit = False
             if not self._waiters:
                 self._poller = None
                 return None
@@ -293,6 +305,7 @@ class ProcessStore(ABC):
             self._deliver,
             on_change=self._announce_changes,
             on_poll=self._note_poll,
+            on_commit=self.end_waiters.note_own_commit,
             on_outage=self._on_outage,
             on_fatal=self._stop_waiting,
             timeout_s=self._timeout_s,

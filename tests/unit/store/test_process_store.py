@@ -131,6 +131,16 @@ def test_a_waiting_process_that_is_notified_of_commits_reads_only_after_one(read
     assert reader.requests == [["a"]]
 
 
+def test_commit_of_the_waiting_process_itself_is_read(reader):
+    """It names ended runs only, and a waiter may wait for a record of a stream that another thread of the process writes."""
+    waiters, called = RunEndWaiters(0.001, NEVER), threading.Event()
+    waiters.note_poll(is_changed=False, is_pushed=True)
+    waiters.add("a", called.set, reader)
+    reader.ended.add("a")
+    waiters.note_own_commit()
+    assert called.wait(TIMEOUT_S)
+
+
 @pytest.mark.parametrize("is_pushed", [True, False])
 def test_a_waiting_process_reads_by_itself_when_no_word_counts(reader, is_pushed):
     """The committer may be blocked for longer than its word counts, or its database may tell nothing of ends."""

@@ -30,7 +30,9 @@ class RunFileRow(msgspec.Struct, frozen=True):
 @command("files", "list the files of a run, or save one of them")
 @click.argument("run", type=params.RUN)
 @click.argument("name", required=False)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="the path to save it at  [default: its name, here]")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="the path to save it at  [default: its name, here]"
+)
 @click.option("--overwrite", is_flag=True, help="replace a file that is there")
 @pass_invocation
 def files(invocation: Invocation, run: str, name: str | None, output: Path | None, *, overwrite: bool) -> None:

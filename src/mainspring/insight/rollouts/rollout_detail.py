@@ -3,6 +3,7 @@
 from collections import Counter
 
 import msgspec
+from msgspec.structs import asdict
 
 from mainspring.domain.flags.flag_text import to_percent
 from mainspring.domain.rollouts.guard import GuardVerdict
@@ -73,12 +74,11 @@ class MetricRates(msgspec.Struct, frozen=True, kw_only=True):
     not_worse_limit: float | None
 
 
-class PastStepRates(msgspec.Struct, frozen=True):
-    """A step that another one followed: the verdict when it ended, and its metrics. `step` counts from 1."""
+class PastMetricRates(MetricRates, frozen=True, kw_only=True):
+    """A metric of a step that another one followed, and the verdict about that step. `step` counts from 1."""
 
     step: int
     verdict: GuardVerdict
-    metrics: list[MetricRates]
 
 
 class RolloutDetail(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +88,7 @@ class RolloutDetail(msgspec.Struct, frozen=True, kw_only=True):
     steps: list[RolloutStepRow]
     sides: list[SideRates]
     metrics: list[MetricRates]
-    past_steps: list[PastStepRates]
+    past_metrics: list[PastMetricRates]
     moves: list[RolloutMoveEntry]
 
 
@@ -110,9 +110,10 @@ def read_rollout_detail(
         steps=_list_steps(reader, rollout, view.past_steps),
         sides=[_make_side(side) for side in view.sides],
         metrics=[_make_metric(metric) for metric in view.metrics],
-        past_steps=[
-            PastStepRates(past.step, past.verdict, [_make_metric(metric) for metric in past.metrics])
+        past_metrics=[
+            PastMetricRates(**asdict(_make_metric(metric)), step=past.step, verdict=past.verdict)
             for past in view.past_steps
+            for metric in past.metrics
         ],
         moves=moves,
     )

@@ -64,8 +64,8 @@ class PostgresStore(ProcessStore):
     def _note_poll(self, is_changed: bool) -> None:  # noqa: FBT001 - a callback of the committer
         database = self._database
         if isinstance(database, PostgresDatabase):
-            is_pushed = database.hints is not None
-            self.end_waiters.note_poll(is_changed=is_changed or database.has_found_ends, is_pushed=is_pushed)
+            # Hints tell of ends, and not of records of streams: those are found by reads at intervals.
+            self.end_waiters.note_poll(is_changed=is_changed or database.has_found_ends, is_pushed=False)
 
     def _open_reader(self) -> PostgresReader:
         return PostgresReader(self.address, marks=self._locks)

@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import apsw
 
@@ -23,7 +24,6 @@ from mainspring.store.grouping import GroupingDatabase
 from mainspring.store.maintenance.lost_interval import hold_for_lost_commits
 from mainspring.store.maintenance.move_marker import error_of_move, refuse_moved
 from mainspring.store.side_files import create_side_file
-from mainspring.store.sqlite.commit_watch import CommitWatch
 from mainspring.store.sqlite.connection import connect, not_made, prepare_folder, refuse_foreign
 from mainspring.store.sqlite.damage import error_of_fault
 from mainspring.store.sqlite.fair_write_lock import FairWriteLock
@@ -36,11 +36,16 @@ from mainspring.store.sqlite.transaction import SqliteTransaction
 from mainspring.store.store_clock import StoreClock
 from mainspring.store.transaction import Handlers, Transaction
 
+if TYPE_CHECKING:
+    from mainspring.store.sqlite.commit_watch import CommitWatch
+
 _LOG = logging.getLogger("mainspring.store")
 
 SIZE = 4 * 1024 * 1024
 _NEEDED_BYTES = 16 * SIZE
 _BLOCK = b"\0" * 65_536
+_POLLS_BEFORE_WATCH = 10
+"""Half a second: a process that ends sooner, such as `exec`, does not load what a watch takes."""
 
 
 class DiskReserve:
@@ -142,7 +147,8 @@ class SqliteDatabase(GroupingDatabase):
         self._reserve = DiskReserve(path)
         self._reserve.keep()
         self._seen = self._data_version()
-        self._watch = CommitWatch(mark_of(path))
+        self._watch: CommitWatch | None = None
+        self._polls = 0
         self.presence = FileIdentity(path)
 
     def _refuse_moved(self) -> None:
@@ -283,7 +289,17 @@ class SqliteDatabase(GroupingDatabase):
     @property
     def hints(self) -> int | None:
         """The descriptor of the commit watch, from the first poll on; None where the kernel does not report commits."""
-        return self._watch.descriptor
+        return None if self._watch is None else self._watch.descriptor
+
+    def _renew_watch(self) -> None:
+        """Watch the commits of other processes, unless this one is new."""
+        self._polls += 1
+        if self._watch is None and self._polls > _POLLS_BEFORE_WATCH:
+            from mainspring.store.sqlite.commit_watch import CommitWatch  # noqa: PLC0415 - `exec` needs none
+
+            self._watch = CommitWatch(mark_of(self.path))
+        if self._watch is not None:
+            self._watch.renew()
 
     def poll(self) -> bool:
         """Tell whether another connection committed since the last poll.
@@ -293,7 +309,7 @@ class SqliteDatabase(GroupingDatabase):
         """
         self.presence.check()
         self._mark.check_file()
-        self._watch.renew()  # before the version is read: a later commit wakes again
+        self._renew_watch()  # before the version is read: a later commit wakes again
         try:
             seen = self._data_version()
         except apsw.Error as fault:
@@ -310,7 +326,8 @@ class SqliteDatabase(GroupingDatabase):
         with self.write_lock:
             self.connection.close(True)
         self._mark.close()
-        self._watch.close()
+        if self._watch is not None:
+            self._watch.close()
         self.write_lock.close()
 
 

@@ -107,7 +107,7 @@ def test_rates_have_their_intervals_and_the_evidence_of_the_guard(world):
     assert failed.e_value >= failed.limit > 1
     *_, last = detail.moves
     assert (last.verb, last.actor, last.state) == ("roll back", "guard:rollouts", "rolled_back")
-    assert detail.past_steps == []
+    assert detail.past_metrics == []
 
 
 def test_evidence_of_a_step_stays_when_the_next_one_begins(world):
@@ -120,8 +120,7 @@ def test_evidence_of_a_step_stays_when_the_next_one_begins(world):
     ended_at = world.clock.now()
     detail = read_detail(world, id)
     assert detail.metrics == []
-    (past,) = detail.past_steps
-    failed = past.metrics[0]
-    assert (past.step, failed.metric, failed.old.runs, failed.new.runs) == (1, "failed", counts[1], counts[2])
+    failed = detail.past_metrics[0]
+    assert (failed.step, failed.metric, failed.old.runs, failed.new.runs) == (1, "failed", counts[1], counts[2])
     assert detail.view.past_steps[0].percent == 50
     assert [(step.started_at, step.ended_at) for step in detail.steps[:2]] == [(at, ended_at), (ended_at, None)]

@@ -29,6 +29,12 @@ def put(tx, command):
 HANDLERS = {Put: put}
 
 
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    """A process watches from its first poll on."""
+    monkeypatch.setattr("mainspring.store.sqlite.database._POLLS_BEFORE_WATCH", 0)
+
+
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "x.db"

@@ -184,7 +184,7 @@ PAGES = (
         template="automations/rollout.html",
         show=show_one,
         rows=rows_of_one,
-        tables=list_tables(_read_detail, "steps", "sides", "metrics"),
+        tables=list_tables(_read_detail, "steps", "sides", "metrics", "past_metrics"),
         nouns=_NOUNS,
         buttons={
             "pause": PageButton(Role.OPERATOR, pause),
