@@ -112,6 +112,8 @@ async def test_file_passes_through_every_place(world, codec, tmp_path):
         assert contents[0] == b"given"
         assert contents[1] == CONTENT
         assert [hashlib.sha256(data).hexdigest() for data in contents] == [file.sha256 for file in report.files]
+        viewed = (await run.view()).result.files[1]
+        assert await asyncio.to_thread(lambda: viewed.open().read()) == CONTENT
         stored = [contents_of(engine).get(blob) for blob in known_blobs(engine)]
         assert any(CONTENT[:100] in data for data in stored) is (codec is None)
 
@@ -357,5 +359,7 @@ async def test_stored_file_can_be_read_in_any_order(world, tmp_path):
             contents_of(engine).clear(day, ())
         with pytest.raises(FileRefError, match="part 1 of 3"):
             await file.save_to_async(target)
+        with pytest.raises(FileNotFoundError):
+            await file.save_to_async(tmp_path / "absent" / "target")
         assert [path.name for path in target.parent.iterdir()] == ["target"]
         assert target.read_bytes() == b"before"

@@ -56,7 +56,8 @@ class Handle(Generic[T_co]):
             ValueRefusedError: the result does not fit the annotation of today's code.
         """
         row = await self._row()
-        result = self._decode_result(row) if row.state is RunState.SUCCEEDED else None
+        with files_from(self._app.file_chunks):
+            result = self._decode_result(row) if row.state is RunState.SUCCEEDED else None
         return make_details(ViewUnsealer(self._app.sealing).run(row), cast("T_co", result))
 
     async def status(self) -> RunState:

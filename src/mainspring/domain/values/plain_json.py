@@ -99,11 +99,11 @@ def decode_value(data: bytes | None) -> Any:
         return {"sealed": sealed.codec, "base64": base64.b64encode(sealed.data).decode()}
     data = strip_held_blobs(data)
     try:
-        found = msgspec.json.decode(data)
+        value = msgspec.json.decode(data)
     except msgspec.DecodeError:
         return {"base64": base64.b64encode(data).decode()}
     if FILE_MARK not in data:
-        return found
+        return value
     from mainspring.domain.values.stored_file import hide_file_keys  # noqa: PLC0415 - few values name a file
 
-    return hide_file_keys(found)
+    return hide_file_keys(value)

@@ -133,40 +133,41 @@ def refuse_files(data: bytes, value_name: str) -> bytes:
 
 
 def find_files(value: Any) -> Iterator[StoredFile]:
-    """Yield the references to files in JSON data."""
-    if isinstance(value, dict):
-        if value.get("type") == _TAG and (file := _convert(value)) is not None:
+    """Yield the references to files in JSON data, in their order."""
+    for part in _list_objects(value):
+        if part.get("type") == _TAG and (file := _convert(part)) is not None:
             yield file
-        else:
-            for part in value.values():
-                yield from find_files(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from find_files(part)
 
 
 def hide_file_keys(value: Any) -> Any:
-    """Return JSON data without the keys and seals of files: it may leave the engine."""
-    if isinstance(value, dict):
-        is_file = value.get("type") == _TAG
-        return {name: hide_file_keys(part) for name, part in value.items() if not (is_file and name in _HIDDEN)}
-    return [hide_file_keys(part) for part in value] if isinstance(value, list) else value
+    """Remove the keys and seals of files from JSON data and return it: it may leave the engine."""
+    for part in _list_objects(value):
+        if part.get("type") == _TAG:
+            for name in _HIDDEN:
+                part.pop(name, None)
+    return value
 
 
 def decode_without_keys(data: bytes) -> Any:
     """Return a JSON value to compare: in place of the keys and the seal of a file it has a digest of them."""
-    return _mask_file_keys(msgspec.json.decode(data))
+    value = msgspec.json.decode(data)
+    for part in _list_objects(value):
+        if part.get("type") == _TAG:
+            hidden = {name: part.pop(name) for name in sorted(_HIDDEN & part.keys())}
+            part["parts"] = hashlib.sha256(msgspec.json.encode(hidden, order="deterministic")).hexdigest()
+    return value
 
 
-def _mask_file_keys(value: Any) -> Any:
-    if isinstance(value, dict):
-        parts = {name: _mask_file_keys(part) for name, part in value.items()}
-        if value.get("type") != _TAG:
-            return parts
-        hidden = {name: part for name, part in parts.items() if name in _HIDDEN}
-        digest = hashlib.sha256(msgspec.json.encode(hidden, order="deterministic")).hexdigest()
-        return {name: part for name, part in parts.items() if name not in _HIDDEN} | {"parts": digest}
-    return [_mask_file_keys(part) for part in value] if isinstance(value, list) else value
+def _list_objects(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield the objects in JSON data, in their order. Bytes from outside may be nested deeper than Python calls."""
+    left = [value]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            yield part
+            left.extend(reversed(part.values()))
+        elif isinstance(part, list):
+            left.extend(reversed(part))
 
 
 def _convert(value: dict[str, Any]) -> StoredFile | None:

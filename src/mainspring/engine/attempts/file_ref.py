@@ -165,13 +165,12 @@ def _require_thread(method: str, instead: str) -> None:
 
 def put_file(kind: type[F], chunks: FileChunks, source: FileSource, name: str | None, content_type: str | None) -> F:
     """Store a file chunk by chunk, and return the reference to it. Raises as `FileRef.put`."""
-    found = name if name is not None else _name_of(source)
-    safe_name = _clean_name(found)
+    safe_name = _clean_name(_name_of(source) if name is None else name)
     content_type = content_type or mimetypes.guess_type(safe_name)[0]
     if content_type is not None and not _CONTENT_TYPE.fullmatch(content_type):
         raise ArgumentError(
-            f"content_type={escape(repr(content_type), 100)} is none",
-            hint='Write such as content_type="application/pdf".',
+            f"content_type={escape(repr(content_type), 100)} is not valid",
+            hint='Write a media type, such as content_type="application/pdf".',
         )
     if isinstance(source, str | os.PathLike):
         with Path(source).open("rb", buffering=0) as file:
@@ -213,13 +212,13 @@ def _read_chunk(file: Any) -> bytes:
 
 
 def _name_of(source: Any) -> str:
-    found = source if isinstance(source, str | os.PathLike) else getattr(source, "name", "")
-    return os.fspath(found) if isinstance(found, str | os.PathLike) else ""
+    path = source if isinstance(source, str | os.PathLike) else getattr(source, "name", "")
+    return os.fspath(path) if isinstance(path, str | os.PathLike) else ""
 
 
 def _clean_name(text: str) -> str:
     """Return the last part of a path, safe in a header and as the name of a file."""
-    last = re.split(r"[/\\]", text.rstrip("/\\"))[-1]
+    last = re.split(r"[/\\]", text.rstrip("/\\"))[-1][-_MAX_NAME:]
     printable = "".join(character if character.isprintable() else "_" for character in last).strip()
     while len(printable.encode("utf-8", "replace")) > _MAX_NAME:
         printable = printable[1:]  # the end has the suffix

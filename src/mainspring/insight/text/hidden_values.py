@@ -24,8 +24,9 @@ def hide_in_value(data: bytes | None) -> bytes | None:
         found = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return KNOWN_SECRETS.redact(data.decode("utf-8", "replace")).encode("utf-8", "replace")
-    redacted = hide_in_data(hide_file_keys(found) if FILE_MARK in data else found)
-    return data if redacted == found else msgspec.json.encode(redacted)
+    has_files = FILE_MARK in data
+    redacted = hide_in_data(hide_file_keys(found) if has_files else found)
+    return data if redacted == found and not has_files else msgspec.json.encode(redacted)
 
 
 def hide_in_data(found: Any) -> Any:

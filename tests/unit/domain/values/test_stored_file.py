@@ -233,3 +233,22 @@ def test_comparisons_and_pages_have_no_keys(tmp_path):
         assert view is not None
         assert first.chunks[0] not in view.text
         assert first.chunks[0] not in format_value(encode(file), 10_000)
+
+
+@pytest.mark.parametrize("depth", [900, 3_000, 100_000])
+def test_data_that_is_nested_deeply_is_data(depth):
+    """A request from outside may have it, and names no file. Nothing that reads it calls itself for each level."""
+    data = b"[" * depth + b'{"type":"mainspring.FileRef","chunks":["k"],"seal":"s"}' + b"]" * depth
+    sealing = make_sealing()
+    assert sealing.open(sealing.seal(data)) == data
+    hidden = msgspec.json.encode(decode_value(data)) if depth < 100_000 else b""
+    assert b"seal" not in hidden
+
+
+def test_long_name_is_cut_to_its_end(tmp_path):
+    """At once: a name may have any length."""
+    path = tmp_path / "x"
+    path.write_bytes(b"x")
+    chunks = StoreFileChunks(make_sealing())
+    assert put_file(ms.FileRef, chunks, path, "a" * 10**7 + ".csv", None).name == "a" * 251 + ".csv"
+    assert put_file(ms.FileRef, chunks, path, "\u00e4" * 300 + ".csv", None).name == "\u00e4" * 125 + ".csv"

@@ -38,6 +38,8 @@ def answer_file_request(files: FileChunks, number: int, request: FileRequest) ->
                 return FileAnswer(number, data=files.read_chunk(file, index))
     except MainspringError as error:
         return FileAnswer(number, error=error.message, hint=error.hint, code=error.code)
+    except Exception as error:  # noqa: BLE001 - the code in the child waits for an answer
+        return FileAnswer(number, error=f"the worker cannot put or read the file: {type(error).__name__}: {error}")
 
 
 def rebuild_file_error(answer: FileAnswer) -> MainspringError:
