@@ -3,7 +3,9 @@
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,6 +20,9 @@ from mainspring.store.blob_folder import BlobFolder, blob_folder
 from mainspring.store.schema.row import first_value
 from mainspring.store.sqlite.reader import SqliteReader
 
+if TYPE_CHECKING:
+    from mainspring.store.postgres.blob_table import BlobTable
+
 _MAX_COPIES_AT_ONCE = 8
 """Each holds one value in memory."""
 
@@ -29,7 +34,10 @@ def make_blob_contents(place: str | Path) -> "StoreBlobs":
         ConfigError: the address cannot be read, or the driver of the server is not installed.
     """
     url = store_url(place) if isinstance(place, Path) else place
-    return StoreBlobs(url, make_usual_contents(url))
+    if not is_server_url(url):
+        return StoreBlobs(url, make_usual_contents(url), partial(_read_meta, url))
+    table = _make_table(url)
+    return StoreBlobs(url, table, table.read_meta)
 
 
 def make_large_values(place: str | Path, now: Callable[[], int], threshold: int = DEFAULT_THRESHOLD) -> LargeValues:
@@ -56,6 +64,10 @@ def make_usual_contents(url: str) -> BlobContents:
     """Return the place of a store that records none: its folder, or its table. Raises ConfigError."""
     if not is_server_url(url):
         return BlobFolder(blob_folder(store_path(url)))
+    return _make_table(url)
+
+
+def _make_table(url: str) -> "BlobTable":
     address = parse_address(url)
     from mainspring.store.postgres.blob_table import BlobTable  # noqa: PLC0415 - the driver of a server
 
@@ -102,9 +114,10 @@ def _make_reader(url: str) -> StoreReader:
 class StoreBlobs:
     """The blobs of one store, where the store says that they are: it is read at the first use, and again if a blob is absent."""
 
-    def __init__(self, url: str, usual: BlobContents) -> None:
+    def __init__(self, url: str, usual: BlobContents, read_meta: Callable[[str], str | None]) -> None:
         self._url = url
         self._usual = usual
+        self._read_meta = read_meta
         self._lock = threading.Lock()
         self._recorded: BlobPlace | None = None
         self._contents: BlobContents | None = None
@@ -114,7 +127,7 @@ class StoreBlobs:
         """Return the key by which the store knows its files; empty = there is no store yet. Raises CodecUnavailableError."""
         if not self._file_key:
             try:
-                self._file_key = (_read_meta(self._url, FILE_KEY) or "").encode()
+                self._file_key = (self._read_meta(FILE_KEY) or "").encode()
             except StoreError as error:
                 raise CodecUnavailableError(
                     f"the store does not say which files are its own: {error.message}", hint=error.hint
@@ -195,7 +208,8 @@ class StoreBlobs:
 
     def _read(self) -> BlobPlace | None:
         try:
-            return read_blob_place(self._url)
+            text = self._read_meta(PLACE_KEY)
+            return None if text is None else BlobPlace.decode(text)
         except StoreError as error:
             raise CodecUnavailableError(
                 f"the store does not say where its large values are: {error.message}", hint=error.hint

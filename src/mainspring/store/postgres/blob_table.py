@@ -59,6 +59,18 @@ class BlobTable:
         """Delete the blobs of a closed day except those of `keep`; return how many. Raises CodecUnavailableError."""
         return len(self._execute("clear_blob_day", (day, list(keep)), "cannot be deleted"))
 
+    def read_meta(self, key: str) -> str | None:
+        """Return an entry of `meta`, None if it has none or there is no store yet. Raises CodecUnavailableError.
+
+        On the connection of the blobs: another one would count against the limit of the server.
+        """
+        try:
+            return first_value(self._execute("read_meta", (key,), "cannot be found"), str)
+        except CodecUnavailableError as error:
+            if isinstance(error.__cause__, psycopg.errors.UndefinedTable):
+                return None
+            raise
+
     def take_turn(self, turn: str, record: Callable[[str], bool]) -> None:
         """Do nothing: a copy of the database has a table of its own."""
 
@@ -79,8 +91,10 @@ class BlobTable:
                 try:
                     return self._execute_once(statement, params)
                 except (psycopg.Error, MainspringError) as error:
-                    is_old, self._connection = self._connection is not None, None
-                    if is_last or not is_old or not isinstance(error, psycopg.OperationalError):
+                    broken, self._connection = self._connection, None
+                    if broken is not None:
+                        broken.close()
+                    if is_last or broken is None or not isinstance(error, psycopg.OperationalError):
                         reason = translate(error, self._address.location) or error
                         raise CodecUnavailableError(
                             f"a large value {verb}: {reason}", hint="Check the server."
