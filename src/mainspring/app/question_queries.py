@@ -2,7 +2,7 @@
 
 import asyncio
 import builtins
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from mainspring.app.blocking import run_blocking
 from mainspring.app.run_queries import StoreOwner
 from mainspring.domain.errors import OptionError
+from mainspring.domain.time.utc import to_datetime
 from mainspring.engine.definitions.automation import Automation
 from mainspring.service.view_unsealing import ViewUnsealer
 from mainspring.store.process_store import ProcessStore
@@ -97,10 +98,6 @@ def _make_info(wait: WaitView, automation: str, name: str, now: int) -> Question
         otherwise=question.get("otherwise"),
         evidence=read_evidence(wait),
         assignee=wait.assignee_at(now),
-        opened_at=_to_instant(wait.opened_at),
-        until_at=None if wait.until_at is None else _to_instant(wait.until_at),
+        opened_at=to_datetime(wait.opened_at),
+        until_at=to_datetime(wait.until_at),
     )
-
-
-def _to_instant(at: int) -> datetime:
-    return datetime.fromtimestamp(at / 1_000, UTC)

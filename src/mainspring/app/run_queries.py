@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypedDict, TypeVar, Unpack, overload
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypedDict, TypeVar, Unpack
 
 import msgspec
 
@@ -13,6 +13,7 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.run_headers import decode_headers
 from mainspring.domain.runs.run_tags import TagPair, make_tag_pairs
 from mainspring.domain.states import RunState
+from mainspring.domain.time.utc import to_datetime
 from mainspring.domain.values.codec import decode
 from mainspring.domain.values.sealing import Sealing
 from mainspring.service.view_unsealing import ViewUnsealer
@@ -249,14 +250,6 @@ def _to_ms(instant: datetime | None) -> int | None:
     return round(instant.timestamp() * 1_000)
 
 
-@overload
-def _to_instant(at: int) -> datetime: ...
-@overload
-def _to_instant(at: int | None) -> datetime | None: ...
-def _to_instant(at: int | None) -> datetime | None:
-    return None if at is None else datetime.fromtimestamp(at / 1_000, UTC)
-
-
 def _make_info(row: RunRow | RunView) -> RunInfo:
     return RunInfo(
         id=row.id,
@@ -267,9 +260,9 @@ def _make_info(row: RunRow | RunView) -> RunInfo:
         title=row.title,
         queue=row.queue,
         trigger=row.trigger,
-        created_at=_to_instant(row.created_at),
-        started_at=_to_instant(row.started_at),
-        finished_at=_to_instant(row.finished_at),
+        created_at=to_datetime(row.created_at),
+        started_at=to_datetime(row.started_at),
+        finished_at=to_datetime(row.finished_at),
     )
 
 
@@ -288,8 +281,8 @@ def make_details(view: RunView, result: T | None) -> RunDetails[T]:
         partition=view.partition,
         priority=view.priority,
         parent=view.parent,
-        due_at=_to_instant(view.due_at),
-        deadline_at=_to_instant(view.deadline_at),
+        due_at=to_datetime(view.due_at),
+        deadline_at=to_datetime(view.deadline_at),
     )
 
 

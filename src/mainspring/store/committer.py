@@ -109,8 +109,8 @@ class Committer:
     """One database, one thread. All callbacks run on that thread, so they must only pass results on.
 
     `deliver` gets all results of a group at once. `on_change` gets what a commit may have made claimable, by this or
-    another process; other processes are polled at their hint and each `poll_every` seconds. `on_poll` gets what each poll
-    told, before `on_change`; `on_commit` is called after each commit of this process. `on_outage` gets a
+    another process; other processes are polled at their hint and each `poll_every` seconds. `on_poll` gets the answer of each
+    poll, before `on_change`; `on_commit` is called after each commit of this process. `on_outage` gets a
     sentence while commits fail, and None when they succeed again. After `timeout_s` seconds of failures callers get the
     error as their result: for a process in which a person waits.
     """

@@ -103,7 +103,7 @@ class RunEndWaiters:
             on_end()
 
     def note_poll(self, *, is_changed: bool, is_pushed: bool) -> None:
-        """Note what a poll of the committer told. `is_pushed` = until the next poll another process's commit wakes it."""
+        """Note the answer of a poll of the committer. `is_pushed` = until the next poll another process's commit wakes it."""
         with self._changed:
             if is_pushed:
                 self._informed_at = time.monotonic()
@@ -252,9 +252,9 @@ class ProcessStore(ABC):
     def _open_database(self) -> Database:
         """Open the database that commits; create and migrate it if needed. Raises StoreError."""
 
+    @abstractmethod
     def _note_poll(self, is_changed: bool) -> None:  # noqa: FBT001 - a callback of the committer
-        """Tell the waiters what a poll found, and whether the next end in another process wakes the committer."""
-        self.end_waiters.note_poll(is_changed=is_changed, is_pushed=False)
+        """Inform the waiters of a poll, and whether the next commit of another process wakes the committer."""
 
     @abstractmethod
     def _open_reader(self) -> StoreReader:

@@ -1,12 +1,13 @@
 """Schedule info: a schedule as Python code gets it, and the options by which code states one."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import msgspec
 
 from mainspring.domain.derived_states import ScheduleOrigin, ScheduleState
+from mainspring.domain.time.utc import to_datetime
 
 if TYPE_CHECKING:
     from mainspring.insight.automations.schedule_list import ScheduleLine
@@ -51,8 +52,8 @@ def make_schedule_info(line: "ScheduleLine") -> ScheduleInfo:
         state=line.state,
         when=line.text,
         version=line.version,
-        next_at=_to_instant(line.next_slot_at),
-        last_at=_to_instant(line.last_slot_at),
+        next_at=to_datetime(line.next_slot_at),
+        last_at=to_datetime(line.last_slot_at),
     )
 
 
@@ -65,7 +66,3 @@ def read_schedule_info(document: Mapping[str, Any]) -> ScheduleInfo:
         "last_at": document["last_slot_at"],
     }
     return msgspec.convert(fields, ScheduleInfo)
-
-
-def _to_instant(at: int | None) -> datetime | None:
-    return None if at is None else datetime.fromtimestamp(at / 1_000, UTC)

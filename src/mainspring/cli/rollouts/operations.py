@@ -149,6 +149,7 @@ def _report(invocation: Invocation, name: str, bulk: str | None = None, *, is_st
 def print_view(invocation: Invocation, view: "RolloutView") -> None:
     """Print the sentence, both sides and what comes next."""
     from mainspring.domain.rollouts.guard import GuardVerdict
+    from mainspring.domain.rollouts.guard_text import VERDICT_TEXTS
     from mainspring.insight.text.formatting import escape_line, format_count, format_moment, format_span
 
     output = invocation.output
@@ -159,7 +160,8 @@ def print_view(invocation: Invocation, view: "RolloutView") -> None:
         output.line(f"  {_format_metric(metric, view)}")
     for past in view.past_steps:
         when = format_moment(past.ended_at, invocation.clock.now(), invocation.zone)
-        output.line(f"  step {past.step} with {past.percent:g} % ended at {when}: {past.verdict.replace('_', ' ')}")
+        verdict = VERDICT_TEXTS[past.verdict]
+        output.line(f"  step {past.step}, {past.percent:g} % of the keys, ended at {when}: {verdict}")
         for metric in past.metrics:
             output.line(f"    {_format_metric(metric, view)}")
     output.line(

@@ -10,7 +10,7 @@ from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.cli.table import TableColumn
-from mainspring.domain.errors import AlreadyExistsError
+from mainspring.domain.errors import AlreadyExistsError, NotFoundError
 
 if TYPE_CHECKING:
     from mainspring.domain.values.stored_file import StoredFile
@@ -31,7 +31,10 @@ class RunFileRow(msgspec.Struct, frozen=True):
 @click.argument("run", type=params.RUN)
 @click.argument("name", required=False)
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="the path to save it at  [default: its name, here]"
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="folder or path of the copy  [default: its name, in this folder]",
 )
 @click.option("--overwrite", is_flag=True, help="replace a file that is there")
 @pass_invocation
@@ -53,6 +56,8 @@ def files(invocation: Invocation, run: str, name: str | None, output: Path | Non
         raise AlreadyExistsError(
             f"{target} is there already", hint="Name another one with --output, or add --overwrite."
         )
+    if not target.parent.is_dir():
+        raise NotFoundError(f"there is no folder {target.parent}", hint="Create it, or name another one with --output.")
     _save(invocation, file, target)
 
 

@@ -1,6 +1,6 @@
 """The text of a guard's evidence."""
 
-from mainspring.domain.rollouts.guard import GuardDecision, MetricResult
+from mainspring.domain.rollouts.guard import GuardDecision, GuardVerdict, MetricResult
 from mainspring.domain.rollouts.guard_settings import FAILED, NOT_ENDED
 from mainspring.domain.rollouts.rollout import Rollout
 from mainspring.domain.text.phrases import format_percent, format_span
@@ -12,6 +12,13 @@ _SUBJECTS = {
     NOT_ENDED: "more of its runs have not ended {age} after their start",
     "duration.p50": "its runs take longer than the median of the old version more often",
     "duration.p95": "its runs take longer than 95 % of the old version's more often",
+}
+
+
+VERDICT_TEXTS = {
+    GuardVerdict.WORSE: "worse",
+    GuardVerdict.NOT_WORSE: "not worse",
+    GuardVerdict.NOT_ENOUGH: "not enough runs",
 }
 
 

@@ -8,6 +8,7 @@ of the kernel, a network file system, a mark that this user may not read) only t
 """
 
 import contextlib
+import ctypes
 import os
 import sys
 from collections.abc import Callable
@@ -71,7 +72,5 @@ def _open_inotify() -> int | None:
 
 @cache
 def _libc() -> tuple[_INotifyCall, _INotifyCall, _INotifyCall]:
-    import ctypes  # noqa: PLC0415 - a process that ends before its first poll never needs it
-
     libc = ctypes.CDLL(None)
     return libc.inotify_init1, libc.inotify_add_watch, libc.inotify_rm_watch

@@ -288,7 +288,7 @@ class SqliteDatabase(GroupingDatabase):
 
     @property
     def hints(self) -> int | None:
-        """The descriptor of the commit watch, from the first poll on; None where the kernel does not report commits."""
+        """The descriptor of the commit watch; None for a process that is new, or where the kernel does not report commits."""
         return None if self._watch is None else self._watch.descriptor
 
     def _renew_watch(self) -> None:

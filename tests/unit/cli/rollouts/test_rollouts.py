@@ -90,8 +90,8 @@ def test_verdict_of_a_past_step_stays_in_the_status(rollout, stage):
     rollout("start", "tidy", "--to", "2", "--steps", "50%,75%,100%")
     stage.do(MoveRollout(automation="tidy", move=RolloutMove.ADVANCE))
     (line,) = (line for line in rollout("status", "tidy").out.splitlines() if "ended at" in line)
-    assert line.startswith("  step 1 with 50 % ended at ")
-    assert line.endswith(": not enough")
+    assert line.startswith("  step 1, 50 % of the keys, ended at ")
+    assert line.endswith(": not enough runs")
     (past,) = rollout("status", "tidy", "--json").json["past_steps"]
     assert (past["step"], past["percent"], past["verdict"], past["metrics"]) == (1, 50.0, "not_enough", [])
 

@@ -77,3 +77,11 @@ def test_file_that_the_run_does_not_have_is_an_error(cli, run_id):
     """It names those that the run has."""
     refused = cli("runs", "files", run_id, "forged")
     assert (refused.code != 0, "has no file 'forged'" in refused.err, "report.csv" in refused.err) == (True, True, True)
+
+
+def test_folder_that_is_absent_is_an_error(cli, run_id, folder):
+    """It names the folder, and nothing is left behind."""
+    digest = hashlib.sha256(REPORT).hexdigest()[:12]
+    refused = cli("runs", "files", run_id, digest, "--output", "absent/report.csv")
+    assert (refused.code, "there is no folder absent" in refused.err) == (3, True)
+    assert list(folder.iterdir()) == []

@@ -7,6 +7,7 @@ from mainspring.domain.access.permissions import Role
 from mainspring.domain.errors import ArgumentError
 from mainspring.domain.flags.flag_text import parse_share, to_percent
 from mainspring.domain.rollouts.guard import GuardVerdict
+from mainspring.domain.rollouts.guard_text import VERDICT_TEXTS
 from mainspring.domain.rollouts.rollout import InFlightPolicy
 from mainspring.domain.rollouts.rollout_steps import DEFAULT_STEPS, parse_steps
 from mainspring.domain.states import ROLLOUT_MOVES, RolloutMove
@@ -44,9 +45,9 @@ _EMPTY_FORM: Final = {
     "in_flight": InFlightPolicy.FINISH.value,
 }
 VERDICTS: Final = {
-    GuardVerdict.WORSE: ("bad", "worse"),
-    GuardVerdict.NOT_WORSE: ("good", "not worse"),
-    GuardVerdict.NOT_ENOUGH: ("idle", "not enough runs yet"),
+    GuardVerdict.WORSE: ("bad", VERDICT_TEXTS[GuardVerdict.WORSE]),
+    GuardVerdict.NOT_WORSE: ("good", VERDICT_TEXTS[GuardVerdict.NOT_WORSE]),
+    GuardVerdict.NOT_ENOUGH: ("idle", VERDICT_TEXTS[GuardVerdict.NOT_ENOUGH]),
 }
 IN_FLIGHT: Final = {
     InFlightPolicy.FINISH: "continue",
