@@ -53,7 +53,10 @@ def read_until(terminal: int, words: str, within: float = 150.0) -> str:
     text, until = "", time.monotonic() + within
     while words not in text:
         assert time.monotonic() < until, text
-        text += os.read(terminal, 65536).decode("utf-8", "replace")
+        try:
+            text += os.read(terminal, 65536).decode("utf-8", "replace")
+        except OSError as error:  # it has ended
+            raise AssertionError(text) from error
     return text
 
 

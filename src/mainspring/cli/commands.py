@@ -10,7 +10,7 @@ _RUNS: Final = {
     "watch": CommandEntry("mainspring.cli.runs.watch:watch", "follow a run until it ends or needs a person"),
     "logs": CommandEntry("mainspring.cli.runs.logs:logs", "print what a run logged and printed"),
     "stream": CommandEntry("mainspring.cli.runs.stream:stream", "print the records that a run wrote to a stream"),
-    "files": CommandEntry("mainspring.cli.runs.files:files", "list the files of a run, or save one of them"),
+    "files": CommandEntry("mainspring.cli.runs.files:files", "show the files of a run, or save one of them"),
     "diff": CommandEntry("mainspring.cli.runs.diff:diff", "compare a run with another run, or with the last success"),
     "export": CommandEntry("mainspring.cli.runs.export:export", "print everything that is stored about a run, as JSON"),
     "retry": CommandEntry(

@@ -12,7 +12,7 @@ from mainspring.domain.errors import ConflictError, NotFoundError
 from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
-    from mainspring.store.views import RunHistory
+    from mainspring.store.views import AutomationView, RunHistory
 
 _POLL_INTERVAL_S = 0.05
 _ARM_TIMEOUT_S = 10.0
@@ -39,11 +39,9 @@ def crash(invocation: Invocation, name: str | None, *, step: str, timeout: float
     with 6.
     """
     from mainspring.app.workers.upkeep import CRASH_ARMED_KEY, CRASH_ORDER_KEY
-    from mainspring.domain.definitions.definition import Definition
-    from mainspring.service.runs.run_start import start
+    from mainspring.service.runs.run_start import read_startable_definition, start
     from mainspring.store.commands.automations import SetMeta
     from mainspring.store.read.runs.run_views import list_runs, run_view
-    from mainspring.store.read.status.status import automations, meta
 
     if invocation.settings.project.environment == "production":
         invocation.confirm("Kill a production worker with kill -9")
@@ -51,20 +49,12 @@ def crash(invocation: Invocation, name: str | None, *, step: str, timeout: float
     if not page.runs:
         raise NotFoundError(f"no run of {name or 'this project'} exists yet", hint="Start it once: mainspring run NAME")
     last_run = run_view(invocation.reader, page.runs[0].id)
-    automation = automations(invocation.reader, last_run.automation)[0]
-    import msgspec
-
-    definition = Definition.from_data(msgspec.json.decode(automation.definition))
     order = f"{last_run.automation}\x1f{step}"
     store = invocation.store
     store.apply(SetMeta(CRASH_ARMED_KEY, None))
     store.apply(SetMeta(CRASH_ORDER_KEY, order))
     try:
-        until = time.monotonic() + _ARM_TIMEOUT_S
-        while meta(invocation.reader, CRASH_ARMED_KEY) != order:
-            if time.monotonic() > until:
-                raise ConflictError("no running worker answers", hint="Start one: mainspring dev")
-            time.sleep(_POLL_INTERVAL_S)
+        definition = read_startable_definition(_wait_for_worker(invocation, last_run.automation, order))
         run_id = start(store, invocation.clock, definition, last_run.input, act=invocation.act).run
         halted = _wait_for_run(invocation, run_id, step, timeout)
     finally:
@@ -72,6 +62,26 @@ def crash(invocation: Invocation, name: str | None, *, step: str, timeout: float
     if halted is not None:
         return _print_wait(invocation, halted, step)
     return _print_resumption(invocation, run_id, step)
+
+
+def _wait_for_worker(invocation: Invocation, automation: str, order: str) -> "AutomationView":
+    """Return the automation once a worker has taken the order, and announced its code: it can take orders before that.
+
+    Raises:
+        ConflictError: no worker does so in time.
+    """
+    from mainspring.app.workers.upkeep import CRASH_ARMED_KEY
+    from mainspring.store.read.status.status import automations, meta
+
+    until = time.monotonic() + _ARM_TIMEOUT_S
+    while True:
+        is_armed = meta(invocation.reader, CRASH_ARMED_KEY) == order
+        if is_armed and (announced := automations(invocation.reader, automation)):
+            return announced[0]
+        if time.monotonic() > until:
+            text = f"no worker has loaded {automation}" if is_armed else "no running worker answers"
+            raise ConflictError(text, hint="Start one: mainspring dev")
+        time.sleep(_POLL_INTERVAL_S)
 
 
 def _print_resumption(invocation: Invocation, run_id: str, step: str) -> int:

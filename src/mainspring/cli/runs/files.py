@@ -27,7 +27,7 @@ class RunFileRow(msgspec.Struct, frozen=True):
     place: str
 
 
-@command("files", "list the files of a run, or save one of them")
+@command("files", "show the files of a run, or save one of them")
 @click.argument("run", type=params.RUN)
 @click.argument("name", required=False)
 @click.option(
