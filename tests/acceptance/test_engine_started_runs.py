@@ -115,7 +115,7 @@ async def test_a_failed_started_run_is_reported_by_itself(tmp_path):
         await engine.until(started.id, RunState.FAILED)
         failed = engine.working.store.reader.read_text("select run from failures where settled_at is null", ())
         assert failed == [(started.id,)]
-        assert engine.view(run).state is RunState.WAITING
+        await engine.until(run, RunState.WAITING)
 
 
 async def test_a_generation_from_before_the_start_starts_another_run(tmp_path):
