@@ -311,7 +311,7 @@ class PostgresDatabase(GroupingDatabase):
             found = run(connection.cursor(), TEXTS["read_writer"], (self.session, self._history.writer))
             statements = [
                 (*statement, run(connection.cursor(), TEXTS[statement[0]], statement[1]))
-                for statement in list_known_reads(commands)
+                for statement in list_known_reads(commands, self.session)
             ]
         state, server_now, number, epoch, is_on_hold = found.fetchall()[0]
         if self.process_clock is not None:

@@ -90,10 +90,13 @@ from mainspring.store.commands.triggers import (
     ReleaseSourceKey,
 )
 from mainspring.store.commands.updates import RejectUpdate, RequestUpdate
-from mainspring.store.postgres.arrays import TextArray, texts
+from mainspring.store.postgres.arrays import texts
 from mainspring.store.postgres.connection import ServerConnection
 from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.postgres.transaction import PostgresTransaction, answer_of, run
+from mainspring.store.transaction import Params
+from mainspring.store.write.runs import partitions
+from mainspring.store.write.runs.claims import list_first_reads
 
 _ENDING = (FinishRun, MarkRunDone, DiscardRun, CancelRun)
 _STOPPED = (HaltRun, ReopenRun, GiveResult, ResumeRun)
@@ -154,7 +157,7 @@ def lock_group(transaction: PostgresTransaction, commands: list[StoreCommand[obj
                 names_before |= _partition_names(transaction.all("list_due_partitions", (transaction.now,)))
             names_before |= _names_before_runs(part)
             names_after |= _names_after_runs(part)
-    for query, params in list_known_reads(commands):
+    for query, params in _list_partition_reads(commands):
         names_before |= _partition_names(transaction.all(query, params))
     transaction.hold_names(names_before)
     if (
@@ -170,8 +173,16 @@ def lock_group(transaction: PostgresTransaction, commands: list[StoreCommand[obj
         )  # a claim of this group locks the rows of all limited queues, in the order of their names
 
 
-def list_known_reads(commands: list[StoreCommand[object]]) -> list[tuple[str, tuple[TextArray]]]:
-    """Return the reads that a group needs in any case: the partitions that its ends and stops may pass on."""
+def list_known_reads(commands: list[StoreCommand[object]], session: int | None) -> list[tuple[str, Params]]:
+    """Return the reads that a group needs in any case."""
+    if len(commands) == 1 and isinstance(commands[0], ClaimRuns):
+        return list_first_reads(session)
+    has_claim = any(isinstance(part, ClaimRuns) for command in commands for part in _nested_commands(command))
+    return [*_list_partition_reads(commands), *([partitions.NEXT_DUE] if has_claim else [])]
+
+
+def _list_partition_reads(commands: list[StoreCommand[object]]) -> list[tuple[str, Params]]:
+    """Return the reads of the partitions that the ends and stops of a group may pass on."""
     if _is_locked_by_handler(commands):
         return []
     changed, other_commands = _split_ends(commands)

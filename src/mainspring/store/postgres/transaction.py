@@ -34,6 +34,9 @@ class PostgresTransaction(Transaction):
         """Run statements in one message. Their results are discarded as soon as another statement runs: they might be
         outdated.
         """
+        known = [(query, params) for query, params, _ in self._answers]
+        if all(statement in known for statement in statements):
+            return
         self.flush()
         with self.cursor.connection.pipeline():
             cursors = [run(self.cursor.connection.cursor(), TEXTS[query], params) for query, params in statements]

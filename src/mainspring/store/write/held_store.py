@@ -3,20 +3,24 @@
 Skipped parts of the lost interval stay skipped until they are started or dismissed.
 """
 
+from typing import Final
+
 from mainspring.domain.integrity.lost_interval import LOST_INTERVAL_NOTE, may_be_lost
 from mainspring.domain.time.slot_verdict import SlotVerdict
 from mainspring.store.commands.automations import DismissSlot
 from mainspring.store.commands.results import DONE, CommandDone, Refused
 from mainspring.store.commands.triggers import DismissDelivery
 from mainspring.store.restore_hold import HOLD_KEY, RESTORED_AT
-from mainspring.store.transaction import Transaction
+from mainspring.store.transaction import Params, Transaction
+
+READ_HOLD: Final[tuple[str, Params]] = "read_meta", (HOLD_KEY,)
 
 
 def is_store_on_hold(tx: Transaction) -> bool:
     """Tell whether the store is on hold (read once per group)."""
     is_held = tx.cache.get(HOLD_KEY)
     if is_held is None:
-        is_held = tx.first("read_meta", (HOLD_KEY,)) is not None
+        is_held = tx.first(*READ_HOLD) is not None
         tx.cache[HOLD_KEY] = is_held
     return bool(is_held)
 

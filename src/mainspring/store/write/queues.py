@@ -1,5 +1,7 @@
 """Queues: limits, backlog, pause. The row of a queue is inserted at its first use."""
 
+from typing import Final
+
 import msgspec
 
 from mainspring.domain.time.rate_window import RateWindow
@@ -7,8 +9,9 @@ from mainspring.store.commands.automations import PauseQueue, SetQueue
 from mainspring.store.commands.results import DONE, CommandDone, Refused
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.schema.runs.queues import QUEUE_BACKLOG, QueueBacklog
-from mainspring.store.transaction import Transaction
+from mainspring.store.transaction import Params, Transaction
 
+LIST_LIMITS: Final[tuple[str, Params]] = "list_queue_limits", ()
 _BUSY_MS = 5_000
 _HAS_CAPACITY = "queue cannot refuse starts"
 
@@ -56,7 +59,7 @@ class QueueLimits(msgspec.Struct, frozen=True):
 
 def read_queue_limits(tx: Transaction, names: tuple[str, ...] | None) -> dict[str, QueueLimits]:
     """Return the limits of the queues that may be claimed from, by name."""
-    rows = (QueueLimits(*row) for row in tx.all("list_queue_limits"))
+    rows = (QueueLimits(*row) for row in tx.all(*LIST_LIMITS))
     return {row.queue: row for row in rows if names is None or row.queue in names}
 
 

@@ -17,7 +17,7 @@ HOT = (
     *("list_linked_runs", "lock_runs", "list_runs_waited_for", "list_partitions_of"),
     *("consume_facts", "delete_started_attempts_of", "close_waits_of"),
     *("delete_checkpoints_of", "close_waits_of_runs", "set_run_key_states"),
-    *("list_ready_groups", "list_candidates", "claim_runs", "list_facts_of"),
+    *("list_ready_groups", "list_candidates", "claim_runs", "list_facts_of_claimed"),
     *("list_due_runs", "list_due_partitions", "find_next_due_time", "find_next_deadline"),
     *("release_overdue_runs", "read_queue", "is_run_owner", "list_free_workers", "list_run_places"),
 )  # fmt: skip

@@ -7,6 +7,7 @@ paused runs, or of runs that this session cannot execute, costs one step.
 import json
 import zlib
 from itertools import zip_longest
+from typing import Final
 
 import msgspec
 
@@ -19,12 +20,13 @@ from mainspring.store.schema.processes.sessions import CLAIMING_SESSION
 from mainspring.store.schema.runs.runs import CLAIM_ROW, DUE_RUN, ClaimRow
 from mainspring.store.schema.runs.worker_losses import WORKER_LOSS
 from mainspring.store.texts import FOR_EVER
-from mainspring.store.transaction import Transaction
+from mainspring.store.transaction import Params, Transaction
 from mainspring.store.write import queues
-from mainspring.store.write.held_store import is_store_on_hold
+from mainspring.store.write.held_store import READ_HOLD, is_store_on_hold
 from mainspring.store.write.runs import partitions, queue_capacity
 
 _DUE_AT_ONCE = 500
+_NEXT_LATE: Final[tuple[str, Params]] = "find_next_deadline", ()
 
 
 class _Group(msgspec.Struct, frozen=True):
@@ -47,10 +49,11 @@ class _Scan:
         self.tx = tx
         self.command = command
         self.deploy = deploy
+        self._ready_groups = "list_ready_groups", {"probation": int(command.probation), "session": tx.session}
+        tx.ahead((queues.LIST_LIMITS, self._ready_groups))
         self.limits = queues.read_queue_limits(tx, command.queues)
         self.among = None if command.under is None else json.dumps(_list_descendants(tx, command.under))
         self.later: list[int] = []
-        self.more = False
         self.is_limited = False
         self.yielded_queues: list[str] = []
         self._other_groups: dict[str, list[queue_capacity.ClaimableGroup]] = {}
@@ -59,15 +62,15 @@ class _Scan:
         """Return the groups of ready runs that this session may claim, by queue."""
         tags = {"", *self.command.tags}
         groups: dict[str, list[_Group]] = {}
-        params = {"probation": int(self.command.probation), "session": self.tx.session}
-        for queue, automation, version, tag, is_loaded, paused_until in self.tx.all("list_ready_groups", params):
+        rows = self.tx.all(*self._ready_groups)
+        for queue, automation, version, tag, is_loaded, paused_until, newest_deploy in rows:
             if paused_until is not None and paused_until > self.tx.now:
                 if is_loaded:
                     self.later.append(paused_until)
             elif queue not in self.limits:
                 continue
             elif is_loaded and queue_capacity.serves_tag(tag, tags):
-                newest = self._newest(automation, version)
+                newest = newest_deploy or 0
                 oldest = self.deploy if newest > self.deploy else FOR_EVER
                 groups.setdefault(queue, []).append(_Group(queue, automation, version, tag, oldest, newest))
             elif self._yields_slots(queue):
@@ -82,9 +85,6 @@ class _Scan:
         is_ordinary = not command.probation and command.under is None
         return is_ordinary and self.limits[queue].concurrency is not None and queue not in command.insists
 
-    def _newest(self, automation: str, version: int) -> int:
-        return self.tx.value("find_newest_deploy_of", (automation, version), int) or 0
-
     def take_from(self, queue: str, groups: list[_Group]) -> tuple[list[int], list[int]]:
         """Return the rows of resumes and of starts that may be claimed from one queue, each in order."""
         limits = self.limits[queue]
@@ -92,56 +92,70 @@ class _Scan:
         other_groups = self._other_groups.get(queue, [])
         slots = limits.free_slots(self.tx, FOR_EVER if other_groups else self.command.limit)
         other_groups = queue_capacity.list_claimable_elsewhere(self.tx, other_groups) if other_groups and slots else []
-        resumes, used_slots = self._divide(groups, other_groups, slots, fresh=0)
+        most = min(slots, self.command.limit)
+        beyond = 0 if limits.rate is None else 1  # one more tells whether the rate keeps a start waiting
+        resumes, starts = self._candidates(groups, most and most + beyond, apart=bool(other_groups))
+        resume_rows, used_slots = self._divide(queue, other_groups, resumes[:most], slots, fresh=0)
         slots_left = slots - used_slots
-        starts = limits.free_starts(self.tx.now, slots_left) if slots_left else 0
-        start_rows, used_slots = self._divide(groups, other_groups, starts, fresh=1)
-        if starts < slots_left and used_slots == starts:
-            next_start_at = limits.next_start_at(self.tx.now, starts)
-            if next_start_at is not None and self._candidates(groups, starts + 1, fresh=1)[starts:]:
+        allowed = limits.free_starts(self.tx.now, slots_left) if slots_left else 0
+        start_rows, used_slots = self._divide(queue, other_groups, starts[: min(allowed, most)], allowed, fresh=1)
+        if used_slots == allowed < min(slots_left, len(starts)):
+            next_start_at = limits.next_start_at(self.tx.now, allowed)
+            if next_start_at is not None:
                 self.later.append(max(next_start_at, self.tx.now + 1))
-        return resumes, start_rows
+        return resume_rows, start_rows
 
     def _divide(
-        self, groups: list[_Group], other_groups: list[queue_capacity.ClaimableGroup], slots: int, *, fresh: int
+        self,
+        queue: str,
+        other_groups: list[queue_capacity.ClaimableGroup],
+        candidates: list[queue_capacity.QueuePlace],
+        slots: int,
+        *,
+        fresh: int,
     ) -> tuple[list[int], int]:
-        """Return the own runs that get one of these slots, in order, and how many slots are used with those left to
+        """Return the candidates that get one of these slots, in order, and how many slots are used with those left to
         other workers.
         """
-        candidates = self._candidates(groups, min(slots, self.command.limit), fresh=fresh)
         left_slots = 0
         if other_groups and candidates:
             own_places, left_slots = queue_capacity.divide_slots(
                 candidates, queue_capacity.list_run_places(self.tx, other_groups, slots, fresh=fresh), slots
             )
             if len(own_places) < len(candidates):
-                self.yielded_queues.append(groups[0].queue)
+                self.yielded_queues.append(queue)
             candidates = own_places
         return [seq for _, seq in candidates], len(candidates) + left_slots
 
-    def _candidates(self, groups: list[_Group], limit: int, *, fresh: int) -> list[queue_capacity.QueuePlace]:
+    def _candidates(
+        self, groups: list[_Group], limit: int, *, apart: bool
+    ) -> tuple[list[queue_capacity.QueuePlace], list[queue_capacity.QueuePlace]]:
+        """Return the first resumes and the first starts: `limit` together, resumes before starts; `limit` of each, if `apart`.
+
+        On a server the rows are locked, so that more of them would keep runs from other workers.
+        """
+        found: tuple[list[queue_capacity.QueuePlace], list[queue_capacity.QueuePlace]] = ([], [])
         if limit <= 0:
-            return []
-        rows: list[tuple[int, int]] = []
-        for group in groups:
-            on_probation = int(self.command.probation)
-            key = (
-                on_probation,
-                group.queue,
-                group.automation,
-                group.version,
-                group.tag,
-                fresh,
-                group.oldest_deploy,
-                group.newest_deploy,
-            )
-            if self.among is None:
-                rows += self.tx.all("list_candidates", (*key, limit))
-            else:
-                rows += self.tx.all("list_candidates_among", (self.among, *key, limit))
-        if len(groups) > 1:
-            rows.sort()
-        return rows[:limit]
+            return found
+        for kinds in ((0, 0), (1, 1)) if apart else ((0, 1),):
+            statements = [self._select_candidates(group, kinds, limit) for group in groups]
+            if len(statements) > 1:
+                self.tx.ahead(statements)
+            rows = sorted(row for statement in statements for row in self.tx.all(*statement))
+            for fresh, place, seq in rows[:limit]:
+                found[fresh].append((place, seq))
+        return found
+
+    def _select_candidates(self, group: _Group, kinds: tuple[int, int], limit: int) -> tuple[str, Params]:
+        on_probation = int(self.command.probation)
+        key = (on_probation, group.queue, group.automation, group.version, group.tag, *kinds)
+        params = (*key, group.oldest_deploy, group.newest_deploy, limit)
+        return ("list_candidates", params) if self.among is None else ("list_candidates_among", (self.among, *params))
+
+
+def list_first_reads(session: int | None) -> list[tuple[str, Params]]:
+    """Return the reads with which each claim begins."""
+    return [("read_claimer", (session,)), READ_HOLD, partitions.NEXT_DUE, _NEXT_LATE]
 
 
 def claim_runs(tx: Transaction, command: ClaimRuns) -> ClaimedRuns:
@@ -149,49 +163,49 @@ def claim_runs(tx: Transaction, command: ClaimRuns) -> ClaimedRuns:
     if tx.again:
         rows = CLAIM_ROW.read_all(tx.all("list_claimed_runs", (tx.session, command.id)))
         if rows:
-            return ClaimedRuns(_with_facts(tx, rows), None, more=True)
+            claimed = json.dumps([row.seq for row in rows])
+            facts = FACT.read_all(tx.all("list_facts_of_claimed", (claimed,)))
+            return ClaimedRuns(_with_facts(tx, rows, facts), None, more=True)
+    tx.ahead(list_first_reads(tx.session))
     session = CLAIMING_SESSION.read_first(tx.all("read_claimer", (tx.session,)))
     if session is None or session.state is not SessionState.ALIVE:
         return ClaimedRuns((), None, draining=session is not None and session.state is SessionState.DRAINING)
+    if is_store_on_hold(tx):
+        return ClaimedRuns((), None)
+    more, next_due = _make_due(tx)
     serves = (json.dumps(sorted(command.tags)), None if command.queues is None else json.dumps(sorted(command.queues)))
     if (session.tags, session.queues) != serves:
         tx.change("set_session_capabilities", (*serves, tx.session))
-    if is_store_on_hold(tx):
-        return ClaimedRuns((), None)
-    more = _make_due(tx, command)
     scan = _Scan(tx, command, session.deploy)
-    scan.more = more
-    next_due = _list_next_due(tx)
     seqs = _choose_rows(scan)
     runs = _claim_rows(tx, command, session.deploy, seqs, scan.limits) if seqs else ()
     instants = (*next_due, *(at for at in scan.later if at < FOR_EVER))
-    more = scan.more or len(seqs) >= command.limit
     return ClaimedRuns(
         runs,
         min(instants, default=None),
-        more=more,
+        more=more or len(seqs) >= command.limit,
         is_limited=scan.is_limited,
         yielded_queues=tuple(scan.yielded_queues),
     )
 
 
-def _make_due(tx: Transaction, command: ClaimRuns) -> bool:
-    """Make due runs ready; True if there may be more of them."""
-    lined_up = partitions.make_first_runs_ready(tx)
-    tx.ahead(
-        (
-            ("list_due_runs", (tx.now,)),
-            ("release_overdue_runs", (tx.now,)),
-            ("list_queue_limits", ()),
-            ("find_next_due_time", ()),
-            ("find_next_deadline", ()),
-            ("list_ready_groups", {"probation": int(command.probation), "session": tx.session}),
-        )
-    )
-    due = DUE_RUN.read_all(tx.all("list_due_runs", (tx.now,)))
-    partitions.make_runs_ready(tx, due)
-    tx.change("release_overdue_runs", (tx.now,))
-    return lined_up + len(due) >= _DUE_AT_ONCE
+def _make_due(tx: Transaction) -> tuple[bool, list[int]]:
+    """Make due runs ready. Return whether there may be more of them, and when the next run becomes due or late.
+
+    A claimed run is neither: it was ready.
+    """
+    due_at, late_at = tx.value(*partitions.NEXT_DUE, int), tx.value(*_NEXT_LATE, int)
+    found = 0
+    if due_at is not None and due_at <= tx.now:
+        found = partitions.make_first_runs_ready(tx)
+        due = DUE_RUN.read_all(tx.all("list_due_runs", (tx.now,)))
+        partitions.make_runs_ready(tx, due)
+        found += len(due)
+        due_at = tx.value(*partitions.NEXT_DUE, int)
+    if late_at is not None and late_at <= tx.now:
+        tx.change("release_overdue_runs", (tx.now,))
+        late_at = tx.value(*_NEXT_LATE, int)
+    return found >= _DUE_AT_ONCE, [at for at in (due_at, late_at) if at is not None]
 
 
 def _list_descendants(tx: Transaction, run: str) -> list[str]:
@@ -228,7 +242,9 @@ def _claim_rows(
 ) -> tuple[ClaimedRun, ...]:
     values = {"session": tx.session, "now": tx.now, "command": command.id, "deploy": deploy, "seqs": json.dumps(seqs)}
     order = {seq: n for n, seq in enumerate(seqs)}
+    tx.ahead((("claim_runs", values), ("list_facts_of_claimed", (values["seqs"],))))
     rows = sorted(CLAIM_ROW.read_all(tx.all("claim_runs", values)), key=lambda row: order[row.seq])
+    facts = FACT.read_all(tx.all("list_facts_of_claimed", (values["seqs"],)))
     fresh: dict[str, int] = {}
     for row in rows:
         if row.run.fresh:
@@ -242,7 +258,7 @@ def _claim_rows(
     for queue, starts in fresh.items():
         tx.change_backlog(queue, -starts)
         limits[queue].spend(tx, starts)
-    return _with_facts(tx, rows)
+    return _with_facts(tx, rows, facts)
 
 
 def _save_changes_of_code(tx: Transaction, command: ClaimRuns, rows: list[ClaimRow]) -> None:
@@ -270,11 +286,11 @@ def _lower_versions(tx: Transaction, command: ClaimRuns, row: ClaimRow) -> Claim
     return msgspec.structs.replace(row, run=msgspec.structs.replace(run, versions=versions))
 
 
-def _with_facts(tx: Transaction, rows: list[ClaimRow]) -> tuple[ClaimedRun, ...]:
-    """Return the claimed runs with the contents of their inboxes, and with the deaths after which they continue."""
-    facts: dict[str, list[Fact]] = {}
-    for fact in FACT.read_all(tx.all("list_facts_of", (json.dumps([row.run.id for row in rows]),))):
-        facts.setdefault(fact.run, []).append(fact)
+def _with_facts(tx: Transaction, rows: list[ClaimRow], facts: list[Fact]) -> tuple[ClaimedRun, ...]:
+    """Return the claimed runs with the facts in their inboxes, and with the deaths after which they continue."""
+    facts_of: dict[str, list[Fact]] = {}
+    for fact in facts:
+        facts_of.setdefault(fact.run, []).append(fact)
     losses: dict[str, list[WorkerLoss]] = {}
     lost = [row.run.id for row in rows if row.losses]
     for loss in WORKER_LOSS.read_all(tx.all("list_resumed_losses", (json.dumps(lost),))) if lost else ():
@@ -283,13 +299,7 @@ def _with_facts(tx: Transaction, rows: list[ClaimRow]) -> tuple[ClaimedRun, ...]
         return tuple(row.run for row in rows)
     return tuple(
         msgspec.structs.replace(
-            row.run, facts=tuple(facts.get(row.run.id, ())), losses=tuple(losses.get(row.run.id, ()))
+            row.run, facts=tuple(facts_of.get(row.run.id, ())), losses=tuple(losses.get(row.run.id, ()))
         )
         for row in rows
     )
-
-
-def _list_next_due(tx: Transaction) -> list[int]:
-    """Return the instants at which the next run becomes due or late. A claimed run is neither: it was ready."""
-    instants = [tx.value(query, (), int) for query in ("find_next_due_time", "find_next_deadline")]
-    return [instant for instant in instants if instant is not None]

@@ -4,9 +4,12 @@ above them.
 
 import json
 from collections.abc import Iterable
+from typing import Final
 
 from mainspring.store.schema.runs.runs import BLOCKED_RUN, DUE_RUN, BlockedRun, DueRun
-from mainspring.store.transaction import Transaction
+from mainspring.store.transaction import Params, Transaction
+
+NEXT_DUE: Final[tuple[str, Params]] = "find_next_due_time", ()
 
 
 def hold_partition(tx: Transaction, queue: str, partition: str, run: str, parent: str | None) -> bool:
@@ -30,6 +33,12 @@ def make_runs_ready(tx: Transaction, runs: Iterable[DueRun]) -> None:
     if due:
         tx.change("make_runs_ready", (json.dumps(due),))
         tx.ready = True
+
+
+def has_due_runs(tx: Transaction) -> bool:
+    """Tell whether a run is due that is not ready yet."""
+    due_at = tx.value(*NEXT_DUE, int)
+    return due_at is not None and due_at <= tx.now
 
 
 def make_first_runs_ready(tx: Transaction) -> int:

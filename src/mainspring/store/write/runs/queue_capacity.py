@@ -58,7 +58,7 @@ def _has_run_of_other_worker(tx: Transaction, queue: str) -> bool:
         tags |= set(json.loads(session.tags))
         is_probation = session.role == PROBATION_ROLE
     for on_probation, statement in enumerate(statements):
-        for group_queue, _, _, tag, is_loaded, paused_until in tx.all(*statement):
+        for group_queue, _, _, tag, is_loaded, paused_until, _ in tx.all(*statement):
             is_paused = paused_until is not None and paused_until > tx.now
             is_own = claims_runs and on_probation == is_probation and is_loaded and serves_tag(tag, tags)
             if group_queue == queue and not is_paused and not is_own:

@@ -1,4 +1,5 @@
--- Each group, whether the session executes this version of its automation, and until when its automation is paused. Steps from group to group: the next tag,
+-- Each group, whether the session executes this version of its automation, until when its automation is paused, and the newest deployment of this
+-- version that a live worker has. Steps from group to group: the next tag,
 -- else version, else automation, else queue; each step is one index lookup.
 with recursive head(seq) as (
     select (select seq from runs where ready = 1 and probation = :probation order by queue, automation, version, tag limit 1)
@@ -18,5 +19,7 @@ with recursive head(seq) as (
 )
 select runs.queue, runs.automation, runs.version, runs.tag,
        (select 1 from session_automations where session = :session and automation = runs.automation and version = runs.version),
-       (select coalesce(paused_until, {{for_ever}}) from automations where name = runs.automation and paused_at is not null)
+       (select coalesce(paused_until, {{for_ever}}) from automations where name = runs.automation and paused_at is not null),
+       (select max(sessions.deploy) from session_automations join sessions on sessions.id = session_automations.session
+        where session_automations.automation = runs.automation and session_automations.version = runs.version and sessions.state = {{alive}})
 from head join runs on runs.seq = head.seq
