@@ -127,6 +127,12 @@ class Transaction(ABC):
     def change(self, query: str, params: Params = ()) -> int:
         """Run an insert, update or delete and return how many rows it changed."""
 
+    def later(self, query: str, params: Params = ()) -> None:
+        """Run a change whose count is not needed, and that no data can make fail: a remote database may send it together
+        with the next statement.
+        """
+        self.change(query, params)
+
     def ahead(self, statements: Sequence[tuple[str, Params]]) -> None:  # noqa: B027 - beside a file nothing is gained by it
         """Announce the next statements, in order and with nothing in between: a remote database then gets them in one
         round trip.

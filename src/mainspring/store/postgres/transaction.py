@@ -37,8 +37,8 @@ class PostgresTransaction(Transaction):
         known = [(query, params) for query, params, _ in self._answers]
         if all(statement in known for statement in statements):
             return
-        self.flush()
         with self.cursor.connection.pipeline():
+            self.send_later()
             cursors = [run(self.cursor.connection.cursor(), TEXTS[query], params) for query, params in statements]
         self._answers = [(*statement, answer_of(cursor)) for statement, cursor in zip(statements, cursors, strict=True)]
 

@@ -47,7 +47,7 @@ def save_outcome(tx: Transaction, command: SaveOutcome) -> CommandDone | Refused
     if c.kind in UPDATE_KINDS:
         _record_update(tx, c)
     if c.inbox is not None:
-        tx.change("consume_fact", (c.inbox, run))
+        tx.later("consume_fact", (c.inbox, run))
     if c.marked:
         _close_request(tx, run, ident, c.state)
     for event in c.events:
@@ -79,10 +79,10 @@ def _close_request(tx: Transaction, run: str, ident: str, state: OutcomeState) -
     """Close the open rows of a request with its outcome. A step that did not succeed may be continued: it keeps its
     checkpoint.
     """
-    tx.change("delete_started_attempts", (run, ident))
-    tx.change("close_wait", (run, ident))
+    tx.later("delete_started_attempts", (run, ident))
+    tx.later("close_wait", (run, ident))
     if state is OutcomeState.SUCCEEDED:
-        tx.change("delete_checkpoint", (run, ident))
+        tx.later("delete_checkpoint", (run, ident))
 
 
 def _not_saved(tx: Transaction, command: SaveOutcome) -> CommandDone | Refused:

@@ -234,11 +234,12 @@ def settle_end(
     """Apply all consequences of an end in the same commit; `unhandled` = requests of children whose failure nothing
     awaited.
     """
-    tx.change("close_waits", (run,))
+    tx.later("close_waits", (run,))
     if ended.has_open_updates:
         from mainspring.store.write.runs import updates  # noqa: PLC0415 - few runs have updates
 
         updates.end_open_updates(tx, run)
+    tx.ahead((("list_waits_for_run", (run,)), ("list_open_children", (run,))))
     _announce_end(tx, run, ended, state, result, failure, reason)
     close_children(tx, run)
     if state is not RunState.FAILED:
@@ -258,12 +259,12 @@ def _announce_end(
     automation = ended.automation
     tx.ended.append(run)
     tx.ready |= ended.has_concurrency_key
+    inbox.deliver_end_to_waiting_runs(tx, run, automation, state, result, failure)
     if ended.partition is not None:
         partitions.release_partitions(tx, run)
     run_keys.record_key_state(tx, automation, ended.run_key, run, state)
     if ended.parent is not None and ended.parent_ident is not None and not _was_parent_notified(tx, ended):
         inbox.deliver_end_to_parent(tx, run, automation, ended.parent, ended.parent_ident, state, result, failure)
-    inbox.deliver_end_to_waiting_runs(tx, run, automation, state, result, failure)
     if ended.has_subscribers:
         subscriptions.deliver_run_end(tx, run, automation, state)
     if ended.is_member:
