@@ -12,12 +12,14 @@ All operations go through the service layer, with `app:pid@host` as the actor.
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 import os
 import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -87,6 +89,9 @@ T_co = TypeVar("T_co", covariant=True)
 FULL_DISK_TIMEOUT_S = 5.0
 """After this time the caller of an operation gets an error: the disk is full and nothing was done. Runs keep waiting for space."""
 
+_MAX_CALLS = 64
+"""Operations at once. Each waits for its commit in a thread, and those that wait together are committed together."""
+
 _LOG = logging.getLogger("mainspring.worker")
 _WARNED_WORKFLOWS: set[str] = set()
 
@@ -144,6 +149,7 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
         self._has_own_middleware = False
         self._store: ProcessStore | None = None
         self._opening = threading.Lock()
+        self._threads: ThreadPoolExecutor | None = None
         self._options = StartOptions()
         self.actor = Actor.app(os.getpid(), socket.gethostname())
 
@@ -274,8 +280,11 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
     def close(self) -> None:
         """Close the store that was opened for operations outside of `running()`. Later operations open it again."""
         store, self._store = self._store, None
+        threads, self._threads = self._threads, None
         if store is not None:
             store.close()
+        if threads is not None:
+            threads.shutdown()
         if self.sealing.large is not None:
             self.sealing.large.contents.close()
 
@@ -297,7 +306,10 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
         """Call an operation of the engine off the loop, as this program. Raises NoStoreError, unless it `creates_store`."""
         context = operation_context(self.actor, self.clock, reason=reason)
         engine = await self.opened_engine(creates_store=creates_store)
-        return await asyncio.to_thread(operation, engine, act=context)
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(_MAX_CALLS, thread_name_prefix="mainspring-call")
+        call = partial(contextvars.copy_context().run, operation, engine, act=context)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     def middleware(self, kind: type[T]) -> type[T]:
         """Add a middleware to this app alone, as the decorator of its class; `ms.middleware` adds one to the whole program.

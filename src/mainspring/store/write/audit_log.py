@@ -32,16 +32,15 @@ def run_audited(tx: Transaction, command: AuditedCommand[Answer], handlers: Hand
     answer = cast("Answer", handlers[type(command.inner)](tx, command.inner))
     if not isinstance(answer, Refused):
         _count_manual_operation(tx, command)
-    last = tx.first("read_newest_audit_entry")
-    last_seq, before = last if last is not None else (0, FIRST_HASH)
-    seq = last_seq + 1
+    last = tx.audit_head or AuditHead(*(tx.first("read_newest_audit_entry") or (0, FIRST_HASH)))
+    seq, before = last.seq + 1, last.hash
     detail = None if command.detail is None else msgspec.json.encode(command.detail, order="deterministic")
     row: AuditRow = (
         *(seq, tx.now, command.command, command.actor, command.verb, command.subject, command.reason, detail),
         msgspec.json.encode(answer),
     )
     own_hash = row_hash(before, row)
-    tx.change("insert_audit_entry", (*row, before, own_hash))
+    tx.later("insert_audit_entry", (*row, before, own_hash))
     tx.audit_head = AuditHead(seq, own_hash)
     return answer
 

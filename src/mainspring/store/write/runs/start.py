@@ -197,7 +197,7 @@ def _stage(tx: Transaction, command: StartRun, key: run_keys.KeyRow | None) -> S
         run_keys.bind_key(tx, command, command.run_key, state, holder)
     tx.change("insert_run", NEW_RUN.values(row_of(tx, command, state, ready=ready, blocked=blocked)))
     if is_in_line:
-        tx.change("join_concurrency_line", (json.dumps([command.id]),))
+        tx.later("join_concurrency_line", (json.dumps([command.id]),))
     _insert_details(tx, command)
     if command.here:
         tx.count(command.automation, started=1)
