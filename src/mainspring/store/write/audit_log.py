@@ -32,17 +32,28 @@ def run_audited(tx: Transaction, command: AuditedCommand[Answer], handlers: Hand
     answer = cast("Answer", handlers[type(command.inner)](tx, command.inner))
     if not isinstance(answer, Refused):
         _count_manual_operation(tx, command)
-    last = tx.audit_head or AuditHead(*(tx.first("read_newest_audit_entry") or (0, FIRST_HASH)))
-    seq, before = last.seq + 1, last.hash
+    entry, tx.audit_head = link_entry(read_last_entry(tx), command, answer, tx.now)
+    tx.later("insert_audit_entry", entry)
+    return answer
+
+
+def read_last_entry(tx: Transaction) -> AuditHead:
+    """Return the last operation of the log, with those that this group has added."""
+    return tx.audit_head or AuditHead(*(tx.first("read_newest_audit_entry") or (0, FIRST_HASH)))
+
+
+def link_entry(
+    last: AuditHead, command: AuditedCommand[object], answer: object, now: int
+) -> tuple[tuple[int | str | bytes | None, ...], AuditHead]:
+    """Return the row of an operation, linked to the last one by its hash, and what is last then."""
+    seq = last.seq + 1
     detail = None if command.detail is None else msgspec.json.encode(command.detail, order="deterministic")
     row: AuditRow = (
-        *(seq, tx.now, command.command, command.actor, command.verb, command.subject, command.reason, detail),
+        *(seq, now, command.command, command.actor, command.verb, command.subject, command.reason, detail),
         msgspec.json.encode(answer),
     )
-    own_hash = row_hash(before, row)
-    tx.later("insert_audit_entry", (*row, before, own_hash))
-    tx.audit_head = AuditHead(seq, own_hash)
-    return answer
+    own_hash = row_hash(last.hash, row)
+    return (*row, last.hash, own_hash), AuditHead(seq, own_hash)
 
 
 def _count_manual_operation(tx: Transaction, command: AuditedCommand[object]) -> None:

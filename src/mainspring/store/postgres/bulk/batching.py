@@ -9,12 +9,14 @@ claim, or that repeats a command, is known in one place only.
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Final
 
+from mainspring.store.commands.automations import AuditedCommand
 from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint, SaveOutcome
 from mainspring.store.commands.logs import SaveLogs
 from mainspring.store.commands.runs import AnnotateRun, CompleteRun, FinishRun, StartRun, SuspendRun
 from mainspring.store.commands.triggers import AcceptDelivery, DecideDelivery
 from mainspring.store.postgres.bulk import deliveries, journal, run_transitions, starts
+from mainspring.store.postgres.bulk.audited_starts import AUDITED_STARTS
 from mainspring.store.postgres.bulk.batch_rule import BatchRule, rule_entry
 from mainspring.store.postgres.transaction import PostgresTransaction
 
@@ -23,6 +25,7 @@ FEWEST = 2
 
 KINDS: Final[dict[type[StoreCommand[object]], BatchRule[StoreCommand[object]]]] = dict(
     (
+        rule_entry(AuditedCommand, AUDITED_STARTS),
         rule_entry(StartRun, starts.STARTS),
         rule_entry(AcceptDelivery, deliveries.DELIVERIES),
         rule_entry(DecideDelivery, deliveries.DECISIONS),
@@ -37,7 +40,7 @@ KINDS: Final[dict[type[StoreCommand[object]], BatchRule[StoreCommand[object]]]] 
     )
 )
 """In the order of one turn."""
-STARTING: Final = frozenset({StartRun, AcceptDelivery, DecideDelivery})
+STARTING: Final = frozenset({AuditedCommand, StartRun, AcceptDelivery, DecideDelivery})
 """Commands that create runs: their order is kept, so one turn has only one kind of them."""
 _PLACES = {kind: place for place, kind in enumerate(KINDS)}
 
