@@ -11,6 +11,7 @@ from mainspring.domain.errors import StoreError
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import AttemptState, DeliveryState, FailureReason, OutcomeState, RunState
 from mainspring.domain.triggers.flow_control import FlowControl
+from mainspring.store.audit_chain import first_break
 from mainspring.store.commands.automations import RetireAutomation, SetMeta, SetQueue
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
@@ -31,6 +32,7 @@ from tests.contract.store.deliveries import accepting, announced, deciding, gath
 from tests.contract.store.process import (
     BOOM,
     ask,
+    audited,
     complete,
     event,
     finish,
@@ -100,6 +102,9 @@ def tables(store):
     # What follows from two runs in one commit has no order; what one run sends has, and so has what was accepted.
     found["outbox"].sort(key=lambda row: row[SENT_BY])
     found["deliveries"].sort(key=lambda row: row[0] if row[0].startswith("d_") else "")
+    chain = store.reader.read_text("select * from audit_log order by seq")
+    assert first_break(chain) is None
+    found["audit_log"] = sorted(row[2:9] for row in chain)
     return found
 
 
@@ -158,6 +163,11 @@ def command(draw, store, runs, number):
             draw(st.sampled_from("ab")), id=f"n{draw(st.integers(0, number))}", due_at=due, title=draw(st.sampled_from([None, "née"])),
             queue=draw(st.sampled_from(["default", "narrow", "wide"])),
         ),
+        "audited start": lambda: audited(
+            store.starting(id=f"n{draw(st.integers(0, number))}", due_at=due, concurrency_key=draw(st.sampled_from([None, "x"]))),
+            f"command{draw(st.integers(0, number))}", "start", detail={"n": number},
+        ),
+        "audited cancel": lambda: audited(CancelRun(run.id, f"cmd{number}"), f"command{number}"),
         "start keyed": lambda: store.starting(
             id=f"n{number}", run_key=RunKey("k", draw(st.sampled_from("hi")), "restart"), partition="p" if flag else None
         ),
@@ -204,6 +214,8 @@ def command(draw, store, runs, number):
         "complete",
         "start",
         "start",
+        "audited start",
+        "audited start",
         "take in",
         "take in",
         "decide",
@@ -276,6 +288,19 @@ def test_big_group_starts_in_its_order(store):
     group = [store.starting() for _ in range(100)]
     assert store.do(*group) == [StartAnswer(command.id, created=True, state=RunState.QUEUED) for command in group]
     assert store.ids(100) == [command.id for command in group]
+
+
+def test_big_group_of_audited_starts_is_one_chain(store):
+    """Each start is on record once, in the order of the group; a command that stands there twice has one answer."""
+    group = [audited(store.starting(), verb="start") for _ in range(50)]
+    again = audited(store.starting(), group[3].command, "start")
+    store.do(group[7])
+    answers = store.do(*group, again)
+    assert answers == [StartAnswer(c.inner.id, created=True, state=RunState.QUEUED) for c in [*group, group[3]]]
+    assert store.ids(100) == [group[7].inner.id, *(c.inner.id for c in group if c is not group[7])]
+    chain = store.reader.read_text("select * from audit_log order by seq")
+    assert first_break(chain) is None
+    assert [row[2] for row in chain] == [group[7].command, *(c.command for c in group if c is not group[7])]
 
 
 def test_start_that_is_found_makes_no_queue(store):
