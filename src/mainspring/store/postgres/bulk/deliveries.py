@@ -101,8 +101,11 @@ def _settle(tx: PostgresTransaction, commands: list[DecideDelivery]) -> list[Del
         return []
     runs = [c.start.id if c.start is not None and c.state is DeliveryState.STARTED else None for c in commands]
     notes = [None if c.state is DeliveryState.STARTED else c.note for c in commands]
-    rows = [(c.delivery, c.state.value, note, run, c.by) for c, note, run in zip(commands, notes, runs, strict=True)]
-    settled = set(tx.values("settle_deliveries", (*columns("ttttt", rows), tx.now), str))
+    rows = [
+        (c.delivery, c.state.value, note, run, c.by, 1 if run and c.key else 0)
+        for c, note, run in zip(commands, notes, runs, strict=True)
+    ]
+    settled = set(tx.values("settle_deliveries", (*columns("tttttn", rows), tx.now), str))
     started = [
         c.start for c, run in zip(commands, runs, strict=True) if c.delivery in settled and run and c.start is not None
     ]
