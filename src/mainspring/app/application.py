@@ -149,7 +149,7 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
         self._has_own_middleware = False
         self._store: ProcessStore | None = None
         self._opening = threading.Lock()
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads = _make_threads()
         self._options = StartOptions()
         self.actor = Actor.app(os.getpid(), socket.gethostname())
 
@@ -280,11 +280,10 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
     def close(self) -> None:
         """Close the store that was opened for operations outside of `running()`. Later operations open it again."""
         store, self._store = self._store, None
-        threads, self._threads = self._threads, None
+        threads, self._threads = self._threads, _make_threads()
         if store is not None:
             store.close()
-        if threads is not None:
-            threads.shutdown()
+        threads.shutdown()
         if self.sealing.large is not None:
             self.sealing.large.contents.close()
 
@@ -306,8 +305,6 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
         """Call an operation of the engine off the loop, as this program. Raises NoStoreError, unless it `creates_store`."""
         context = operation_context(self.actor, self.clock, reason=reason)
         engine = await self.opened_engine(creates_store=creates_store)
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(_MAX_CALLS, thread_name_prefix="mainspring-call")
         call = partial(contextvars.copy_context().run, operation, engine, act=context)
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
@@ -494,3 +491,8 @@ def _find_secrets() -> SecretStore | None:
     except ConfigError as error:
         _LOG.warning("only secrets of the environment can be read: %s", error)
         return None
+
+
+def _make_threads() -> ThreadPoolExecutor:
+    """Return the threads in which operations wait; each begins when it is needed."""
+    return ThreadPoolExecutor(_MAX_CALLS, thread_name_prefix="mainspring-call")

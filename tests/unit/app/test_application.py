@@ -40,6 +40,23 @@ def test_operations_at_the_same_time_share_one_store_that_is_open(tmp_path, monk
     app.close()
 
 
+def test_many_operations_wait_at_the_same_time(tmp_path):
+    """So the store commits them together. Their threads end with the app, which can be used again."""
+    app, barrier = ms.App(tmp_path / "state.db"), threading.Barrier(64)
+
+    async def operate(count):
+        calls = [
+            app.do(lambda engine, act: barrier.wait(20) if count > 1 else 0, creates_store=True) for _ in range(count)
+        ]
+        return await asyncio.gather(*calls)
+
+    assert sorted(asyncio.run(operate(64))) == list(range(64))
+    app.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mainspring-call")]
+    assert asyncio.run(operate(1)) == [0]
+    app.close()
+
+
 def test_store_that_could_not_be_opened_is_tried_again(tmp_path):
     """An act that failed because the store was away leaves nothing behind that the next one would take for a store."""
     place = tmp_path / "folder" / "state.db"

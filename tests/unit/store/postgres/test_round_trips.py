@@ -6,10 +6,12 @@ from mainspring.domain.states import RunState
 from mainspring.store.commands.runs import ClaimRuns, FinishRun
 from mainspring.store.postgres.transaction import PostgresTransaction
 from tests.contract.store.clock import FakeClock
-from tests.contract.store.process import PostgresProcess, outcome
+from tests.contract.store.process import PostgresProcess, audited, outcome
 
-CLAIM, STEPS, ENDS = 12, 3, 4
+CLAIM, STEPS, ENDS, STARTS = 5, 3, 4, 8
 """The most messages of a group of each."""
+MARKED_STEP, END = 3, 6
+"""The most messages for one of them."""
 
 
 @pytest.fixture
@@ -44,6 +46,30 @@ def test_steps_and_ends_of_many_runs_ask_as_often_as_those_of_two(worker, messag
         counts.append((saved, len(messages) - saved))
     assert counts[0] == counts[1]
     assert counts[0] <= (STEPS, ENDS)
+
+
+def test_one_step_and_one_end_ask_little(worker, messages):
+    """What a step and an end delete goes to the server with the next statement."""
+    worker.start("a")
+    (run,) = worker.do(ClaimRuns("c1", 1)).runs
+    messages.clear()
+    worker.do(outcome(run, 1, marked=True))
+    saved = len(messages)
+    worker.do(FinishRun(run.id, run.claim, RunState.SUCCEEDED, 1, b"1"))
+    assert saved <= MARKED_STEP
+    assert len(messages) - saved <= END
+
+
+def test_many_audited_starts_ask_as_often_as_two(worker, messages):
+    """Programs and the API start runs by operations, each with its row in the audit log."""
+    counts = []
+    worker.do(audited(worker.starting("a"), verb="start"))
+    for many in (2, 40):
+        starts = [audited(worker.starting("a"), verb="start") for _ in range(many)]
+        messages.clear()
+        worker.do(*starts)
+        counts.append(len(messages))
+    assert counts[0] == counts[1] <= STARTS
 
 
 def test_answer_that_came_ahead_is_not_believed_after_anything_else_ran(worker):

@@ -170,12 +170,12 @@ def claim_runs(tx: Transaction, command: ClaimRuns) -> ClaimedRuns:
     session = CLAIMING_SESSION.read_first(tx.all("read_claimer", (tx.session,)))
     if session is None or session.state is not SessionState.ALIVE:
         return ClaimedRuns((), None, draining=session is not None and session.state is SessionState.DRAINING)
+    serves = (json.dumps(sorted(command.tags)), None if command.queues is None else json.dumps(sorted(command.queues)))
+    if (session.tags, session.queues) != serves:
+        tx.later("set_session_capabilities", (*serves, tx.session))
     if is_store_on_hold(tx):
         return ClaimedRuns((), None)
     more, next_due = _make_due(tx)
-    serves = (json.dumps(sorted(command.tags)), None if command.queues is None else json.dumps(sorted(command.queues)))
-    if (session.tags, session.queues) != serves:
-        tx.change("set_session_capabilities", (*serves, tx.session))
     scan = _Scan(tx, command, session.deploy)
     seqs = _choose_rows(scan)
     runs = _claim_rows(tx, command, session.deploy, seqs, scan.limits) if seqs else ()
