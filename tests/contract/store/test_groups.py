@@ -303,6 +303,20 @@ def test_big_group_of_audited_starts_is_one_chain(store):
     assert [row[2] for row in chain] == [group[7].command, *(c.command for c in group if c is not group[7])]
 
 
+def test_audited_start_that_cannot_be_recorded_fails_alone(new_database):
+    """A server refuses a NUL in a text: the other starts of the group are committed, and the store goes on."""
+    store, _ = prepared(new_database())
+    try:
+        group = [audited(store.starting(), verb="start", reason="a\0b" if n == 2 else None) for n in range(5)]
+        answers = store.database.commit(group).results
+        started = [isinstance(answer, StartAnswer) for answer in answers]
+        assert started == [True, True, started[2], True, True]
+        assert started[2] or isinstance(answers[2], StoreError)
+        assert isinstance(store.do(audited(store.starting(), verb="start")), StartAnswer)
+    finally:
+        store.close()
+
+
 def test_start_that_is_found_makes_no_queue(store):
     """A group of starts that were there already leaves nothing behind, whatever queue they name now."""
     group = [store.starting() for _ in range(3)]

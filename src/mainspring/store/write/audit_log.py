@@ -33,7 +33,7 @@ def run_audited(tx: Transaction, command: AuditedCommand[Answer], handlers: Hand
     if not isinstance(answer, Refused):
         _count_manual_operation(tx, command)
     entry, tx.audit_head = link_entry(read_last_entry(tx), command, answer, tx.now)
-    tx.later("insert_audit_entry", entry)
+    tx.change("insert_audit_entry", entry)
     return answer
 
 

@@ -8,7 +8,7 @@ from mainspring.store.postgres.transaction import PostgresTransaction
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import PostgresProcess, audited, outcome
 
-CLAIM, STEPS, ENDS, STARTS = 5, 3, 4, 8
+CLAIM, STEPS, ENDS, STARTS = 5, 3, 4, 9
 """The most messages of a group of each."""
 MARKED_STEP, END = 3, 6
 """The most messages for one of them."""

@@ -38,7 +38,7 @@ def _start(tx: PostgresTransaction, commands: list[AuditedStart]) -> list[StartA
             entries.append(entry)
         answers.append(answer)
     if entries:
-        tx.later("insert_audit_entries", columns("nntttttbbtt", entries))
+        tx.change("insert_audit_entries", columns("nntttttbbtt", entries))
         tx.audit_head = last
     return answers
 

@@ -134,17 +134,17 @@ class _Scan:
 
         On a server the rows are locked, so that more of them would keep runs from other workers.
         """
-        found: tuple[list[queue_capacity.QueuePlace], list[queue_capacity.QueuePlace]] = ([], [])
+        places: tuple[list[queue_capacity.QueuePlace], list[queue_capacity.QueuePlace]] = ([], [])
         if limit <= 0:
-            return found
+            return places
         for kinds in ((0, 0), (1, 1)) if apart else ((0, 1),):
             statements = [self._select_candidates(group, kinds, limit) for group in groups]
             if len(statements) > 1:
                 self.tx.ahead(statements)
             rows = sorted(row for statement in statements for row in self.tx.all(*statement))
             for fresh, place, seq in rows[:limit]:
-                found[fresh].append((place, seq))
-        return found
+                places[fresh].append((place, seq))
+        return places
 
     def _select_candidates(self, group: _Group, kinds: tuple[int, int], limit: int) -> tuple[str, Params]:
         on_probation = int(self.command.probation)
@@ -195,17 +195,17 @@ def _make_due(tx: Transaction) -> tuple[bool, list[int]]:
     A claimed run is neither: it was ready.
     """
     due_at, late_at = tx.value(*partitions.NEXT_DUE, int), tx.value(*_NEXT_LATE, int)
-    found = 0
+    count = 0
     if due_at is not None and due_at <= tx.now:
-        found = partitions.make_first_runs_ready(tx)
+        count = partitions.make_first_runs_ready(tx)
         due = DUE_RUN.read_all(tx.all("list_due_runs", (tx.now,)))
         partitions.make_runs_ready(tx, due)
-        found += len(due)
+        count += len(due)
         due_at = tx.value(*partitions.NEXT_DUE, int)
     if late_at is not None and late_at <= tx.now:
         tx.change("release_overdue_runs", (tx.now,))
         late_at = tx.value(*_NEXT_LATE, int)
-    return found >= _DUE_AT_ONCE, [at for at in (due_at, late_at) if at is not None]
+    return count >= _DUE_AT_ONCE, [at for at in (due_at, late_at) if at is not None]
 
 
 def _list_descendants(tx: Transaction, run: str) -> list[str]:
