@@ -303,8 +303,8 @@ def test_big_group_of_audited_starts_is_one_chain(store):
     assert [row[2] for row in chain] == [group[7].command, *(c.command for c in group if c is not group[7])]
 
 
-def test_audited_start_that_cannot_be_recorded_fails_alone(new_database):
-    """A server refuses a NUL in a text: the other starts of the group are committed, and the store goes on."""
+def test_only_the_audited_start_that_cannot_be_recorded_fails(new_database):
+    """A server refuses a NUL in a text: the other starts of the group are committed, and later ones too."""
     store, _ = prepared(new_database())
     try:
         group = [audited(store.starting(), verb="start", reason="a\0b" if n == 2 else None) for n in range(5)]
