@@ -72,6 +72,7 @@ class Place:
     def rows(self, text: str, *params: Any) -> list[tuple[Any, ...]]:
         """Ask the store."""
         connection = apsw.Connection(str(self.store))
+        connection.set_busy_timeout(10_000)  # ms; a program that creates or recovers the file locks readers out
         try:
             return connection.execute(text, params).fetchall()
         finally:

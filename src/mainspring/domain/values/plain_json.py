@@ -102,6 +102,8 @@ def decode_value(data: bytes | None) -> Any:
         value = msgspec.json.decode(data)
     except msgspec.DecodeError:
         return {"base64": base64.b64encode(data).decode()}
+    except RecursionError:  # by 1,000 levels on Python 3.11; its bytes could name the keys of a file
+        return {"nested": "too deeply to be shown", "size": len(data)}
     if FILE_MARK not in data:
         return value
     from mainspring.domain.values.stored_file import hide_file_keys  # noqa: PLC0415 - few values name a file

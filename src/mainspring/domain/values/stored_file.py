@@ -113,16 +113,12 @@ def is_sealed(file: StoredFile, key: bytes) -> bool:
 
 def list_sealed_files(data: bytes, key: bytes) -> list[StoredFile]:
     """Return the files in the JSON `data` that the store with this key sealed; none, if it is no JSON."""
-    try:
-        found = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return []
-    return [file for file in find_files(found) if is_sealed(file, key)]
+    return [file for file in _decode_files(data) if is_sealed(file, key)]
 
 
 def refuse_files(data: bytes, value_name: str) -> bytes:
     """Return JSON that stays inline, and so holds no blobs. Raises ValueRefusedError: it has a reference to a file."""
-    if FILE_MARK in data and any(find_files(msgspec.json.decode(data))):
+    if FILE_MARK in data and any(_decode_files(data)):
         raise ValueRefusedError(
             value_name,
             "$",
@@ -130,6 +126,14 @@ def refuse_files(data: bytes, value_name: str) -> bytes:
             hint="Pass files as arguments, results, checkpoints or signals of runs: these keep their bytes.",
         )
     return data
+
+
+def _decode_files(data: bytes) -> list[StoredFile]:
+    """Return the files in JSON. What is no JSON, or nested deeper than a program could write it, has none."""
+    try:
+        return list(find_files(msgspec.json.decode(data)))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return []
 
 
 def find_files(value: Any) -> Iterator[StoredFile]:
