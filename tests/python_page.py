@@ -194,6 +194,7 @@ NOT_CONSTRUCTED = {
         "Throttled",
         "Truncated",
         "StreamRecord",
+        *("testing.Fake", "testing.LabRun", "testing.SyncLab", "testing.SyncRun"),
         "File",
         "FileRef",
         "MainspringError",
@@ -226,6 +227,11 @@ INTERNAL = {
     ),
     *("testing.FakeClock.now_us", "testing.FakeClock.advance_us", "testing.FakeClock.random_bits"),
     "testing.VirtualLoop.time",
+    *(
+        f"testing.{name}.{member}"
+        for name in ("SyncLab", "SyncRun")
+        for member in vars(getattr(mainspring.testing, name))
+    ),
 }
 """Methods for other parts of Mainspring."""
 DECLARED_KINDS = (DefinitionKind.SCRIPT, DefinitionKind.TASK, DefinitionKind.WORKFLOW, DefinitionKind.STEP)

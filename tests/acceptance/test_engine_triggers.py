@@ -495,7 +495,7 @@ async def test_nothing_is_lost_between_any_two_commits(world, seen):
         return registry
 
     async with world.engine(make()) as engine:
-        engine.working._intake_and_delivery._ingest._router.close()
+        engine.working._intake_and_delivery.ingest._router.close()
         engine.working._filter_runner.close()
         for n, name in enumerate(("plain", "held", "asked")):
             await engine.app.publish(name, {"n": n})
@@ -574,7 +574,7 @@ async def test_unreadable_delivery_blocks_no_other(world, seen, caplog):
         return registry
 
     async with world.engine(make(), codec=Keystream(b"another key")) as engine:
-        engine.working._intake_and_delivery._ingest._router.close()
+        engine.working._intake_and_delivery.ingest._router.close()
         await engine.app.publish("e", {"n": 1})
         await wait_for_deliveries(engine, 1, DeliveryState.RECEIVED)
     async with world.engine(make(), codec=codec) as engine:

@@ -1,13 +1,24 @@
 """Examples of the reference: `mainspring.testing`."""
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 import mainspring as ms
-from mainspring.testing import ActionContract, ContractError, DeadlockError, FakeClock, VirtualLoop
+from mainspring.engine.definitions.registry import Registry
+from mainspring.testing import (
+    ActionContract,
+    ContractError,
+    DeadlockError,
+    FakeClock,
+    Lab,
+    LabError,
+    RealTimeWarning,
+    VirtualLoop,
+)
 from tests.reference.documented import documents
 
 
@@ -60,3 +71,134 @@ def test_action_contract(app, tmp_path):
     ActionContract(send_mail, args=lambda number: [number], effects=count_mails).check(tmp_path, kills=1)
 
     assert issubclass(ContractError, AssertionError)
+
+
+def charge(order: int) -> str:
+    """Take money."""
+    return f"receipt {order}"
+
+
+@pytest.fixture
+def order():
+    """Give a workflow that waits for days, and talks to people and programs."""
+    with Registry():
+
+        @ms.workflow
+        async def order(run: ms.Run, number: int) -> list[object]:
+            notes: list[str] = []
+
+            @run.on_update("add_note")
+            def add_note(note: str) -> int:
+                notes.append(note)
+                return len(notes)
+
+            @run.on_query("notes")
+            def read_notes() -> list[str]:
+                return notes
+
+            receipt = await run.step(charge, number)
+            run.log.info("charged")
+            address = await run.receive("address", str)
+            choice = await run.ask("Ship it?", choices=["yes", "no"])
+            await asyncio.sleep(3 * 86_400)
+            return [receipt, address, choice, notes]
+
+        yield order
+
+
+@documents(
+    "testing.Lab",
+    "testing.Lab.start",
+    "testing.Lab.advance",
+    "testing.Lab.now",
+    "testing.Lab.fake",
+    "testing.Fake",
+    "testing.LabRun",
+    *(f"testing.LabRun.{name}" for name in ("until", "result", "state", "steps", "logs")),
+    *(f"testing.LabRun.{name}" for name in ("signal", "answer", "update", "query")),
+    "testing.SyncLab",
+    "testing.SyncRun",
+    uses=[charge, order],
+)
+def test_lab(order):
+    """Test a workflow of days in no time. In an `async def` test write `async with Lab() as lab`, and await the methods."""
+    with Lab() as lab:
+        payment = lab.fake(charge, raises=[TimeoutError, None], returns="receipt-7")
+        run = lab.start(order, 7)
+        run.until("waiting")
+        assert [call.args for call in payment.calls] == [(7,), (7,)]
+        run.signal("address", "Main Street 1")
+        assert run.update("add_note", "fragile") == 1
+        assert run.query("notes") == ["fragile"]
+        run.answer("yes")
+        before = lab.now
+        lab.advance("1d")
+        assert lab.now - before == timedelta(days=1)
+        assert run.state() == "waiting"
+        assert run.result() == ["receipt-7", "Main Street 1", "yes", ["fragile"]]
+        assert "charge" in [step.name for step in run.steps()]
+        assert "charged" in [line.text for line in run.logs()]
+
+
+@documents("testing.Lab.run", "testing.Lab.runs", "testing.LabRun.cancel", "testing.LabError", uses=[charge, order])
+def test_lab_runs(order):
+    """Find runs of schedules and triggers. `LabError` says what a run waits for, as `mainspring explain` does."""
+    with Lab() as lab:
+        lab.start(order, 7)
+        [found] = lab.runs("order", state="waiting")
+        run = lab.run(found.id)
+        with pytest.raises(LabError, match="signal address"):
+            run.result(within="1d")
+        run.cancel("not needed")
+        assert run.state() == "cancelled"
+
+
+@documents(
+    *(f"testing.Lab.{name}" for name in ("deliver", "publish", "sent", "slots", "effects", "set_flag", "do")),
+    *("testing.Lab.incidents", "testing.Lab.messages"),
+)
+def test_lab_world():
+    """Deliver what comes from outside, and see what goes there: nothing leaves the lab."""
+    with Registry():
+
+        @ms.on.webhook("/orders", verify=ms.verify.github("GITHUB"))
+        @ms.on.event("order.changed")
+        @ms.task(cron="0 3 * * *")
+        def ship(order: dict | None = None) -> str:
+            if order is None:
+                raise ms.Permanent("no order at night")
+            ms.send("warehouse/parcels", order)
+            return ms.once(f"label:{order['id']}", lambda: "printed")
+
+        with Lab() as lab:
+            run = lab.deliver("/orders", {"id": 7})
+            assert run.result() == "printed"
+            assert [message.body for message in lab.sent] == [b'{"id":7}']
+            assert [effect.key for effect in lab.effects()] == ["label:7"]
+            lab.publish("order.changed", {"id": 8})
+            assert len(lab.runs("ship", state="succeeded")) == 2
+
+            lab.advance("4h")
+            assert [slot.at.hour for slot in lab.slots(ship)] == [3]
+            assert "no order at night" in lab.incidents()[0].text
+            assert [message.event for message in lab.messages("people")] == ["opened"]
+
+            lab.set_flag("new-printer", True)
+            assert lab.do(lambda app: app.runs.count(name="ship")) == 3
+
+
+@documents("testing.RealTimeWarning")
+def test_real_time_warning():
+    """See where a step waits in real time, although the clock of the lab does not move."""
+
+    def nap() -> None:
+        time.sleep(0.01)
+
+    with Registry():
+
+        @ms.workflow
+        async def lazy(run: ms.Run) -> None:
+            await run.step(nap)
+
+        with Lab() as lab, pytest.warns(RealTimeWarning, match="time.sleep"):
+            lab.start(lazy).result()

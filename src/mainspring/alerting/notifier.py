@@ -188,14 +188,18 @@ class Notifier:
         """Announce that the store may have new alerts."""
         self._changed.set()
 
+    async def send_due(self) -> None:
+        """Send all that is due now. Raises as a commit does."""
+        while await self._poll():
+            await asyncio.wait(self._sending.values())
+
     async def run_once(self, within_s: float) -> None:
         """Send what is due now, for at most `within_s` seconds, and close. Another notifier sends the rest."""
         send_for_s = max(within_s - _ENDS_WITHIN_S, within_s / 2)
         self._ends_at = time.monotonic() + send_for_s
         try:
             async with asyncio.timeout(send_for_s):
-                while await self._poll():
-                    await asyncio.wait(self._sending.values())
+                await self.send_due()
         except TimeoutError:
             pass
         finally:

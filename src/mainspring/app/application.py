@@ -193,7 +193,7 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
                 "a file starts a worker while a process of the engine imports it for a step, which would start the next process, and so on",
                 hint='Put the call of App.run or App.running below: if __name__ == "__main__":',
             )
-        _warn_of_random_hash_seed(self.registry)
+        self._warn_of_random_hash_seed()
         runtime = self._make_runtime("run" if one_run else "app", schedules=schedules)
         runtime.store.full_disk_timeout_s = FULL_DISK_TIMEOUT_S
         await runtime.open()
@@ -203,6 +203,20 @@ class App(RunStarter, StartsWithOptions[Starter], RunOperations):
         finally:
             self._runtime = None
             await runtime.close()
+
+    def _warn_of_random_hash_seed(self) -> None:
+        """Warn if a workflow of the registry may drift because the next process has another hash seed."""
+        if _WARNED_WORKFLOWS or not has_random_hash_seed():
+            return
+        name = next((automation.name for automation in self.registry if isinstance(automation, Workflow)), None)
+        if name is not None:
+            _WARNED_WORKFLOWS.add(name)
+            _LOG.warning(
+                "the hash seed of this process is random: if another process continues a run of %s, sets of text "
+                "may have another order there, and the run stops for drift. To fix it, %s",
+                name,
+                HASH_SEED_FIX,
+            )
 
     def _make_runtime(self, role: str, *, schedules: bool) -> WorkerRuntime:
         if self._project is not None:
@@ -466,21 +480,6 @@ def _store_location(store: str | Path) -> str | Path:
     """Return the file, or the URL of a server."""
     text = str(store)
     return text if is_server_url(text) else Path(text.removeprefix("sqlite:///")).absolute()
-
-
-def _warn_of_random_hash_seed(registry: Registry) -> None:
-    """Warn if a workflow of the registry may drift because the next process has another hash seed."""
-    if _WARNED_WORKFLOWS or not has_random_hash_seed():
-        return
-    name = next((automation.name for automation in registry if isinstance(automation, Workflow)), None)
-    if name is not None:
-        _WARNED_WORKFLOWS.add(name)
-        _LOG.warning(
-            "the hash seed of this process is random: if another process continues a run of %s, sets of text "
-            "may have another order there, and the run stops for drift. To fix it, %s",
-            name,
-            HASH_SEED_FIX,
-        )
 
 
 def _find_secrets() -> SecretStore | None:

@@ -152,10 +152,17 @@ class Committer:
         """The error of the group, while every try is known to have done nothing."""
         self._polled_at = time.monotonic()
         self._was_busy = False
+        self._open_count = 0
+        """Commands without an answer."""
         self._hinted = False
         """Whether the database sent an unrequested hint: until `poll` reads it, it wakes this thread again."""
         self.fatal: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="mainspring-committer", daemon=True)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all commands were answered, and what they changed was announced."""
+        return self._open_count == 0
 
     def start(self) -> None:
         """Start the thread."""
@@ -248,6 +255,7 @@ class Committer:
 
     def _put(self, item: _Item) -> None:
         """Queue an item; the caller holds the queue's lock."""
+        self._open_count += 1
         self._queue.put(item)
         self._wakeup_pipe.ring()
 
@@ -267,9 +275,12 @@ class Committer:
                 if self._group and self._group[-1] is _STOP:  # nothing follows it
                     self._group.pop()
                     stopped = True
+                count = len(self._group)
                 if self._group:
                     self._deliver(self._commit_group())
                 self._poll_database()
+                with self._queue_lock:
+                    self._open_count -= count
             self._answers.give()
         except BaseException as error:  # noqa: BLE001 - whatever it is, no one else would notice
             self._fail(error)

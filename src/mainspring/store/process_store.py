@@ -312,6 +312,11 @@ class ProcessStore(ABC):
         )
         self._committer.start()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether this process waits for no commit."""
+        return self._committer is None or self._committer.is_idle
+
     def _announce_changes(self, changes: CommitChanges) -> None:
         self.end_waiters.wake(changes.ended)
         if changes.ready or changes.facts or changes.triggers or changes.locks or changes.clock_step is not None:

@@ -1,4 +1,4 @@
-"""Testing of programs that use Mainspring: a clock that a test sets, an event loop that does not wait for it, the contract of actions.
+"""Testing of programs that use Mainspring: a lab, a clock that a test sets, an event loop that does not wait, the contract of actions.
 
 Each name is imported when it is first used: the contract needs the whole of Mainspring, a clock nearly nothing.
 """
@@ -9,17 +9,43 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mainspring.testing.action_contract import ActionContract, ContractError
     from mainspring.testing.clock import FakeClock
+    from mainspring.testing.lab.fakes import Fake
+    from mainspring.testing.lab.lab import Lab
+    from mainspring.testing.lab.lab_loop import LabError
+    from mainspring.testing.lab.lab_runs import LabRun
+    from mainspring.testing.lab.real_time import RealTimeWarning
+    from mainspring.testing.lab.sync_lab import SyncLab, SyncRun
     from mainspring.testing.virtual_loop import DeadlockError, VirtualLoop
 
 _MODULES = {
     "ActionContract": "action_contract",
     "ContractError": "action_contract",
     "DeadlockError": "virtual_loop",
+    "Fake": "lab.fakes",
     "FakeClock": "clock",
+    "Lab": "lab.lab",
+    "LabError": "lab.lab_loop",
+    "LabRun": "lab.lab_runs",
+    "RealTimeWarning": "lab.real_time",
+    "SyncLab": "lab.sync_lab",
+    "SyncRun": "lab.sync_lab",
     "VirtualLoop": "virtual_loop",
 }
 
-__all__ = ["ActionContract", "ContractError", "DeadlockError", "FakeClock", "VirtualLoop"]
+__all__ = [
+    "ActionContract",
+    "ContractError",
+    "DeadlockError",
+    "Fake",
+    "FakeClock",
+    "Lab",
+    "LabError",
+    "LabRun",
+    "RealTimeWarning",
+    "SyncLab",
+    "SyncRun",
+    "VirtualLoop",
+]
 
 
 def __getattr__(name: str) -> Any:

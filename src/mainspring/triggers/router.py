@@ -18,6 +18,7 @@ from mainspring.domain.triggers.event_sources import JoinedRunsSource
 from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.driver.blocking_calls import BlockingCaller
+from mainspring.engine.worker.scans import scan
 from mainspring.store.base import Store, StoreReader
 from mainspring.store.commands.results import CommandDone, DeliveryStored, Refused, StartAnswer
 from mainspring.store.commands.triggers import DecideDelivery, JoinRun, ReleaseHeldDeliveries
@@ -258,4 +259,9 @@ class Router:
     def _sleep(self, ms: int) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_later(min(max(ms, 1), _MAX_SLEEP_MS) / 1000, self.poll)
+        poll = self.poll if ms < _MAX_SLEEP_MS else self._scan
+        self._timer = self._loop.call_later(min(max(ms, 1), _MAX_SLEEP_MS) / 1000, poll)
+
+    @scan
+    def _scan(self) -> None:
+        self.poll()

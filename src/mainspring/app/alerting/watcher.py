@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -33,6 +33,7 @@ from mainspring.domain.processes.process_role import ProcessRole
 from mainspring.engine.attempts.processes.process_lifetime import protect_memory
 from mainspring.insight.rollouts.version_changes import add_version_changes
 from mainspring.insight.runs.late_causes import add_causes
+from mainspring.integrations.base.notifier import ChannelLink
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.resources.secret_store import SecretStore
@@ -76,7 +77,7 @@ class Watcher:
         self._store = store
         self._watch = make_evaluation(settings, store)
         self._rollouts = RolloutGuard(store)
-        self._notifier = _make_notifier(settings, store, store, secrets)
+        self._notifier = make_notifier(settings, store, store, secrets)
         self._fallback = fallback
         self._read_fault = read_fault
         self._watchdog_ping = WatchdogPing(settings.notify.watchdog, faults, store.clock)
@@ -273,7 +274,7 @@ def evaluate_and_notify(
 
         async def notify() -> None:
             loop = asyncio.get_running_loop()
-            await _make_notifier(settings, store, _LoopAnsweringStore(store, loop), secrets).run_once(within_s)
+            await make_notifier(settings, store, _LoopAnsweringStore(store, loop), secrets).run_once(within_s)
 
         run_in_short_lived_loop(notify())
     return evaluator.seen
@@ -296,9 +297,14 @@ class _LoopAnsweringStore:
         self._store.submit(command, answer)
 
 
-def _make_notifier(
-    settings: Settings, store: ProcessStore, answers: ProcessStore | _LoopAnsweringStore, secrets: SecretStore
+def make_notifier(
+    settings: Settings,
+    store: ProcessStore,
+    answers: ProcessStore | _LoopAnsweringStore,
+    secrets: SecretStore,
+    links: Mapping[str, ChannelLink] | None = None,
 ) -> Notifier:
+    """Return the notifier of a store, as configured. `links` = channels in place of those of the configuration."""
     faults = ErrorText(secrets)
 
     def definition_of(automation: str) -> Definition | None:
@@ -328,7 +334,7 @@ def _make_notifier(
     return Notifier(
         answers,
         lambda: incidents.is_alert_due(store.reader, store.clock.now()),
-        open_links(settings, faults, store.clock),
+        open_links(settings, faults, store.clock) if links is None else links,
         NoticeRenderer(
             definition_of,
             runbook_of,

@@ -8,6 +8,7 @@ from mainspring.app.workers.consumers import ConsumerFactory
 from mainspring.domain.clock import Clock
 from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.driver.blocking_calls import BlockingCaller
+from mainspring.engine.worker.scans import pause, wait_for_next_round
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.process_store import ProcessStore
@@ -73,6 +74,7 @@ class Ingest:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    @pause
     def _check_router(self) -> None:
         self._planned = False
         self._next_at = self._loop.time() + _MIN_WAKEUP_INTERVAL_S
@@ -90,7 +92,7 @@ class Ingest:
             for name, known in announced.items():
                 if known.trigger.source.is_fetched and name not in self._consumers:
                     self._consumers[name] = known, self._loop.create_task(self._run(known))
-            await asyncio.sleep(_POLL_INTERVAL_S)
+            await wait_for_next_round(_POLL_INTERVAL_S)
 
     async def _run(self, known: CachedTrigger) -> None:
         """Open and run the consumer of a trigger. Reopen one that fails."""
@@ -104,7 +106,8 @@ class Ingest:
 class IntakeAndDelivery:
     """The intake and delivery of the scheduler process or of `App.running()`.
 
-    Created and used in the thread of `loop`. `brokers` = addresses by name.
+    Created and used in the thread of `loop`. `brokers` = addresses by name. `make_consumer`, `connections` = in place of those that reach
+    brokers and folders.
     """
 
     def __init__(
@@ -116,24 +119,27 @@ class IntakeAndDelivery:
         off_loop: BlockingCaller,
         brokers: Mapping[str, str],
         secrets: SecretStore,
+        *,
+        make_consumer: MakeConsumer | None = None,
+        connections: BrokerConnections | None = None,
     ) -> None:
         error_texts = ErrorText(secrets)
-        self._ingest = Ingest(loop, store, clock, sealing, off_loop, ConsumerFactory(store, clock, secrets))
-        self._sender = OutboxSender(
-            loop, store, store.reader, clock, sealing, BrokerConnections(brokers, error_texts.get), error_texts
-        )
+        make_consumer = make_consumer or ConsumerFactory(store, clock, secrets)
+        self.ingest = Ingest(loop, store, clock, sealing, off_loop, make_consumer)
+        connections = connections or BrokerConnections(brokers, error_texts.get)
+        self._sender = OutboxSender(loop, store, store.reader, clock, sealing, connections, error_texts)
 
     def start(self) -> None:
         """Start both."""
-        self._ingest.start()
+        self.ingest.start()
         self._sender.start()
 
     def changed(self) -> None:
         """Check for news in the store."""
-        self._ingest.changed()
+        self.ingest.changed()
         self._sender.changed()
 
     async def close(self) -> None:
         """Stop the intake and the sending."""
-        await self._ingest.close()
+        await self.ingest.close()
         await self._sender.close()

@@ -20,6 +20,7 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
+from mainspring.engine.worker.scans import wait_for_next_round
 from mainspring.service.bulk_operation import run_next_piece
 from mainspring.store.commands.automations import ApplyRetention, SetMeta
 from mainspring.store.commands.logs import PruneLogs
@@ -186,7 +187,7 @@ class Upkeep:
                     on_order(self._order)
             except Exception:  # noqa: BLE001 - the scan never ends
                 _LOG.exception("upkeep fails, next attempt each second")
-            await asyncio.sleep(_ROUND_INTERVAL_S)
+            await wait_for_next_round(_ROUND_INTERVAL_S)
 
     def run_once(self, store: ProcessStore, now: int) -> bool:
         """Run one round, in which no part stops another. Return True if it found work."""

@@ -83,6 +83,8 @@ class WorkerRuntime:
     `processes` = most child processes; None = as many as threads.
     """
 
+    make_intake: Callable[..., IntakeAndDelivery] = IntakeAndDelivery
+
     def __init__(
         self,
         store: str | Path,
@@ -165,7 +167,7 @@ class WorkerRuntime:
             sealing=self.sealing,
             classifier=self._classifier,
             on_crash_point=self._crash,
-            children=self._children,
+            children=None if self._settings.threads_only else self._children,
             transactional=self._transactional,
             secrets=self._make_attempt_secrets(),
         )
@@ -190,7 +192,7 @@ class WorkerRuntime:
             )
             self._scheduler.start()
             parts = (self.store, self.clock, self.sealing, off_loop, self._brokers, self._secrets)
-            self._intake_and_delivery = IntakeAndDelivery(self.loop, *parts)
+            self._intake_and_delivery = self.make_intake(self.loop, *parts)
             self._intake_and_delivery.start()
         if self._role != "run":
             read, off_loop = self.store.reader, self.worker.off_loop

@@ -115,9 +115,20 @@ async def order_demo(run: ms.Run, order: int = 42) -> str:
 '''
 
 _WORKFLOW_TEST: Final = '''\
-"""Steps are plain functions: they are called and compared."""
+"""Steps are plain functions. A workflow runs in a lab: in memory, on a clock that only the test moves."""
 
-from automations.hello import charge, send_receipt
+from automations.hello import charge, close, order_demo, reserve, send_receipt
+
+
+def test_order_survives_a_payment_that_fails_once(lab):
+    """The second attempt waits on the clock of the lab: nothing sleeps, and no money moves."""
+    for step in (reserve, send_receipt):
+        lab.fake(step, returns="done")
+    lab.fake(close, returns="closed")
+    payment = lab.fake(charge, raises=[TimeoutError, None], returns="charge-42")
+    run = lab.start(order_demo, 42)
+    assert run.result() == "closed"
+    assert len(payment.calls) == 2
 
 
 def test_charge_names_the_order():
@@ -162,9 +173,21 @@ def answer(letter: str) -> str:
 '''
 
 _BOT_TEST: Final = '''\
-"""The bot's own thinking is a plain function."""
+"""The bot's own thinking is a plain function. Its schedule runs in a lab, on a clock that only the test moves."""
 
-from automations.hello import answer
+from automations.hello import INBOX, answer, answer_mail
+
+
+def test_bot_runs_each_minute(lab, tmp_path, monkeypatch):
+    """An hour passes in no time, and the letter has its answer."""
+    monkeypatch.chdir(tmp_path)
+    INBOX.mkdir()
+    (INBOX / "a.txt").write_text("Hello")
+    lab.advance("1h")
+    runs = lab.runs(answer_mail.name, state="succeeded")
+    assert len(runs) == 60
+    assert (tmp_path / "done/a.txt").read_text().startswith("Hello")
+    assert lab.incidents() == []
 
 
 def test_answer_quotes_the_letter():

@@ -5,8 +5,10 @@ Role: the only way from the driver to running user code. Invariants: see `live_a
 
 import asyncio
 import contextvars
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec.structs import replace
 
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.errors import DefinitionError
@@ -16,7 +18,7 @@ from mainspring.domain.values.stored_file import FileChunks
 from mainspring.engine.attempts.attempt_host import AttemptHost, EndCallback, ReportCallback, StackCallback
 from mainspring.engine.attempts.attempt_reports import ReportKind, StartReport
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
-from mainspring.engine.attempts.isolation import LOOP, PROCESS, THREAD
+from mainspring.engine.attempts.isolation import LOOP, PROCESS, THREAD, unwrap_function
 from mainspring.engine.attempts.logs.lifecycle_log import is_step_debug_enabled
 from mainspring.engine.attempts.loop_attempt import LoopAttempt
 from mainspring.engine.attempts.processes.child_pool import ChildPool
@@ -39,6 +41,11 @@ class AttemptHandle(Protocol):
         """Whether a time-out ended it, but its code still runs, and its end is reported only after that."""
         ...
 
+    @property
+    def spec(self) -> AttemptSpec:
+        """The step, its arguments and its limits."""
+        ...
+
     def cancel(self, reason: str) -> None:
         """Stop it. Its end is still reported: as cancelled, unless it had ended already."""
         ...
@@ -52,8 +59,8 @@ class AttemptExecutor:
     """All running attempts; created and used in the thread of `loop`.
 
     `threads` is the most plain functions in threads at a time; `children` serve those in processes, and are closed with
-    this executor. A coroutine that ignores its cancellation is abandoned after `grace_after` seconds. `middleware` = that around steps.
-    `files` = where steps put and read files.
+    this executor; None = threads serve those too. A coroutine that ignores its cancellation is abandoned after `grace_after` seconds.
+    `middleware` = that around steps. `files` = where steps put and read files.
     """
 
     def __init__(
@@ -74,6 +81,8 @@ class AttemptExecutor:
         self._host = AttemptHost(loop, classifier, clock, on_report, grace_after, secrets, middleware, files)
         self._threads = DaemonThreadPool(threads)
         self._children = children
+        self.replacements: dict[Callable[..., Any], Callable[..., Any]] = {}
+        """Functions that a test puts in the place of others."""
 
     @property
     def child_queue(self) -> ChildQueue | None:
@@ -96,6 +105,16 @@ class AttemptExecutor:
         return len(self._host.abandoned)
 
     @property
+    def live(self) -> list[AttemptHandle]:
+        """The attempts that have not ended."""
+        return list(self._host.live)
+
+    @property
+    def working(self) -> list[AttemptHandle]:
+        """The attempts whose code runs in a thread or a process, or waits for something outside of the engine."""
+        return [attempt for attempt in self._host.live if attempt.is_working]
+
+    @property
     def has_only_unstoppable(self) -> bool:
         """Whether attempts are left, and a time-out has ended each of them without stopping its code."""
         return bool(self._host.live) and all(attempt.is_unstoppable for attempt in self._host.live)
@@ -108,9 +127,11 @@ class AttemptExecutor:
         """
         if is_step_debug_enabled():
             self._host.on_report(spec, ReportKind.STARTED, StartReport())
+        if self.replacements:
+            spec = replace(spec, fn=self.replacements.get(unwrap_function(spec.fn), spec.fn))
         if spec.isolate == LOOP:
             return LoopAttempt(self._host, spec, on_end)
-        if spec.isolate == THREAD:
+        if spec.isolate == THREAD or (spec.isolate == PROCESS and self._children is None):
             return ThreadAttempt(self._host, spec, on_end, self._threads)
         if spec.isolate == PROCESS and self._children is not None:
             return ProcessAttempt(self._host, spec, on_end, self._children)

@@ -123,6 +123,11 @@ class LiveAttempt:
         self._refused_secrets: frozenset[str] = frozenset()
         host.live.add(self)
 
+    @property
+    def is_working(self) -> bool:
+        """Whether its code runs in a thread or a process, or waits for something outside of the engine."""
+        return False
+
     def begin(self) -> None:
         """Restart the time measurement: until now the attempt waited for a place to run."""
         self._started_ns = time.perf_counter_ns()

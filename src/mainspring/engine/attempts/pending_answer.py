@@ -6,11 +6,14 @@ import itertools
 import os
 import threading
 from collections.abc import Callable, Generator
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 from mainspring.domain.errors import DefinitionError
 
 T = TypeVar("T")
+
+WAITING_THREADS: Final[set[int]] = set()
+"""Threads of steps that wait for the engine. Who answers one removes it, before it runs again."""
 
 
 class PendingAnswer(Generic[T]):
@@ -52,11 +55,17 @@ class PendingAnswer(Generic[T]):
 
     def wait(self) -> T:
         """Block this thread until it is settled; return the answer or raise the error."""
-        event = threading.Event()
-        if self._begin_wait(event.set):
+        event, thread = threading.Event(), threading.get_ident()
+
+        def wake() -> None:
+            WAITING_THREADS.discard(thread)
+            event.set()
+
+        if self._begin_wait(wake, thread):
             try:
                 event.wait()
             except BaseException:
+                WAITING_THREADS.discard(thread)
                 self.abandon()
                 raise
         return self._read()
@@ -85,9 +94,11 @@ class PendingAnswer(Generic[T]):
                 raise
         return self._read()
 
-    def _begin_wait(self, wake: Callable[[], None]) -> bool:
+    def _begin_wait(self, wake: Callable[[], None], blocked: int | None = None) -> bool:
         with self._lock:
             self._wake = wake
+            if blocked is not None and not self._is_settled:
+                WAITING_THREADS.add(blocked)
             return not self._is_settled
 
     def _read(self) -> T:
@@ -109,7 +120,7 @@ class AttemptLoop(Protocol):
 class PendingCheckpoint:
     """One checkpoint that is being committed; awaitable in the loop, `wait` is for other threads."""
 
-    __slots__ = ("_error", "_event", "_host", "_lock", "_on_settled", "_settled", "_waiters")
+    __slots__ = ("_error", "_event", "_host", "_lock", "_on_settled", "_settled", "_thread", "_waiters")
 
     def __init__(self, host: AttemptLoop, on_settled: Callable[["PendingCheckpoint"], None]) -> None:
         self._host = host
@@ -118,6 +129,7 @@ class PendingCheckpoint:
         self._settled = False
         self._error: BaseException | None = None
         self._event: threading.Event | None = None
+        self._thread = 0
         self._waiters: list[asyncio.Future[None]] = []
 
     def ack(self, error: BaseException | None) -> None:
@@ -128,6 +140,7 @@ class PendingCheckpoint:
             self._settled, self._error = True, error
         self._on_settled(self)
         if self._event is not None:
+            WAITING_THREADS.discard(self._thread)
             self._event.set()
         if threading.get_ident() == self._host.thread:
             self._wake()
@@ -139,7 +152,8 @@ class PendingCheckpoint:
         """Block this thread until it is settled."""
         with self._lock:
             if not self._settled:
-                self._event = threading.Event()
+                self._event, self._thread = threading.Event(), threading.get_ident()
+                WAITING_THREADS.add(self._thread)
         if self._event is not None:
             self._event.wait()
         if self._error is not None:

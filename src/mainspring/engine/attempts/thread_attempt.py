@@ -17,6 +17,7 @@ from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.isolation import is_async
 from mainspring.engine.attempts.live_attempt import LiveAttempt
 from mainspring.engine.attempts.logs.log_capture import post_last_lines
+from mainspring.engine.attempts.pending_answer import WAITING_THREADS
 from mainspring.engine.attempts.stacks import read_thread_stack
 from mainspring.engine.attempts.step_context import CURRENT_STEP, AttemptClosed
 from mainspring.engine.attempts.thread_pool import DaemonThreadPool
@@ -42,6 +43,11 @@ class ThreadAttempt(LiveAttempt):
         self._ident: int | None = None
         self._phase = _Phase.QUEUED
         threads.submit(self._serve)
+
+    @property
+    def is_working(self) -> bool:
+        """Whether its function runs, or waits for a thread, and not for the engine."""
+        return self._phase in (_Phase.QUEUED, _Phase.RUNNING) and self._ident not in WAITING_THREADS
 
     def request_stack(self, on_stack: StackCallback) -> None:
         """Report the frames of the thread, or the processes of the command that it waits for."""

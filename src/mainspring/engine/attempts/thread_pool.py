@@ -9,6 +9,8 @@ from collections.abc import Callable
 from queue import SimpleQueue
 
 WorkItem = Callable[[], bool]
+STEP_THREAD_PREFIX = "mainspring-step-"
+"""The name of a thread begins with it."""
 
 
 class DaemonThreadPool:
@@ -45,7 +47,7 @@ class DaemonThreadPool:
 
     def _spawn(self) -> None:
         self._count += 1
-        threading.Thread(target=self._serve, name=f"mainspring-step-{self._count}", daemon=True).start()
+        threading.Thread(target=self._serve, name=f"{STEP_THREAD_PREFIX}{self._count}", daemon=True).start()
 
     def _serve(self) -> None:
         """Run work until the pool is closed."""

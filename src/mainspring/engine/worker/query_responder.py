@@ -68,6 +68,11 @@ class QueryResponder:
         self._accepted: dict[str, OpenQuery] = {}
         self._late: set[str] = set()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether all accepted queries were answered."""
+        return not self._accepted
+
     def close(self) -> None:
         """Answer no more queries."""
         self._is_closed = True

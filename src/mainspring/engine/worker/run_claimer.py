@@ -14,6 +14,7 @@ from typing import Protocol
 from mainspring.domain.clock import Clock
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker.code_changes import WorkerCodeChanges
+from mainspring.engine.worker.scans import scan
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.store.base import Store
 from mainspring.store.commands.runs import ClaimedRun, ClaimedRuns, ClaimRuns
@@ -158,7 +159,8 @@ class RunClaimer:
         self.close()
         if due_at is not None:
             delay = max(0.001, (due_at - self._worker.clock.now()) / 1000)
-            self._due = self._worker.loop.call_later(min(delay, _MAX_PLAN_S), self._claim_due)
+            claim = self._claim_due if delay < _MAX_PLAN_S else self._scan_due
+            self._due = self._worker.loop.call_later(min(delay, _MAX_PLAN_S), claim)
             self._due_at = due_at
 
     def plan_also(self, due_at: int | None) -> None:
@@ -171,6 +173,10 @@ class RunClaimer:
         if self._due is not None:
             self._due.cancel()
         self._due = self._due_at = None
+
+    @scan
+    def _scan_due(self) -> None:
+        self._claim_due()
 
     def _claim_due(self) -> None:
         self._due = self._due_at = None

@@ -17,6 +17,7 @@ from mainspring.domain.clock import MAX_CLOCK_LEAD_MS, Clock
 from mainspring.domain.time.schedule import Schedule
 from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.driver.blocking_calls import BlockingCaller
+from mainspring.engine.worker.scans import scan
 from mainspring.engine.worker.slot_planner import MAX_SLOTS_PER_PASS, SlotPlan, SlotPlanner
 from mainspring.store.base import EngineReads, ScheduleAhead, Store
 from mainspring.store.commands.automations import PullBackSchedule
@@ -153,7 +154,12 @@ class Scheduler:
         if self._timer is not None:
             self._timer.cancel()
         delay = _MAX_SLEEP_S if until_at is None else (until_at - self._clock.now()) / 1000
-        self._timer = self._loop.call_later(min(max(delay, 0.001), _MAX_SLEEP_S), self.poll)
+        poll = self.poll if delay < _MAX_SLEEP_S else self._scan
+        self._timer = self._loop.call_later(min(max(delay, 0.001), _MAX_SLEEP_S), poll)
+
+    @scan
+    def _scan(self) -> None:
+        self.poll()
 
     def _answered(self, result: StartAnswer | CommandDone | Refused | BaseException) -> None:
         self._open_commands -= 1

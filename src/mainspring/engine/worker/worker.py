@@ -42,6 +42,7 @@ from mainspring.engine.worker.inbox_reader import InboxReader
 from mainspring.engine.worker.query_responder import QueryResponder
 from mainspring.engine.worker.run_claimer import RunClaimer
 from mainspring.engine.worker.run_services import RunServices, TransactionalCallBuilder, ignore_answer
+from mainspring.engine.worker.scans import scan
 from mainspring.engine.worker.stalled_attempts import StalledAttempts
 from mainspring.engine.worker.suspended_run_cache import SuspendedRunCache
 from mainspring.engine.worker.worker_flags import WorkerFlags
@@ -113,7 +114,7 @@ class Worker(RunServices):
         self.claimer = RunClaimer(self)
         self._round: asyncio.TimerHandle | None = None
         self._inboxes = InboxReader(store, reads, self, self.off_loop, self._later, self.loop.time)
-        self._queries = QueryResponder(self, reads)
+        self.queries = QueryResponder(self, reads)
         self._fact_blobs = FactBlobs(self.sealing.large, self._off_loop_to_bucket, self._fact_read)
         self._fast_path_runs = FastPathRuns(self)
         self._histories = HistoryReader(reads, self.off_loop, self._later, self._history_read)
@@ -159,7 +160,7 @@ class Worker(RunServices):
         """Unload everything; writes nothing. For the end of the process."""
         self.draining = self._stopped = True
         self._histories.close()
-        self._queries.close()
+        self.queries.close()
         self.claimer.close()
         if self._round is not None:
             self._round.cancel()
@@ -197,7 +198,7 @@ class Worker(RunServices):
             self.request_claim()
         if changes.facts:
             self.read_inboxes()
-            self._queries.poll()
+            self.queries.poll()
         if changes.locks:
             self._locks.wake()
 
@@ -217,6 +218,7 @@ class Worker(RunServices):
             driver.meet_clock_step(step)
         self.request_claim()
 
+    @scan
     def _make_round(self) -> None:
         self._round = self.loop.call_later(_ROUND_S, self._make_round)
         self._meet_clock_step(None)
@@ -228,7 +230,7 @@ class Worker(RunServices):
             self.store.submit(self._usage.beat(), ignore_answer)
             self.request_claim()  # only a scan is reliable; change notifications and the timer just make it sooner
         self._record_child_queue(is_beat=self._rounds % _ROUNDS_PER_BEAT == 0)
-        self._queries.poll()  # a notification may have gone to a worker that died
+        self.queries.poll()  # a notification may have gone to a worker that died
         self._fast_path_runs.fall_back_all(now)
         for driver in list(self.drivers.values()):
             driver.run_periodic_tasks(now)

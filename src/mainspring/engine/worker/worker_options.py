@@ -26,6 +26,8 @@ class WorkerOptions:
     """An attempt without time-out that sends no report for this long is recorded as stalled."""
     probation: bool = False
     """Probation: takes only runs that shared a crash, one at a time until each has made progress."""
+    threads_only: bool = False
+    """Steps of child processes run in threads: for tests on a virtual clock."""
     one_run: bool = False
     """Takes only the run of `Worker.serve_only` and the runs it starts."""
     environment: str = ""

@@ -18,6 +18,7 @@ from mainspring.domain.failures.backoff import backoff_seconds, draw_share
 from mainspring.domain.ids import make_id
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.values.sealing import Sealing
+from mainspring.engine.worker.scans import wait_for_change, wait_for_more, wait_for_next_round
 from mainspring.integrations.base.broker import QueueSource
 from mainspring.resources.error_text import MAX_ERROR_TEXT_LENGTH, ErrorText
 from mainspring.store import failpoints
@@ -107,12 +108,10 @@ class OutboxSender:
                 return
             except Exception as error:  # noqa: BLE001  the store is unreachable: its messages wait
                 _LOG.warning("the outbox cannot be read: %s", self._error_text.of(error))
-                await asyncio.sleep(_CHECK_EVERY_S)
+                await wait_for_next_round(_CHECK_EVERY_S)
             await self._connections.tidy()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_CHECK_EVERY_S):
-                    await self._changed.wait()
-                await asyncio.sleep(_COALESCE_S)
+            if await wait_for_change(self._changed, _CHECK_EVERY_S):
+                await wait_for_more(_COALESCE_S)
 
     async def _lease_queues(self) -> None:
         while (free_slots := _MAX_QUEUES - len(self._at_work)) > 0:

@@ -166,6 +166,11 @@ class ProcessAttempt(LiveAttempt):
         died = attempt_end.end_with_child_death(self.spec, code, self._last_words, self.duration_us)
         self.end_code(self.stopped() if self.is_stopped else died)
 
+    @property
+    def is_working(self) -> bool:
+        """Whether it has not ended: what its process does cannot be seen from here."""
+        return True
+
     def request_stack(self, on_stack: StackCallback) -> None:
         """Request the stack from the child; if it does not answer, report its process tree."""
         child, number = self._child, next(self.host.numbers)

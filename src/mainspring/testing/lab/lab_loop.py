@@ -1,0 +1,193 @@
+"""The event loop of a lab, on a virtual clock: time moves only by a jump, and only while all work rests.
+
+While something runs in a thread, or a commit is under way, the loop waits for it in real time and the clock does not move. When all
+rests, a jump moves the clock to the next timer, or to the next instant at which something in the store is due. Rounds of scans
+(engine/worker/scans.py) are no such instants: the loop runs those that have become due at most once a stride.
+"""
+
+import asyncio
+import heapq
+import itertools
+import selectors
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from mainspring.engine.worker.scans import is_pause, is_scan
+from mainspring.testing.clock import FakeClock
+
+LONGEST_WORK_S: Final = 5.0
+"""Real seconds for which a lab waits for work without a sign of life."""
+_SHORTEST_POLL_S, _SHORTEST_SELECT_S, _LONGEST_POLL_S = 0.000_05, 0.001, 0.02
+_STRIDES: Final = 200
+_SHORTEST_STRIDE_US: Final = 1_000_000
+
+
+class LabError(RuntimeError):
+    """A test asked a lab for what cannot happen: the message says what holds it up."""
+
+
+class TimeJump:
+    """An order to move the clock to `target_us`, or until `is_over` is true; `done` gets whether it was true.
+
+    `is_over` is called whenever all rests, in the thread of the loop.
+    """
+
+    def __init__(self, loop: "LabLoop", span_us: int, is_over: Callable[[], bool] | None = None) -> None:
+        self.target_us = loop.clock.now_us() + span_us
+        self.stride_us = max(_SHORTEST_STRIDE_US, span_us // _STRIDES)
+        self.is_over = is_over
+        self.done: asyncio.Future[bool] = loop.create_future()
+
+
+class LabLoop(asyncio.SelectorEventLoop):
+    """`loop.time()` is the clock's time since the loop was made, in seconds.
+
+    `find_work` returns what runs outside of this loop, for a message, or None. `next_due_at` returns the next instant at which something
+    in the store is due, in ms UTC.
+    """
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.find_work: Callable[[], str | None] = lambda: None
+        self.next_due_at: Callable[[], int | None] = lambda: None
+        self.is_free = False
+        """Whether the clock jumps whenever all rests: to end the lab."""
+        self._started_us = clock.now_us()
+        self._jobs = 0
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._numbers = itertools.count()
+        self._jumps: list[TimeJump] = []
+        self._busy_since: float | None = None
+        self._resting = _RestingSelector(self._select)
+        super().__init__(self._resting)
+
+    def time(self) -> float:
+        """Return the seconds since the loop was made."""
+        return (self.clock.now_us() - self._started_us) / 1_000_000
+
+    def call_at(  # type: ignore[override]  # the stub types the variadic arguments
+        self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
+    ) -> asyncio.TimerHandle:
+        """Call back at an instant of this loop's time, as every loop does."""
+        if is_pause(callback):
+            when = self.time()
+        timer = super().call_at(when, callback, *args, context=context)
+        if not is_scan(callback):
+            heapq.heappush(self._timers, (when, next(self._numbers), timer))
+        return timer
+
+    def run_in_executor(  # type: ignore[override]  # the stub types the variadic arguments
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> "asyncio.Future[Any]":
+        """Call a function in a thread, as every loop does; the clock does not move until it has ended."""
+        future = super().run_in_executor(executor, func, *args)
+        self._jobs += 1
+        future.add_done_callback(self._end_job)
+        return future
+
+    def jump(self, span_us: int, is_over: Callable[[], bool] | None = None) -> "asyncio.Future[bool]":
+        """Move the clock by a span, or until `is_over` is true at a rest; the future tells whether it was true.
+
+        The future raises LabError: work does not come to rest.
+        """
+        self._jumps.append(TimeJump(self, span_us, is_over))
+        return self._jumps[-1].done
+
+    @property
+    def stride_us(self) -> int:
+        """The longest time between two rounds of a scan, in microseconds."""
+        return min((jump.stride_us for jump in self._jumps), default=_SHORTEST_STRIDE_US)
+
+    @property
+    def has_sockets(self) -> bool:
+        """Whether code in this loop may wait for something real."""
+        return self._resting.count > 1  # its own, by which threads wake it
+
+    def _end_job(self, _future: "asyncio.Future[Any]") -> None:
+        self._jobs -= 1
+
+    def _select(self, select: Callable[[float | None], list[Any]]) -> list[Any]:
+        """Nothing is ready in this loop: wait for what runs outside of it, or jump, or wait for the next order."""
+        work = f"{self._jobs} calls in threads" if self._jobs else self.find_work()
+        # What ended between the two checks has left its callback in the loop.
+        if found := select(0):
+            return found
+        if work is not None:
+            return self._wait_for(work, select)
+        self._busy_since = None
+        if not self._jumps:
+            if self.is_free and (timer := self._next_timer()) is not None:
+                self._set_time(timer)
+                return []
+            return select(None)
+        if not self._end_jumps():
+            targets = (jump.target_us for jump in self._jumps)
+            self._set_time(min(*targets, self.clock.now_us() + self.stride_us, *self._next_instants()))
+        return []
+
+    def _wait_for(self, work: str, select: Callable[[float | None], list[Any]]) -> list[Any]:
+        now = time.monotonic()
+        self._busy_since = self._busy_since or now
+        # A thread that begins to wait, and a commit that is over, wake no one: check again soon, then less often.
+        pause = (now - self._busy_since) / 4
+        if pause < _SHORTEST_SELECT_S:
+            time.sleep(_SHORTEST_POLL_S)
+        if found := select(min(pause, _LONGEST_POLL_S) if pause >= _SHORTEST_SELECT_S else 0):
+            self._busy_since = None
+            return found
+        if now - self._busy_since < LONGEST_WORK_S:
+            return []
+        self._busy_since = None
+        if not self._jumps:
+            return select(LONGEST_WORK_S)
+        error = f"the lab did not come to rest within {LONGEST_WORK_S:g} s of real time. It waits for {work}"
+        for jump in self._jumps:
+            if not jump.done.done():
+                jump.done.set_exception(LabError(error))
+        self._jumps.clear()
+        return []
+
+    def _end_jumps(self) -> bool:
+        """End the jumps that are over; return whether any was."""
+        count = len(self._jumps)
+        for jump in list(self._jumps):
+            is_over = not jump.done.done() and jump.is_over is not None and jump.is_over()
+            if is_over or jump.done.done() or self.clock.now_us() >= jump.target_us:
+                self._jumps.remove(jump)
+                if not jump.done.done():  # else the test gave it up
+                    jump.done.set_result(is_over)
+        return len(self._jumps) < count
+
+    def _next_instants(self) -> list[int]:
+        """Return the instants later than now at which something is due, in microseconds UTC."""
+        due_at, timer = self.next_due_at(), self._next_timer()
+        instants = [timer, None if due_at is None else due_at * 1_000]
+        return [instant for instant in instants if instant is not None and instant > self.clock.now_us()]
+
+    def _next_timer(self) -> int | None:
+        """Return the instant of the next timer, in microseconds UTC."""
+        while self._timers and (self._timers[0][2].cancelled() or self._timers[0][0] <= self.time()):
+            heapq.heappop(self._timers)
+        return self._started_us - int(-self._timers[0][0] * 1_000_000 // 1) if self._timers else None
+
+    def _set_time(self, instant_us: int) -> None:
+        self.clock.advance_us(max(1, instant_us - self.clock.now_us()))
+
+
+class _RestingSelector(selectors.DefaultSelector):
+    """Asks what to do where a loop would wait."""
+
+    def __init__(self, wait: Callable[[Callable[[float | None], list[Any]]], list[Any]]) -> None:
+        super().__init__()
+        self._wait = wait
+
+    @property
+    def count(self) -> int:
+        """Number of sockets and pipes."""
+        return len(self.get_map())
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        if timeout is not None and timeout <= 0:
+            return super().select(0)
+        return self._wait(super().select)

@@ -1,0 +1,236 @@
+"""The thread of a lab: a worker with its store, in an event loop on a virtual clock."""
+
+import asyncio
+import os
+import random
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future
+from dataclasses import replace
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mainspring.app.application import App
+from mainspring.app.workers.upkeep import Upkeep
+from mainspring.app.workers.worker_runtime import WorkerRuntime
+from mainspring.config import Settings
+from mainspring.domain.redaction.secret_name import SECRET_VARIABLE_PREFIX
+from mainspring.engine.attempts.executor import AttemptHandle
+from mainspring.engine.attempts.isolation import LOOP
+from mainspring.engine.definitions.registry import Registry
+from mainspring.resources.secret_store import SecretStore
+from mainspring.store.read.status import status
+from mainspring.store.schema.row import first_value
+from mainspring.store.sqlite.connection import connect
+from mainspring.store.sqlite.migrate import migrate
+from mainspring.testing.clock import FakeClock
+from mainspring.testing.lab.lab_deliveries import LabDeliveries
+from mainspring.testing.lab.lab_loop import LabError, LabLoop
+from mainspring.testing.lab.lab_watch import LabWatch
+from mainspring.testing.lab.real_time import LAB_THREAD, report_real_sleep
+
+T = TypeVar("T")
+
+
+class LabClock(FakeClock):
+    """A clock whose random numbers have a sequence for each kind of thread: threads that draw at the same time do not change a test."""
+
+    def __init__(self, at: datetime, *, seed: int) -> None:
+        super().__init__(at)
+        self._seed = seed
+        self._dices: dict[str, random.Random] = {}
+
+    def random_bits(self, bits: int) -> int:
+        """Return the next random number of this many bits for this kind of thread."""
+        kind = threading.current_thread().name.rstrip("0123456789_-")
+        return self._dices.setdefault(kind, random.Random(f"{self._seed} {kind}")).getrandbits(bits)
+
+
+_LONGEST_CALL_US = 366 * 86_400_000_000
+_MEMORY = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a folder of its own in it
+
+
+class LabApp(App):
+    """An app that reads only the secrets of the lab. `threads_only` = its worker runs steps of child processes in threads."""
+
+    def __init__(
+        self, folder: Path, registry: Registry, clock: FakeClock, secrets: Mapping[str, str], *, threads_only: bool
+    ) -> None:
+        (file := folder / "lab.db").write_bytes(_new_store())
+        super().__init__(file, registry=registry, clock=clock)
+        self.deliveries = LabDeliveries()
+        self._settings = replace(self._settings, threads_only=threads_only)
+        self.secrets = SecretStore.of(
+            None, {f"{SECRET_VARIABLE_PREFIX}{name}": value for name, value in secrets.items()}
+        )
+
+    def _warn_of_random_hash_seed(self) -> None:
+        """Warn of nothing: no other process continues a run of a lab."""
+
+    def _make_runtime(self, role: str, *, schedules: bool) -> WorkerRuntime:
+        runtime = WorkerRuntime(
+            self.place,
+            self.registry,
+            clock=self.clock,
+            sealing=self.sealing,
+            settings=self._settings,
+            role=role,
+            schedules=schedules,
+            secrets=self.secrets,
+            upkeep=Upkeep(extra=self._make_upkeep_parts()),
+        )
+        runtime.make_intake = self.deliveries.make_intake
+        return runtime
+
+    @property
+    def runtime(self) -> WorkerRuntime:
+        """The running worker."""
+        assert self._runtime is not None
+        return self._runtime
+
+
+class LabThread:
+    """One installation: its folder, its loop, its worker. Opened and closed once, by any thread but its own."""
+
+    watch: LabWatch
+
+    def __init__(
+        self,
+        registry: Registry,
+        clock: FakeClock,
+        secrets: Mapping[str, str],
+        settings: Settings,
+        *,
+        threads_only: bool,
+    ) -> None:
+        self._settings = settings
+        self.folder = Path(
+            tempfile.mkdtemp(
+                prefix=f"mainspring-lab-{os.getpid()}-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None
+            )
+        )
+        self.loop = LabLoop(clock)
+        self.app = LabApp(self.folder, registry, clock, secrets, threads_only=threads_only)
+        self._stopping = asyncio.Event()
+        self._opened: Future[None] = Future()
+        self._thread = threading.Thread(target=self._serve, name=LAB_THREAD, daemon=True)
+
+    def open(self) -> "Future[None]":
+        """Start the worker; the future ends when it works. It raises whatever prevents that."""
+        self._thread.start()
+        return self._opened
+
+    def call(self, make: Callable[[], Coroutine[Any, Any, T]], *, until_rest: bool = False) -> "Future[T]":
+        """Call a coroutine function in the loop of the lab; `until_rest` waits until all that it caused at this instant has happened.
+
+        The clock moves only if all rests while the call waits, so that its time-outs and retries happen.
+        """
+        self._require_open()
+        return asyncio.run_coroutine_threadsafe(self._finish(make(), until_rest=until_rest), self.loop)
+
+    def move(self, span_us: int, is_over: Callable[[], bool] | None = None) -> "Future[bool]":
+        """Move the clock, as `LabLoop.jump` does; the future tells whether `is_over` was true."""
+
+        async def jump() -> bool:
+            return await self.loop.jump(span_us, is_over)
+
+        self._require_open()
+        return asyncio.run_coroutine_threadsafe(jump(), self.loop)
+
+    def close(self) -> None:
+        """Stop the worker and delete the store. Blocks until the thread has ended."""
+        if self._thread.is_alive():
+            self.loop.call_soon_threadsafe(self._stopping.set)
+            self._thread.join()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _require_open(self) -> None:
+        if not self._thread.is_alive() or self._stopping.is_set():
+            raise LabError("the lab is not open: use it inside of `with Lab(...) as lab:`")
+
+    async def _finish(self, call: Coroutine[Any, Any, T], *, until_rest: bool) -> T:
+        task = self.loop.create_task(call)
+        jump = self.loop.jump(_LONGEST_CALL_US, task.done)
+        try:
+            await asyncio.wait((task, jump), return_when=asyncio.FIRST_COMPLETED)
+            if not task.done() and not jump.result():
+                raise LabError("the call has not ended after a year on the clock of the lab")
+            result = await task
+            if until_rest:
+                await self.loop.jump(0)
+            return result
+        finally:
+            task.cancel()
+            jump.cancel()
+
+    def _serve(self) -> None:
+        try:
+            with report_real_sleep(), asyncio.Runner(loop_factory=lambda: self.loop) as runner:
+                runner.run(self._live())
+        except BaseException as error:
+            if self._opened.done():
+                raise
+            self._opened.set_exception(error)
+
+    async def _live(self) -> None:
+        self.loop.is_free = True  # nothing of the user has begun
+        try:
+            async with self.app.running():
+                self.loop.is_free = False
+                runtime = self.app.runtime
+                self.watch = LabWatch(self._settings, self.loop, runtime.store, self.app.secrets)
+                self.loop.find_work, self.loop.next_due_at = self._find_work, self._find_next_due
+                await self.loop.jump(0)  # the first rounds have ended
+                self._opened.set_result(None)
+                await self._stopping.wait()
+                await self.watch.close()
+                self.loop.find_work = self.loop.next_due_at = lambda: None
+                self.loop.is_free = True  # the drain may wait for time-outs
+        finally:
+            self.loop.is_free = False
+            self.app.close()
+
+    def _find_work(self) -> str | None:
+        """Return what keeps the lab from a rest, for a message; None = it rests."""
+        if not self.app.runtime.store.is_idle:
+            return "a commit"
+        worker = self.app.runtime.worker
+        if not worker.queries.is_idle:
+            return "the answer of a query"
+        attempts = worker.attempts
+        waiting = attempts.working
+        if not waiting and self.loop.has_sockets:
+            waiting = [attempt for attempt in attempts.live if attempt.spec.isolate == LOOP]
+        return "\n".join(map(_describe_attempt, waiting)) or None
+
+    def _find_next_due(self) -> int | None:
+        """Return the next instant at which a run, a slot or a message is due, in ms UTC."""
+        reader = self.app.runtime.store.reader
+        due = (
+            first_value(reader.read("find_next_due_time"), int),
+            status.next_slot_at(reader),
+            self.watch.next_due_at(),
+        )
+        return min((at for at in due if at is not None), default=None)
+
+
+@cache
+def _new_store() -> bytes:
+    """Return the file of an empty store. Its tables take longer to make than the rest of a lab."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "lab.db"
+        connection = connect(file)
+        migrate(connection)
+        connection.close()
+        return file.read_bytes()
+
+
+def _describe_attempt(attempt: AttemptHandle) -> str:
+    lines: list[str] = []
+    attempt.request_stack(lines.extend)
+    place = "".join(f"\n    {line}" for line in lines[-3:])
+    return f"step {attempt.spec.name} of run {attempt.spec.run_id}, which runs in real time:{place}"

@@ -1,0 +1,124 @@
+"""The watch of a lab: monitors, incidents, and the messages that people would get.
+
+It evaluates the monitors as the watcher process does, on the clock of the lab. A failed run, a notification that is due and the test
+itself are evaluated at once; all else at most once a stride (see `TimeJump`), so that a jump over a month stays short.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mainspring.app.alerting.watcher import ROUND_INTERVAL_S, make_evaluation, make_notifier
+from mainspring.config import Settings
+from mainspring.domain.clock import Clock
+from mainspring.domain.incidents.incident import Incident
+from mainspring.domain.notifications.notification import Notification
+from mainspring.engine.worker.scans import wait_for_next_round
+from mainspring.integrations.base.notifier import ChannelLink
+from mainspring.resources.secret_store import SecretStore
+from mainspring.store.commands.sessions import RecordHeartbeat
+from mainspring.store.commit_and_wait import commit_and_wait
+from mainspring.store.process_store import ProcessStore
+from mainspring.store.read import incidents
+from mainspring.testing.lab.lab_loop import LabLoop
+
+_MOST_INCIDENTS = 10_000
+_ROUND_MS = round(ROUND_INTERVAL_S * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class LabMessage:
+    """A message that a channel would have sent. `event` is such as "opened" or "resolved"; `text` has all its lines."""
+
+    channel: str
+    at: datetime
+    event: str
+    severity: str
+    headline: str
+    text: str
+
+
+class LabWatch:
+    """Works in the loop of a lab. `settings` = its monitors, channels and routes."""
+
+    def __init__(self, settings: Settings, loop: LabLoop, store: ProcessStore, secrets: SecretStore) -> None:
+        self.messages: list[LabMessage] = []
+        """The messages until now, oldest first."""
+        self._loop = loop
+        self._store = store
+        self._evaluator = make_evaluation(settings, store)
+        links: dict[str, ChannelLink] = {
+            name: _RecordedChannel(name, store.clock, self.messages) for name in settings.notify.channels
+        }
+        self._notifier = make_notifier(settings, store, store, secrets, links)
+        self._lock = asyncio.Lock()
+        self._evaluated_us = 0
+        self._task = loop.create_task(self._run_rounds())
+
+    async def close(self) -> None:
+        """Stop."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self._notifier.close()
+
+    def next_due_at(self) -> int | None:
+        """Return the next instant at which something must be evaluated or sent, in ms UTC."""
+        reader = self._store.reader
+        if incidents.ungrouped_failures(reader, 1):
+            return self._loop.clock.now() + _ROUND_MS
+        now = self._loop.clock.now()
+        due = (alerts.due_at for alerts in incidents.unsent_alerts(reader) if alerts.due_at is not None)
+        return next((at if at > now else now + _ROUND_MS for at in sorted(due)), None)
+
+    async def evaluate(self) -> None:
+        """Evaluate the monitors and send what is due."""
+        async with self._lock:
+            self._evaluated_us = self._loop.clock.now_us()
+            # Rounds may lie hours apart on this clock, and the worker is alive.
+            await commit_and_wait(self._store, RecordHeartbeat())
+            await self._loop.run_in_executor(None, self._evaluator.evaluate_once)
+            await self._notifier.send_due()
+
+    def read_incidents(self, *, unresolved: bool) -> list[Incident]:
+        """Return the incidents, the newest change first."""
+        return incidents.incidents(self._store.reader, unresolved=unresolved, limit=_MOST_INCIDENTS)
+
+    async def _run_rounds(self) -> None:
+        while True:
+            if self._is_due():
+                await self.evaluate()
+            await wait_for_next_round(ROUND_INTERVAL_S)
+
+    def _is_due(self) -> bool:
+        now_us, reader = self._loop.clock.now_us(), self._store.reader
+        return (
+            now_us - self._evaluated_us >= self._loop.stride_us
+            or bool(incidents.ungrouped_failures(reader, 1))
+            or incidents.is_alert_due(reader, now_us // 1000)
+        )
+
+
+class _RecordedChannel:
+    """A channel that keeps what it would send."""
+
+    def __init__(self, name: str, clock: Clock, messages: list[LabMessage]) -> None:
+        self._name = name
+        self._clock = clock
+        self._messages = messages
+
+    async def send(self, notice: Notification, ref: str | None, *, is_again: bool = False) -> str | None:
+        """Keep a message."""
+        self._messages.append(
+            LabMessage(
+                channel=self._name,
+                at=datetime.fromtimestamp(self._clock.now() / 1000, UTC),
+                event=notice.about.value,
+                severity=notice.severity.value,
+                headline=notice.headline,
+                text=f"{notice.headline}\n{notice.body}",
+            )
+        )
+        return None
+
+    async def close(self) -> None:
+        """Do nothing: it has no connection."""
