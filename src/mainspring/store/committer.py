@@ -154,6 +154,10 @@ class Committer:
         self._was_busy = False
         self._open_count = 0
         """Commands without an answer."""
+        self.group_count = 0
+        """Groups whose commands were answered."""
+        self.on_idle: Callable[[], object] = lambda: None
+        """Called in the thread when `is_idle` has become true."""
         self._hinted = False
         """Whether the database sent an unrequested hint: until `poll` reads it, it wakes this thread again."""
         self.fatal: BaseException | None = None
@@ -279,8 +283,11 @@ class Committer:
                 if self._group:
                     self._deliver(self._commit_group())
                 self._poll_database()
+                self.group_count += 1
                 with self._queue_lock:
                     self._open_count -= count
+                if count and self.is_idle:
+                    self.on_idle()
             self._answers.give()
         except BaseException as error:  # noqa: BLE001 - whatever it is, no one else would notice
             self._fail(error)

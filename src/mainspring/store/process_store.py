@@ -317,6 +317,16 @@ class ProcessStore(ABC):
         """Whether this process waits for no commit."""
         return self._committer is None or self._committer.is_idle
 
+    @property
+    def commit_count(self) -> int:
+        """How often this process has committed; it grows before `is_idle` is true again."""
+        return 0 if self._committer is None else self._committer.group_count
+
+    def on_idle(self, callback: Callable[[], object]) -> None:
+        """Call back, in another thread, whenever the last awaited commit is over. The session is open."""
+        assert self._committer is not None
+        self._committer.on_idle = callback
+
     def _announce_changes(self, changes: CommitChanges) -> None:
         self.end_waiters.wake(changes.ended)
         if changes.ready or changes.facts or changes.triggers or changes.locks or changes.clock_step is not None:

@@ -1,6 +1,7 @@
 """A lab: a whole installation in a test, on a clock that only the test moves."""
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -15,6 +17,7 @@ import mainspring as ms
 from mainspring.domain.errors import ConfigError, ConflictError, OptionError
 from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.engine.definitions.registry import Registry
+from mainspring.store.process_usage import resident_bytes
 from mainspring.testing import Lab, LabError
 from mainspring.testing.lab import lab_loop
 from mainspring.testing.lab.real_time import RealTimeWarning
@@ -440,8 +443,8 @@ def test_closed_lab_is_an_error(registry, order):
             use()
 
 
-def test_labs_leave_nothing_behind(registry, order):
-    """No thread, no folder, no open file."""
+def test_hundred_labs_leave_nothing_behind(registry, order):
+    """No thread, no folder, no open file, no object; the memory of a few labs stays with the allocator."""
 
     def count() -> tuple[int, int, int]:
         folders = len(list(Path("/dev/shm").glob(f"mainspring-lab-{os.getpid()}-*")))
@@ -452,11 +455,40 @@ def test_labs_leave_nothing_behind(registry, order):
             lab.fake(charge, returns="r")
             lab.start(order, 1).result()
 
-    live()
-    before = count()
     for _ in range(10):
         live()
+    gc.collect()
+    before, objects, memory = count(), len(gc.get_objects()), resident_bytes()
+    for _ in range(90):
+        live()
+    gc.collect()
     assert count() == before
+    assert len(gc.get_objects()) - objects < 500
+    assert resident_bytes() - memory < 30_000_000
+
+
+def test_ten_days_of_twenty_schedules(registry):
+    """Each slot has one run, also in the week in which the clocks go forward, and a healthy project has no incident."""
+    holder = {}
+    for number in range(20):
+
+        def job(number: int = number) -> None:
+            instants[number].append(holder["lab"].now)
+
+        ms.task(name=f"job{number}", cron=f"{number % 60} */5 * * *", tz="Europe/Berlin")(job)
+    instants: list[list[datetime]] = [[] for _ in range(20)]
+    with Lab(registry=registry, at=datetime(2026, 3, 25, 23, tzinfo=UTC)) as lab:
+        holder["lab"] = lab
+        lab.advance("10d")
+        assert lab.incidents() == []
+        runs = lab.runs(state="succeeded")
+        assert len(runs) == len({run.id for run in runs}) == sum(map(len, instants))
+    berlin = ZoneInfo("Europe/Berlin")
+    for number, found in enumerate(instants):
+        hours = [(instant.astimezone(berlin).day, instant.astimezone(berlin).hour) for instant in found]
+        assert {hour for _, hour in hours} == {0, 5, 10, 15, 20}
+        assert len(found) == len(set(found)) in (50, 51)  # of ten days less an hour
+        assert {instant.minute for instant in found} == {number}
 
 
 PROJECT_TEST = """

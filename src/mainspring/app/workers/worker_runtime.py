@@ -355,9 +355,10 @@ class WorkerRuntime:
 
     def _on_change(self, changes: CommitChanges) -> None:
         if hasattr(self, "loop") and not self.loop.is_closed():
-            self.loop.call_soon_threadsafe(self._changed, changes)
+            self.loop.call_soon_threadsafe(self.check, changes)
 
-    def _changed(self, changes: CommitChanges) -> None:
+    def check(self, changes: CommitChanges) -> None:
+        """Check for what these changes make possible. Used in the loop's thread."""
         self.changed.set()
         self.changed.clear()
         if self.is_open:

@@ -2,23 +2,24 @@
 
 While something runs in a thread, or a commit is under way, the loop waits for it in real time and the clock does not move. When all
 rests, a jump moves the clock to the next timer, or to the next instant at which something in the store is due. Rounds of scans
-(engine/worker/scans.py) are no such instants: the loop runs those that have become due at most once a stride.
+(engine/worker/scans.py) are no such instants: the loop runs those that are due once a stride, and when a jump ends.
 """
 
 import asyncio
+import contextlib
 import heapq
 import itertools
 import selectors
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from mainspring.engine.worker.scans import is_pause, is_scan
 from mainspring.testing.clock import FakeClock
 
 LONGEST_WORK_S: Final = 5.0
 """Real seconds for which a lab waits for work without a sign of life."""
-_SHORTEST_POLL_S, _SHORTEST_SELECT_S, _LONGEST_POLL_S = 0.000_05, 0.001, 0.02
+_SHORTEST_POLL_S, _LONGEST_POLL_S = 0.001, 0.02
 _STRIDES: Final = 200
 _SHORTEST_STRIDE_US: Final = 1_000_000
 
@@ -40,22 +41,34 @@ class TimeJump:
         self.done: asyncio.Future[bool] = loop.create_future()
 
 
+class _Scan(NamedTuple):
+    """The timer of the next round of a scan."""
+
+    handle: asyncio.TimerHandle
+    callback: Callable[..., object]
+    args: tuple[Any, ...]
+    context: Any
+
+
 class LabLoop(asyncio.SelectorEventLoop):
     """`loop.time()` is the clock's time since the loop was made, in seconds.
 
     `find_work` returns what runs outside of this loop, for a message, or None. `next_due_at` returns the next instant at which something
-    in the store is due, in ms UTC.
+    in the store is due, in ms UTC, and `on_due` is called at it.
     """
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
         self.find_work: Callable[[], str | None] = lambda: None
         self.next_due_at: Callable[[], int | None] = lambda: None
+        self.on_due: Callable[[], object] = lambda: None
         self.is_free = False
         """Whether the clock jumps whenever all rests: to end the lab."""
         self._started_us = clock.now_us()
         self._jobs = 0
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._scans: list[_Scan] = []
+        self._scanned_us = self._started_us
         self._numbers = itertools.count()
         self._jumps: list[TimeJump] = []
         self._busy_since: float | None = None
@@ -70,11 +83,13 @@ class LabLoop(asyncio.SelectorEventLoop):
         self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
         """Call back at an instant of this loop's time, as every loop does."""
-        if is_pause(callback):
-            when = self.time()
-        timer = super().call_at(when, callback, *args, context=context)
-        if not is_scan(callback):
-            heapq.heappush(self._timers, (when, next(self._numbers), timer))
+        if is_scan(callback):
+            handle = asyncio.TimerHandle(when, callback, args, self, context)
+            self._scans = [scan for scan in self._scans if not scan.handle.cancelled()]
+            self._scans.append(_Scan(handle, callback, args, context))
+            return handle
+        timer = super().call_at(self.time() if is_pause(callback) else when, callback, *args, context=context)
+        heapq.heappush(self._timers, (timer.when(), next(self._numbers), timer))
         return timer
 
     def run_in_executor(  # type: ignore[override]  # the stub types the variadic arguments
@@ -93,6 +108,11 @@ class LabLoop(asyncio.SelectorEventLoop):
         """
         self._jumps.append(TimeJump(self, span_us, is_over))
         return self._jumps[-1].done
+
+    def wake(self) -> None:
+        """Check again whether all rests; for any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self.call_soon_threadsafe(_do_nothing)
 
     @property
     def stride_us(self) -> int:
@@ -116,24 +136,23 @@ class LabLoop(asyncio.SelectorEventLoop):
         if work is not None:
             return self._wait_for(work, select)
         self._busy_since = None
+        if (self._jumps or self.is_free) and self._run_scans():
+            return []
         if not self._jumps:
             if self.is_free and (timer := self._next_timer()) is not None:
                 self._set_time(timer)
                 return []
             return select(None)
         if not self._end_jumps():
-            targets = (jump.target_us for jump in self._jumps)
-            self._set_time(min(*targets, self.clock.now_us() + self.stride_us, *self._next_instants()))
+            self._move()
         return []
 
     def _wait_for(self, work: str, select: Callable[[float | None], list[Any]]) -> list[Any]:
         now = time.monotonic()
         self._busy_since = self._busy_since or now
-        # A thread that begins to wait, and a commit that is over, wake no one: check again soon, then less often.
+        # A commit and a call wake this loop when they are over. A thread that begins to wait does not: check again soon, then less often.
         pause = (now - self._busy_since) / 4
-        if pause < _SHORTEST_SELECT_S:
-            time.sleep(_SHORTEST_POLL_S)
-        if found := select(min(pause, _LONGEST_POLL_S) if pause >= _SHORTEST_SELECT_S else 0):
+        if found := select(min(max(pause, _SHORTEST_POLL_S), _LONGEST_POLL_S)):
             self._busy_since = None
             return found
         if now - self._busy_since < LONGEST_WORK_S:
@@ -148,6 +167,22 @@ class LabLoop(asyncio.SelectorEventLoop):
         self._jumps.clear()
         return []
 
+    def _run_scans(self) -> bool:
+        """Run the scans that are due, unless there was a round shortly before; return whether there was any."""
+        now_us = self.clock.now_us()
+        is_end = self.is_free or any(now_us >= jump.target_us for jump in self._jumps)
+        if not is_end and now_us - self._scanned_us < self.stride_us:
+            return False
+        due = [scan for scan in self._scans if scan.handle.when() <= self.time()]
+        if not due:
+            return False
+        self._scanned_us = now_us
+        self._scans = [scan for scan in self._scans if scan.handle.when() > self.time()]
+        for scan in due:
+            if not scan.handle.cancelled():
+                self.call_soon(scan.callback, *scan.args, context=scan.context)
+        return True
+
     def _end_jumps(self) -> bool:
         """End the jumps that are over; return whether any was."""
         count = len(self._jumps)
@@ -159,11 +194,15 @@ class LabLoop(asyncio.SelectorEventLoop):
                     jump.done.set_result(is_over)
         return len(self._jumps) < count
 
-    def _next_instants(self) -> list[int]:
-        """Return the instants later than now at which something is due, in microseconds UTC."""
-        due_at, timer = self.next_due_at(), self._next_timer()
-        instants = [timer, None if due_at is None else due_at * 1_000]
-        return [instant for instant in instants if instant is not None and instant > self.clock.now_us()]
+    def _move(self) -> None:
+        """Move the clock to the next instant at which something happens: of a timer, in the store, for a scan, for the test."""
+        now_us, due_at = self.clock.now_us(), self.next_due_at()
+        instants = [*(jump.target_us for jump in self._jumps), now_us + self.stride_us]
+        due_us = None if due_at is None or due_at * 1_000 <= now_us else due_at * 1_000
+        instants += [instant for instant in (due_us, self._next_timer()) if instant is not None]
+        self._set_time(min(instants))
+        if due_us is not None and due_us <= self.clock.now_us():
+            self.call_soon(self.on_due)
 
     def _next_timer(self) -> int | None:
         """Return the instant of the next timer, in microseconds UTC."""
@@ -173,6 +212,10 @@ class LabLoop(asyncio.SelectorEventLoop):
 
     def _set_time(self, instant_us: int) -> None:
         self.clock.advance_us(max(1, instant_us - self.clock.now_us()))
+
+
+def _do_nothing() -> None:
+    """Make the loop check its work."""
 
 
 class _RestingSelector(selectors.DefaultSelector):

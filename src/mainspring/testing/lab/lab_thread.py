@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from mainspring.engine.attempts.executor import AttemptHandle
 from mainspring.engine.attempts.isolation import LOOP
 from mainspring.engine.definitions.registry import Registry
 from mainspring.resources.secret_store import SecretStore
+from mainspring.store.base import CommitChanges
 from mainspring.store.read.status import status
 from mainspring.store.schema.row import first_value
 from mainspring.store.sqlite.connection import connect
@@ -116,6 +117,8 @@ class LabThread:
         self.loop = LabLoop(clock)
         self.app = LabApp(self.folder, registry, clock, secrets, threads_only=threads_only)
         self._stopping = asyncio.Event()
+        self._planned_commit = -1
+        self._next_due_at: int | None = None
         self._opened: Future[None] = Future()
         self._thread = threading.Thread(target=self._serve, name=LAB_THREAD, daemon=True)
 
@@ -182,8 +185,10 @@ class LabThread:
             async with self.app.running():
                 self.loop.is_free = False
                 runtime = self.app.runtime
+                runtime.store.on_idle(self.loop.wake)
                 self.watch = LabWatch(self._settings, self.loop, runtime.store, self.app.secrets)
                 self.loop.find_work, self.loop.next_due_at = self._find_work, self._find_next_due
+                self.loop.on_due = partial(runtime.check, CommitChanges(ready=True, facts=True, triggers=True))
                 await self.loop.jump(0)  # the first rounds have ended
                 self._opened.set_result(None)
                 await self._stopping.wait()
@@ -208,14 +213,14 @@ class LabThread:
         return "\n".join(map(_describe_attempt, waiting)) or None
 
     def _find_next_due(self) -> int | None:
-        """Return the next instant at which a run, a slot or a message is due, in ms UTC."""
-        reader = self.app.runtime.store.reader
-        due = (
-            first_value(reader.read("find_next_due_time"), int),
-            status.next_slot_at(reader),
-            self.watch.next_due_at(),
-        )
-        return min((at for at in due if at is not None), default=None)
+        """Return the next instant at which a run or a slot is due, in ms UTC; it changes only by a commit."""
+        store = self.app.runtime.store
+        if self._planned_commit != store.commit_count:
+            self._planned_commit = store.commit_count
+            self.watch.plan()
+            due = (first_value(store.reader.read("find_next_due_time"), int), status.next_slot_at(store.reader))
+            self._next_due_at = min((at for at in due if at is not None), default=None)
+        return self._next_due_at
 
 
 @cache

@@ -13,7 +13,7 @@ from mainspring.config import Settings
 from mainspring.domain.clock import Clock
 from mainspring.domain.incidents.incident import Incident
 from mainspring.domain.notifications.notification import Notification
-from mainspring.engine.worker.scans import wait_for_next_round
+from mainspring.engine.worker.scans import wait_for_change
 from mainspring.integrations.base.notifier import ChannelLink
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.commands.sessions import RecordHeartbeat
@@ -52,28 +52,31 @@ class LabWatch:
         }
         self._notifier = make_notifier(settings, store, store, secrets, links)
         self._lock = asyncio.Lock()
-        self._evaluated_us = 0
+        self._changed = asyncio.Event()
+        self._timer: asyncio.Handle = loop.call_soon(self._changed.set)
         self._task = loop.create_task(self._run_rounds())
 
     async def close(self) -> None:
         """Stop."""
+        self._timer.cancel()
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         await self._notifier.close()
 
-    def next_due_at(self) -> int | None:
-        """Return the next instant at which something must be evaluated or sent, in ms UTC."""
-        reader = self._store.reader
+    def plan(self) -> None:
+        """Plan the next evaluation: the store has changed, and all rests."""
+        reader, now = self._store.reader, self._loop.clock.now()
+        due = [alerts.due_at for alerts in incidents.unsent_alerts(reader) if alerts.due_at is not None]
         if incidents.ungrouped_failures(reader, 1):
-            return self._loop.clock.now() + _ROUND_MS
-        now = self._loop.clock.now()
-        due = (alerts.due_at for alerts in incidents.unsent_alerts(reader) if alerts.due_at is not None)
-        return next((at if at > now else now + _ROUND_MS for at in sorted(due)), None)
+            due.append(now)
+        self._timer.cancel()
+        if due:
+            at = min(due) if min(due) > now else now + _ROUND_MS
+            self._timer = self._loop.call_later((at - now) / 1000, self._changed.set)
 
     async def evaluate(self) -> None:
         """Evaluate the monitors and send what is due."""
         async with self._lock:
-            self._evaluated_us = self._loop.clock.now_us()
             # Rounds may lie hours apart on this clock, and the worker is alive.
             await commit_and_wait(self._store, RecordHeartbeat())
             await self._loop.run_in_executor(None, self._evaluator.evaluate_once)
@@ -85,17 +88,9 @@ class LabWatch:
 
     async def _run_rounds(self) -> None:
         while True:
-            if self._is_due():
-                await self.evaluate()
-            await wait_for_next_round(ROUND_INTERVAL_S)
-
-    def _is_due(self) -> bool:
-        now_us, reader = self._loop.clock.now_us(), self._store.reader
-        return (
-            now_us - self._evaluated_us >= self._loop.stride_us
-            or bool(incidents.ungrouped_failures(reader, 1))
-            or incidents.is_alert_due(reader, now_us // 1000)
-        )
+            await wait_for_change(self._changed, ROUND_INTERVAL_S)
+            self._changed.clear()
+            await self.evaluate()
 
 
 class _RecordedChannel:
