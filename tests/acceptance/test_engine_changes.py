@@ -12,8 +12,8 @@ import pytest
 
 import mainspring as ms
 from mainspring.app.deploy.old_sides import OldSides, list_removed_sides
-from mainspring.app.deploy.replay_protocol import CodeChange
-from mainspring.app.deploy.run_sources import StoredRuns
+from mainspring.app.replay.replay_protocol import CodeChange
+from mainspring.app.replay.run_sources import StoredRuns
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.domain.values.sealing import PLAIN_SEALING

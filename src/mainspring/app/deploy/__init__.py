@@ -1,1 +1,1 @@
-"""The check of new code before it is deployed: the stored runs replayed in a process of its own, and the definitions compared."""
+"""The deploy check: the stored runs replayed against new code, and the definitions compared."""

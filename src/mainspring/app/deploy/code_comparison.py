@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from mainspring.app.deploy.replay_protocol import LoadedCode
 from mainspring.app.deploy.report import DeployChange, DeployFinding, DeployFindingKind
+from mainspring.app.replay.replay_protocol import LoadedCode
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.errors import UnknownNameError
 from mainspring.domain.rollouts.rollout import Rollout, can_take_force

@@ -7,10 +7,10 @@ from itertools import zip_longest
 from mainspring.app.deploy.code_comparison import StoredCode, list_code_findings
 from mainspring.app.deploy.old_sides import OldSides, list_removed_sides
 from mainspring.app.deploy.replay_findings import ReplayFindings
-from mainspring.app.deploy.replay_protocol import LoadedCode, ReplaySpec
-from mainspring.app.deploy.replay_session import ReplayAbortedError, ReplaySession
 from mainspring.app.deploy.report import DeployFinding, DeployFindingKind, DeployReport, ReplayCoverage
-from mainspring.app.deploy.run_sources import RunSource
+from mainspring.app.replay.replay_protocol import LoadedCode, ReplaySpec
+from mainspring.app.replay.replay_session import ReplayAbortedError, ReplaySession
+from mainspring.app.replay.run_sources import RunSource
 from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.runs.journal import OutcomeKind

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from mainspring.app.deploy.replay_protocol import CodeChange
 from mainspring.app.deploy.report import DeployFinding, DeployFindingKind, OldSide
+from mainspring.app.replay.replay_protocol import CodeChange
 from mainspring.domain.runs.change_versions import OLD_SIDE
 from mainspring.insight.text.formatting import format_count
 

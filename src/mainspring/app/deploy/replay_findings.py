@@ -3,8 +3,8 @@
 import re
 from typing import Any
 
-from mainspring.app.deploy.replay_protocol import ReplayReport
 from mainspring.app.deploy.report import DeployChange, DeployFinding, DeployFindingKind
+from mainspring.app.replay.replay_protocol import ReplayReport
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.failures.error_normalizer import normalize_error
 from mainspring.engine.driver.replay import ReplayVerdict

@@ -11,9 +11,9 @@ from contextlib import contextmanager, suppress
 
 import msgspec
 
-from mainspring.app.deploy.replay_protocol import ReplaySpec
-from mainspring.app.deploy.replay_session import ReplayAbortedError, ReplaySession
-from mainspring.app.deploy.run_sources import read_saved_runs
+from mainspring.app.replay.replay_protocol import ReplaySpec
+from mainspring.app.replay.replay_session import ReplayAbortedError, ReplaySession
+from mainspring.app.replay.run_sources import read_saved_runs
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.rollouts.rollout import Rollout
 from mainspring.domain.runs.unsealing import RowUnsealer

@@ -16,12 +16,12 @@ import sys
 import time
 from typing import NoReturn
 
-from mainspring.app.deploy.replay_protocol import ReplaySpec
 from mainspring.app.deploy.run_mover import RunMover
 from mainspring.app.processes.launch_spec import LaunchSpec, SupervisorLine, receive_launch_spec
 from mainspring.app.processes.managed_process import STALLED_EXIT_CODE, STORE_LOST_EXIT_CODE
 from mainspring.app.processes.parent_watch import ParentWatch
 from mainspring.app.project import Project
+from mainspring.app.replay.replay_protocol import ReplaySpec
 from mainspring.app.setup.process_log import configure_log
 from mainspring.app.setup.run_conditions import read_run_conditions
 from mainspring.app.workers.worker_runtime import StalledError, WorkerRuntime

@@ -13,7 +13,7 @@ from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
     from mainspring.app.deploy.report import DeployFinding, DeployReport, OldSide, ReplayCoverage
-    from mainspring.app.deploy.run_sources import RunSource
+    from mainspring.app.replay.run_sources import RunSource
     from mainspring.domain.values.sealing import Sealing
 
 _KINDS = (
@@ -74,7 +74,7 @@ def check(
     """
     from mainspring.app.deploy.code_comparison import read_stored_code
     from mainspring.app.deploy.deploy_check import check_deployment
-    from mainspring.app.deploy.replay_protocol import ReplaySpec
+    from mainspring.app.replay.replay_protocol import ReplaySpec
 
     source, notices = _open_source(invocation, exported, budget)
     has_provider = invocation.settings.flags.provider is not None
@@ -96,8 +96,8 @@ def _open_source(invocation: Invocation, exported: Path | None, budget_s: float)
     """Return the runs to replay, and what a person has to know about them. Raises NoStoreError, ArgumentError."""
     import time
 
-    from mainspring.app.deploy.exported_runs import read_exported_runs
-    from mainspring.app.deploy.run_sources import ExportedRuns, StoredRuns
+    from mainspring.app.replay.exported_runs import read_exported_runs
+    from mainspring.app.replay.run_sources import ExportedRuns, StoredRuns
 
     if exported is not None:
         return ExportedRuns(read_exported_runs(exported)), []

@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 
 from mainspring.app.deploy.code_comparison import StoredCode, list_code_findings
-from mainspring.app.deploy.replay_protocol import LoadedCode
 from mainspring.app.deploy.report import DeployFinding, DeployFindingKind
+from mainspring.app.replay.replay_protocol import LoadedCode
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.rollouts.rollout import InFlightPolicy, Rollout
 from mainspring.domain.states import RolloutState

@@ -1,8 +1,8 @@
 """Findings of replays: what several runs have in common is one finding."""
 
 from mainspring.app.deploy.replay_findings import ReplayFindings
-from mainspring.app.deploy.replay_protocol import ReplayReport
 from mainspring.app.deploy.report import DeployFindingKind
+from mainspring.app.replay.replay_protocol import ReplayReport
 from mainspring.engine.driver.replay import ReplayResult, ReplayVerdict
 from mainspring.store.read.runs.replayable_runs import RunGroupKey
 

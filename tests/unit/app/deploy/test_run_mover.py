@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from mainspring.app.deploy import run_mover
-from mainspring.app.deploy.replay_protocol import ReplaySpec
 from mainspring.app.deploy.run_mover import RunMover
+from mainspring.app.replay.replay_protocol import ReplaySpec
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.rollouts.rollout import InFlightPolicy
 from mainspring.domain.states import RolloutMove

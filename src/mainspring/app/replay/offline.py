@@ -46,6 +46,4 @@ class OfflineMode:
         if event in _NETWORK or (self.is_replaying and event in _PROCESSES):
             if len(self.refused) < _MOST_REFUSED:
                 self.refused.append(event)
-            raise PermissionError(
-                errno.EACCES, f"{event} is refused: the deploy check has no network and starts nothing"
-            )
+            raise PermissionError(errno.EACCES, f"{event} is refused: a replay has no network and starts nothing")

@@ -1,4 +1,4 @@
-"""Protocol between the deploy check and its replay process: one JSON message a line, over a pair of sockets. Nothing is pickled."""
+"""Protocol between a program that replays runs and its process: one JSON message a line, over a pair of sockets. Nothing is pickled."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Sources of the runs that a deploy check replays: the store, or files that `mainspring runs export` wrote."""
+"""Sources of the runs that are replayed: the store, or files that `mainspring runs export` wrote."""
 
 import contextlib
 import time
@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from mainspring.app.deploy.exported_runs import ExportedRun
+from mainspring.app.replay.exported_runs import ExportedRun
 from mainspring.domain.definitions.definition import DefinitionKind
 from mainspring.domain.errors import SealedError
 from mainspring.domain.runs.journal import History, OutcomeKind

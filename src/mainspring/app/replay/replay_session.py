@@ -1,4 +1,4 @@
-"""Session of replays: the replay process of a deploy check, started again after code that hangs or ends it."""
+"""Session of replays: one replay process, started again after code that hangs or ends it."""
 
 import os
 import signal
@@ -14,13 +14,13 @@ from typing import IO, Self, TypeVar
 
 import msgspec
 
-from mainspring.app.deploy.replay_protocol import LoadedCode, MessageChannel, ReplayReport, ReplaySpec
+from mainspring.app.replay.replay_protocol import LoadedCode, MessageChannel, ReplayReport, ReplaySpec
 from mainspring.domain.errors import MainspringError
 from mainspring.engine.attempts.processes.process_lifetime import kill_group
 from mainspring.engine.driver.replay import SavedRun
 
 M = TypeVar("M", bound=msgspec.Struct)
-_MODULE = "mainspring.app.deploy.replay_process"
+_MODULE = "mainspring.app.replay.replay_process"
 _STDERR_BYTES, _PART, _READ_LIMIT_S = 2_000, 64 * 1024, 1.0
 
 

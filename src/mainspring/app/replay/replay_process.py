@@ -1,4 +1,4 @@
-"""`python -m mainspring.app.deploy.replay_process`: the process that loads the new code and replays runs against it, offline.
+"""`python -m mainspring.app.replay.replay_process`: the process that loads the new code and replays runs against it, offline.
 
 It gets journals on its standard input and has no store. It ends with its parent.
 """
@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mainspring.app.deploy.offline import OfflineMode
-from mainspring.app.deploy.replay_protocol import CodeChange, LoadedCode, MessageChannel, ReplayReport, ReplaySpec
 from mainspring.app.project import Project
+from mainspring.app.replay.offline import OfflineMode
+from mainspring.app.replay.replay_protocol import CodeChange, LoadedCode, MessageChannel, ReplayReport, ReplaySpec
 from mainspring.domain.definitions.definition import DefinitionKind
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.failures.failure import Failure

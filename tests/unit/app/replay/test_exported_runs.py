@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mainspring.app.deploy.exported_runs import read_exported_runs
+from mainspring.app.replay.exported_runs import read_exported_runs
 from mainspring.domain.errors import ArgumentError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import Outcome, OutcomeKind
