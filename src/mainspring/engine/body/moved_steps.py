@@ -45,7 +45,7 @@ class MovedSteps:
     """
 
     def __init__(self, history: History | None = None) -> None:
-        self._gaps = [] if history is None else _find_gaps(history)
+        self._gaps = [] if history is None else find_gaps(history)
         self._by_name: dict[tuple[OutcomeKind, str], list[Outcome]] | None = None
         self._by_input: dict[tuple[str, Callable[..., Any] | None], dict[bytes, list[Outcome]]] = {}
 
@@ -90,7 +90,7 @@ class MovedSteps:
         return same or [outcome for outcome in saved if is_reference_to(outcome.input or b"", call.input)]
 
 
-def _find_gaps(history: History) -> list[tuple[int, float]]:
+def find_gaps(history: History) -> list[tuple[int, float]]:
     """Return the ranks between each superseded outcome and the next repetition of any, without overlaps."""
     superseded = {outcome.ident for outcome in history.superseded}
     repeated = sorted(outcome.rank for outcome in history.outcomes if outcome.ident in superseded)

@@ -149,15 +149,15 @@ class StepNames:
         if isinstance(call, StepCall) and call.fn.__module__.startswith("mainspring."):
             return None
         if not self._known:
-            self._known = {name for ident, step in self._saved.items() for name in _names_in(ident, step)}
-        new = [name for name in _names_in(request.ident, request.name) if name not in self._known]
+            self._known = {name for ident, step in self._saved.items() for name in list_names_in(ident, step)}
+        new = [name for name in list_names_in(request.ident, request.name) if name not in self._known]
         if not new:
             return None
         requested = code_of(call.fn) if isinstance(call, StepCall) else None
         reachable = find_reachable_names(automation.fn, requested)
         decided = {*automation.definition.option("gone"), *self.renames}
         for ident, step in self._unrequested(body):
-            for name in _names_in(ident, step):
+            for name in list_names_in(ident, step):
                 if name not in reachable and name not in decided:
                     return MissingStep(ident, name, new[0])
         self._is_settled = True
@@ -213,7 +213,7 @@ def _ordered_repeats(history: History) -> Iterator[tuple[str, str]]:
             yield attempt.ident, attempt.name
 
 
-def _names_in(ident: str, step: str) -> list[str]:
+def list_names_in(ident: str, step: str) -> list[str]:
     """Return the name of a step and those of the coroutines that requested it."""
     names = [step]
     for part in filter(None, read_branch(ident).split("/")):

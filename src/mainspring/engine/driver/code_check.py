@@ -4,6 +4,7 @@ The driver of a worker and the replay before a deployment share it, so that both
 """
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from mainspring.domain.runs.change_versions import read_change_versions
 from mainspring.domain.runs.fork_origin import read_counted_origin
@@ -25,15 +26,24 @@ from mainspring.engine.driver.run_end import (
 )
 from mainspring.store.commands.runs import ClaimedRun
 
+B = TypeVar("B", bound=Body)
+
 
 def build_body(run: ClaimedRun, program: Program, history: History | None, payload_max: int = DEFAULT_LIMIT) -> Body:
     """Return the body of a run, before its first instruction."""
+    return build_body_of(Body, run, program, history, payload_max)
+
+
+def build_body_of(
+    kind: type[B], run: ClaimedRun, program: Program, history: History | None, payload_max: int = DEFAULT_LIMIT
+) -> B:
+    """Return the body of a run as an object of this class, before its first instruction."""
     outcomes, after = (history.outcomes, (0, 0)) if history is not None else ([], (0, 0))
     if run.undoing and history is not None:
         outcomes, after = [], (last_request_number(history), run.rank)
     origin = read_counted_origin(run.fork, (outcome.rank for outcome in outcomes))
     versions = read_change_versions(run.versions)
-    body = Body(run.id, run.generation, program.main, outcomes, run.started_at, payload_max, after, origin, versions)
+    body = kind(run.id, run.generation, program.main, outcomes, run.started_at, payload_max, after, origin, versions)
     body.names = StepNames.of(history, program.automation)
     if history is not None:
         body.superseded, body.read_input = history.superseded, history.read_input

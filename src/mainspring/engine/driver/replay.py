@@ -146,22 +146,30 @@ def query_run(
         body.close()
 
 
+def find_halt(body: Body, program: Program, run: ClaimedRun) -> RunHalt | None:
+    """Return why a worker would stop the run for a person at the end of its history."""
+    halt = find_body_halt(body, run, lambda data: data)
+    return find_name_halt(body, program, run) if halt is None and not has_ended(body) else halt
+
+
+def has_ended(body: Body) -> bool:
+    """Return whether the body has ended, or awaits what can never be."""
+    return body.done or body.stuck
+
+
 def _evaluate(body: Body, program: Program, saved: SavedRun, failure_of: FailureBuilder) -> ReplayResult:
-    halt = find_body_halt(body, saved.run, lambda data: data)
-    is_ended = body.done or body.stuck
-    if halt is None and not is_ended:
-        halt = find_name_halt(body, program, saved.run)
+    halt = find_halt(body, program, saved.run)
     if halt is not None:
         return _build_halt_result(halt)
-    if is_ended:
-        return _compare_end(build_run_end(body, program, failure_of), saved)
+    if has_ended(body):
+        return compare_end(build_run_end(body, program, failure_of), saved)
     if not saved.has_own_end:
         return _SAME
     request = next((request for request in body.new if request.open), None)
     then = "waits" if request is None else f"requests {request.kind} {request.name!r}"
     return ReplayResult(
         ReplayVerdict.CONTINUES,
-        f"the stored run {_describe_end(saved.state, saved.failure)}, and the code {then}",
+        f"the stored run {describe_end(saved.state, saved.failure)}, and the code {then}",
         None if request is None else request.ident,
     )
 
@@ -179,7 +187,8 @@ def _build_halted(failure: Failure) -> ReplayResult:
     return ReplayResult(ReplayVerdict.HALTS, failure.headline, hint=failure.hint)
 
 
-def _compare_end(end: RunEnd, saved: SavedRun) -> ReplayResult:
+def compare_end(end: RunEnd, saved: SavedRun) -> ReplayResult:
+    """Return the verdict about the end of a run."""
     if not saved.has_own_end:
         # Without an identity it is no saved failure of a step, but an error of the code itself.
         is_code_error = end.failed_ident is None and end.reason in _CODE_ERRORS
@@ -187,7 +196,7 @@ def _compare_end(end: RunEnd, saved: SavedRun) -> ReplayResult:
             return _SAME
         text = f"the run is {saved.state}, and the code fails: {end.failure.headline}"
         return ReplayResult(ReplayVerdict.OTHER_END, text, hint=end.failure.hint)
-    was, now = _describe_end(saved.state, saved.failure), _describe_end(end.state, end.failure)
+    was, now = describe_end(saved.state, saved.failure), describe_end(end.state, end.failure)
     if (saved.state, _identify(saved.failure)) != (end.state, _identify(end.failure)):
         text, changes = f"the stored run {was}, and the code {now}", []
     elif end.state is RunState.SUCCEEDED and (changes := _compare_results(end, saved)):
@@ -214,7 +223,8 @@ def _identify(failure: Failure | None) -> tuple[Any, ...]:
     return () if failure is None else (failure.type, failure.code, failure.message)
 
 
-def _describe_end(state: RunState, failure: Failure | None) -> str:
+def describe_end(state: RunState, failure: Failure | None) -> str:
+    """Return how a run ended: "failed: KeyError: 'b'"."""
     if state is RunState.FAILED:
         return "failed" if failure is None else f"failed: {failure.headline}"
     return "was cancelled" if state is RunState.CANCELLED else str(state)
