@@ -278,6 +278,12 @@ _DEPLOY: Final = {
         "show what new code would change: drift, definitions, removed automations, flags",
     ),
 }
+_TEST: Final = {
+    "replay": CommandEntry(
+        "mainspring.cli.test.replay_command:replay",
+        "replay saved journals against the code of today, and list what differs",
+    ),
+}
 
 COMMAND_TREE: Final[CommandTree] = {
     "init": CommandEntry("mainspring.cli.project.init:init", "create a project: configuration, an example, tests"),
@@ -291,6 +297,7 @@ COMMAND_TREE: Final[CommandTree] = {
     "dev": CommandEntry("mainspring.cli.fleet.dev_command:dev", "run everything, and reload when the code changes"),
     "up": CommandEntry("mainspring.cli.fleet.up_command:up", "run workers, scheduler, watcher and web"),
     "deploy": GroupEntry("check new code against the stored runs before it is deployed", _DEPLOY),
+    "test": GroupEntry("test the code of the project against saved runs", _TEST),
     "down": CommandEntry("mainspring.cli.fleet.down_command:down", "stop what `up` started"),
     "drain": CommandEntry(
         "mainspring.cli.fleet.drain_command:drain", "let workers finish running steps and claim no more runs"

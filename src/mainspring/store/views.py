@@ -233,10 +233,25 @@ class RunHistory(msgspec.Struct, frozen=True):
     """Its newest updates, in the order of their arrival."""
 
 
-class RunExport(RunHistory, frozen=True, kw_only=True):
-    """All that is stored about a run. `renames` = decisions of a person on its steps: old name -> new name, None = it was removed."""
+EXPORT_FORMAT = 2
+"""The newest form of an export. A change that an older program would misread gets the next number."""
 
+
+class RunExport(RunHistory, frozen=True, kw_only=True):
+    """All that is stored about a run, as `runs export` writes it.
+
+    `renames` = decisions of a person on its steps: old name -> new name, None = it was removed. `definition` = that of its automation in
+    the version of the run, as it was last announced; None = it is not stored. `unfinished_children` = requests of children that run.
+    """
+
+    format: int = EXPORT_FORMAT
+    mainspring: str = ""
+    """The version of Mainspring that wrote it."""
     renames: dict[str, str | None]
+    unfinished_children: list[str] = []
+    is_declared_done: bool = False
+    """Whether a person declared the run done."""
+    definition: bytes | None = None
 
 
 def find_continuation(run: RunView) -> str | None:

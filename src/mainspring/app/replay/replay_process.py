@@ -10,8 +10,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mainspring.app.project import Project
+from mainspring.app.replay.block_watch import BlockWatch
 from mainspring.app.replay.offline import OfflineMode
-from mainspring.app.replay.replay_protocol import CodeChange, LoadedCode, MessageChannel, ReplayReport, ReplaySpec
+from mainspring.app.replay.replay_protocol import (
+    CodeChange,
+    JournalReport,
+    LoadedCode,
+    MessageChannel,
+    ReplayReport,
+    ReplaySpec,
+)
 from mainspring.domain.definitions.definition import DefinitionKind
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.failures.failure import Failure
@@ -20,6 +28,7 @@ from mainspring.engine.definitions.announcement import build_announcement, compl
 from mainspring.engine.definitions.flag_questions import find_flag_questions
 from mainspring.engine.definitions.reachable_names import find_versions
 from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.driver.journal_replay import replay_journal
 from mainspring.engine.driver.replay import SavedRun, replay_run
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.resources.secret_variables import SECRET_VARIABLES
@@ -36,9 +45,13 @@ def main() -> None:
     before = frozenset(sys.modules)
     project = Project.find(flags=spec.flags, config=None if spec.config is None else Path(spec.config))
     SECRET_VARIABLES.take(os.environ)
-    registry = project.load_registry(spec.modules)
-    channel.send(_describe_code(registry, before, offline.refused))
+    watch = BlockWatch(channel)
+    with watch.limit(spec.load_limit_s):
+        registry = project.load_registry(spec.modules)
+        code = _describe_code(registry, before, offline.refused)
+    channel.send(code)
     replayer = _Replayer(project, registry)
+    replay = replayer.replay_journal if spec.is_traced else replayer.replay
     offline.is_replaying = True
     while True:
         try:
@@ -46,7 +59,9 @@ def main() -> None:
         except EOFError:
             os._exit(0)  # no exit handler and no thread of the loaded code may keep this process
         offline.refused.clear()
-        channel.send(replayer.replay(saved, offline))
+        with watch.limit(spec.limit_s):
+            report = replay(saved, offline)
+        channel.send(report)
 
 
 def _describe_code(registry: Registry, before: frozenset[str], refused: list[str]) -> LoadedCode:
@@ -81,6 +96,11 @@ class _Replayer:
         """Return the report about one run."""
         result = replay_run(saved, self._registry, self._build_failure, self._payload_max)
         return ReplayReport(result, list(offline.refused))
+
+    def replay_journal(self, saved: SavedRun, offline: OfflineMode) -> JournalReport:
+        """Return the report about one run for a test."""
+        result = replay_journal(saved, self._registry, self._build_failure, self._payload_max)
+        return JournalReport(result, list(offline.refused))
 
     def _build_failure(self, error: BaseException) -> Failure:
         verdict = self._classifier.classify(error, datetime.fromtimestamp(self._clock.now() // 1000, UTC))

@@ -9,20 +9,29 @@ import msgspec
 
 from mainspring.engine.definitions.flag_questions import FlagQuestionPlace
 from mainspring.engine.definitions.load_problem import LoadProblem
+from mainspring.engine.driver.journal_replay import JournalReplay
 from mainspring.engine.driver.replay import ReplayResult
 
 M = TypeVar("M", bound=msgspec.Struct)
 _END = b"\n"
+_BLOCKED = b'{"blocked_at":'
 _PART = 256 * 1024
 
 
 class ReplaySpec(msgspec.Struct, frozen=True):
-    """The code to load: flags of the configuration, its file, and modules or files to load too; `parent` = the process to end with."""
+    """The code to load: flags of the configuration, its file, and modules or files to load too; `parent` = the process to end with.
+
+    `limit_s`, `load_limit_s` = seconds after which code that does not come to rest is reported with its line. `is_traced` = runs are
+    replayed for a test, with all differences.
+    """
 
     flags: dict[str, Any]
     config: str | None
     modules: tuple[str, ...]
     parent: int = 0
+    limit_s: float = 10.0
+    load_limit_s: float = 60.0
+    is_traced: bool = False
 
 
 class CodeChange(msgspec.Struct, frozen=True):
@@ -55,6 +64,27 @@ class ReplayReport(msgspec.Struct, frozen=True):
     refused: list[str] = []
 
 
+class JournalReport(msgspec.Struct, frozen=True):
+    """The replay of one journal for a test, and the calls of the body that were refused."""
+
+    replay: JournalReplay
+    refused: list[str] = []
+
+
+class BlockedReport(msgspec.Struct, frozen=True):
+    """The last message of a process whose code does not come to rest: the line, "FILE:LINE in FUNCTION", or ""."""
+
+    blocked_at: str
+
+
+class CodeBlockedError(Exception):
+    """The other process has sent a BlockedReport."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.place = place
+
+
 class MessageChannel:
     """One end of the connection."""
 
@@ -77,7 +107,13 @@ class MessageChannel:
         self._line.sendall(msgspec.json.encode(message) + _END)
 
     def receive(self, kind: type[M], timeout_s: float | None = None) -> M:
-        """Return the next message. Raises TimeoutError, EOFError if the other process has ended, and DecodeError."""
+        """Return the next message.
+
+        Raises:
+            TimeoutError, DecodeError.
+            EOFError: the other process has ended.
+            CodeBlockedError: its code does not come to rest.
+        """
         ends_at = None if timeout_s is None else time.monotonic() + timeout_s
         while (place := self._rest.find(_END)) < 0:
             if ends_at is not None and (left := ends_at - time.monotonic()) <= 0:
@@ -89,6 +125,8 @@ class MessageChannel:
             self._rest += part
         message = bytes(self._rest[:place])
         del self._rest[: place + 1]
+        if message.startswith(_BLOCKED):
+            raise CodeBlockedError(msgspec.json.decode(message, type=BlockedReport).blocked_at)
         return msgspec.json.decode(message, type=kind)
 
     def close(self) -> None:

@@ -14,7 +14,14 @@ from typing import IO, Self, TypeVar
 
 import msgspec
 
-from mainspring.app.replay.replay_protocol import LoadedCode, MessageChannel, ReplayReport, ReplaySpec
+from mainspring.app.replay.replay_protocol import (
+    CodeBlockedError,
+    JournalReport,
+    LoadedCode,
+    MessageChannel,
+    ReplayReport,
+    ReplaySpec,
+)
 from mainspring.domain.errors import MainspringError
 from mainspring.engine.attempts.processes.process_lifetime import kill_group
 from mainspring.engine.driver.replay import SavedRun
@@ -22,28 +29,36 @@ from mainspring.engine.driver.replay import SavedRun
 M = TypeVar("M", bound=msgspec.Struct)
 _MODULE = "mainspring.app.replay.replay_process"
 _STDERR_BYTES, _PART, _READ_LIMIT_S = 2_000, 64 * 1024, 1.0
+_GRACE_S = 1.0
+"""The process itself reports code that hangs. It cannot if the code blocks all of its threads."""
 
 
 class ReplayAbortedError(MainspringError):
-    """The code hangs, or ended the replay process."""
+    """The code hangs, or ended the replay process. `is_blocked` = it hangs, `place` = the line at which it did, "" if it is unknown."""
 
     code = "replay_aborted"
+    is_blocked = False
+    place = ""
 
 
 class ReplaySession:
     """A context in which runs are replayed. `limit_s` = seconds for one run, `load_limit_s` = for loading the code.
 
+    `hash_seed` = that of the process: 0 as in a worker.
+
     Raises (on entering):
         ReplayAbortedError: the code cannot be loaded: it hangs, or ends the process.
     """
 
-    def __init__(self, spec: ReplaySpec, *, limit_s: float, load_limit_s: float) -> None:
+    def __init__(self, spec: ReplaySpec, *, limit_s: float, load_limit_s: float, hash_seed: int = 0) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="mainspring-")
         # The code finds no store: an automation that opens one by itself must not write to that of the runs.
         nowhere = str(Path(self._folder.name) / "replay.db")
-        self._env = {**os.environ, "PYTHONHASHSEED": "0", "MAINSPRING_STORE_URL": nowhere}
+        self._env = {**os.environ, "PYTHONHASHSEED": str(hash_seed), "MAINSPRING_STORE_URL": nowhere}
         flags = {**spec.flags, "store.url": nowhere}
-        self._spec = msgspec.structs.replace(spec, flags=flags, parent=os.getpid())
+        self._spec = msgspec.structs.replace(
+            spec, flags=flags, parent=os.getpid(), limit_s=limit_s, load_limit_s=load_limit_s
+        )
         self._limit_s, self._load_limit_s = limit_s, load_limit_s
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: MessageChannel | None = None
@@ -68,9 +83,16 @@ class ReplaySession:
         Raises:
             ReplayAbortedError: its code hangs, or ended the process; the next run gets another process.
         """
+        return self._replay(saved, ReplayReport)
+
+    def replay_journal(self, saved: SavedRun) -> JournalReport:
+        """Replay one run for a test, in a session whose `spec` is traced. Raises as `replay`."""
+        return self._replay(saved, JournalReport)
+
+    def _replay(self, saved: SavedRun, kind: type[M]) -> M:
         if self._channel is None:
             self._start()
-        return self._exchange(saved, ReplayReport, self._limit_s, "the code does not come to rest")
+        return self._exchange(saved, kind, self._limit_s, "the code does not come to rest")
 
     def close(self) -> None:
         """End the process and delete its folder."""
@@ -97,13 +119,16 @@ class ReplaySession:
         assert self._channel is not None
         try:
             self._channel.send(message, limit_s)
-            return self._channel.receive(kind, limit_s)
-        except TimeoutError:
+            return self._channel.receive(kind, limit_s + _GRACE_S)
+        except (TimeoutError, CodeBlockedError) as blocked:
             self._end()
-            raise ReplayAbortedError(
-                f"{description} within {limit_s:g} s",
+            place = blocked.place if isinstance(blocked, CodeBlockedError) else ""
+            error = ReplayAbortedError(
+                f"{description} within {limit_s:g} s{f': {place}' if place else ''}",
                 hint="Look for a loop that awaits nothing, or a call that blocks.",
-            ) from None
+            )
+            error.is_blocked, error.place = True, place
+            raise error from None
         except (OSError, EOFError, msgspec.MsgspecError):
             raise ReplayAbortedError(f"the code ended its process: {self._end()}") from None
 

@@ -119,19 +119,19 @@ class ExportedRuns:
         """Yield the runs with their histories; see RunSource."""
         for run in runs:
             item = self._runs[run]
-            yield run, item.saved if item.sealed_by is None else _build_sealed_error(item.sealed_by)
+            yield run, item.find_obstacle() or item.saved
 
     def read_versions(self, runs: Sequence[str]) -> Iterator[tuple[str, dict[str, int]]]:
         """Yield the saved versions of changes; see RunSource."""
         for run in runs:
             item = self._runs[run]
-            if item.sealed_by is None:
+            if item.find_obstacle() is None:
                 outcomes = item.saved.history.outcomes
                 yield run, {o.name: int(o.output or b"0") for o in outcomes if o.kind is OutcomeKind.VERSION}
 
     def is_marked_done(self, run: str) -> bool:
-        """Return False: an export does not show it."""
-        return False
+        """Return whether a person declared a run done."""
+        return self._runs[run].saved.is_declared_done
 
 
 def read_saved_runs(
@@ -163,11 +163,4 @@ def open_run(row: ReplayableRun, history: History, unsealer: RowUnsealer) -> Sav
         unsealer.failure(row.failure),
         unsealer.history(history),
         has_restarted="restarted_as" in detail,
-    )
-
-
-def _build_sealed_error(codec: str) -> SealedError:
-    return SealedError(
-        f"its values were exported sealed by codec {codec!r}",
-        hint="Export the run where the codec is available: mainspring runs export RUN",
     )

@@ -51,6 +51,8 @@ class SavedRun(msgspec.Struct, frozen=True):
     history: History
     has_restarted: bool = False
     """Whether it ended to restart with another input."""
+    is_declared_done: bool = False
+    """Whether a person declared it done, so that its code did not end it."""
 
     def rename(self, former_names: Mapping[str, str]) -> "SavedRun":
         """Return the run under the current name of its automation; `former_names` = former name -> name."""
@@ -60,7 +62,7 @@ class SavedRun(msgspec.Struct, frozen=True):
     @property
     def has_own_end(self) -> bool:
         """Whether the code of the run ended it, so that a replay must end the same way."""
-        if self.run.undoing:
+        if self.run.undoing or self.is_declared_done:
             return False
         kinds = {outcome.kind for outcome in self.history.outcomes}
         match self.state:

@@ -71,3 +71,8 @@ def _first_of(runs: Sequence[str], sizes: dict[str, int], about_bytes: int) -> I
 def facts_after(reader: StoreReader, session: int, seq: int) -> list[Fact]:
     """Return facts newer than `seq` in the inboxes of the runs this session owns."""
     return FACT.read_all(reader.read("list_facts_after", (session, seq)))
+
+
+def read_unfinished_children(reader: StoreReader, run: str) -> list[str]:
+    """Return the requests of a run whose children have not ended."""
+    return [str(ident) for _, ident in reader.read("list_unfinished_children_of", (json.dumps([run]),))]

@@ -1,0 +1,1 @@
+"""Commands that test the code of a project against saved runs."""
