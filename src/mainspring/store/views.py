@@ -252,6 +252,8 @@ class RunExport(RunHistory, frozen=True, kw_only=True):
     is_declared_done: bool = False
     """Whether a person declared the run done."""
     definition: bytes | None = None
+    restart_input: bytes | None = None
+    """The input with which it restarted (`run.restart`)."""
 
 
 def find_continuation(run: RunView) -> str | None:

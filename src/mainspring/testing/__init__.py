@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mainspring.testing.lab.lab_runs import LabRun
     from mainspring.testing.lab.real_time import RealTimeWarning
     from mainspring.testing.lab.sync_lab import SyncLab, SyncRun
+    from mainspring.testing.replay.replay_cases import ReplayCase, ReplayError, replay_cases
     from mainspring.testing.virtual_loop import DeadlockError, VirtualLoop
 
 _MODULES = {
@@ -29,7 +30,10 @@ _MODULES = {
     "RealTimeWarning": "lab.real_time",
     "SyncLab": "lab.sync_lab",
     "SyncRun": "lab.sync_lab",
+    "ReplayCase": "replay.replay_cases",
+    "ReplayError": "replay.replay_cases",
     "VirtualLoop": "virtual_loop",
+    "replay_cases": "replay.replay_cases",
 }
 
 __all__ = [
@@ -42,9 +46,12 @@ __all__ = [
     "LabError",
     "LabRun",
     "RealTimeWarning",
+    "ReplayCase",
+    "ReplayError",
     "SyncLab",
     "SyncRun",
     "VirtualLoop",
+    "replay_cases",
 ]
 
 

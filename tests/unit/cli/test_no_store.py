@@ -12,6 +12,7 @@ READ_COMMANDS = (
         "status",
         "status --since 8h",
         "status --here",
+        "test replay",
         "runs list",
         "auto list",
         "auto next --all",

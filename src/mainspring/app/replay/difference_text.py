@@ -9,12 +9,12 @@ from mainspring.engine.driver.journal_replay import JournalDifference, ReplayOut
 
 _MOST_CHANGES, _MOST_DIFFERENCES, _MOST_CHARACTERS = 20, 10, 500
 _AGAIN = "If you mean it and no old run is unfinished, export the journal again."
-_VERSION = 'Put it behind run.version("CHANGE", 2): old runs keep the old side'
+_VERSION = 'it behind run.version("CHANGE", 2): old runs keep the old side'
 _FIXES = {
     ReplayOutcome.CHANGED_INPUT: f"Undo the edit. Or keep both sides with run.version. {_AGAIN}",
     ReplayOutcome.MOVED_STEP: f"Undo the edit, or deploy it as version=2 of the workflow. {_AGAIN}",
     ReplayOutcome.UNREADABLE_VALUE: "Accept the saved form: give a new field or parameter a default, keep an old handler.",
-    ReplayOutcome.DIFFERENT_RESULT: f"Fix the code. {_AGAIN}",
+    ReplayOutcome.DIFFERENT_RESULT: f"Undo the edit. {_AGAIN}",
     ReplayOutcome.OLDER_CODE: "Use the code that has this version of the change.",
     ReplayOutcome.NOT_DETERMINISTIC: "Sort a set before you iterate over it. Use run.now(), run.random() and run.uuid(). Put "
     "any other source into run.step(function, ...).",
@@ -26,7 +26,8 @@ def describe_fix(difference: JournalDifference) -> str:
     """Return what to do about a difference, "" if nothing is known."""
     old, new = difference.names if len(difference.names) == 2 else ("", "")
     if difference.outcome is ReplayOutcome.NEW_STEP:
-        return f"{_VERSION}, without {new or 'this step'}. {_AGAIN}"
+        start = f'Renamed: was="{old}" on the step {new}. Added: put' if old else "Put"
+        return f"{start} {_VERSION}, without {new or 'this step'}. {_AGAIN}"
     if difference.outcome is not ReplayOutcome.MISSING_STEP:
         return _FIXES.get(difference.outcome, "")
     name = old or read_step_name(difference.step or "")
@@ -38,7 +39,8 @@ def describe_fix(difference: JournalDifference) -> str:
 def describe_difference(difference: JournalDifference) -> list[str]:
     """Return a difference in lines: the sentence with the place, then each part of a value that differs."""
     place = shorten_place(difference.place)
-    lines = [_cut(difference.text) + (f" ({place})" if place else "")]
+    is_named = place.rpartition("/")[2].partition(" ")[0] in difference.text
+    lines = [_cut(difference.text) + (f" ({place})" if place and not is_named else "")]
     changes = difference.changes[:_MOST_CHANGES]
     lines += [
         f"{change.get('path', '$')}: {_cut(change.get('was', ''))} -> {_cut(change.get('now', ''))}"

@@ -126,6 +126,7 @@ def _read_run(document: Mapping[str, Any]) -> ExportedRun:
             document.get("unfinished_children") or [],
         ),
         has_restarted="restarted_as" in detail,
+        restart_input=_to_stored({"input": document.get("restart_input")}, seals)["input"],
         is_declared_done=bool(document.get("is_declared_done")),
     )
     absent = seals & _ABSENT_HINTS.keys()

@@ -9,7 +9,7 @@ from typing import Self
 
 import msgspec
 
-from mainspring.app.replay.replay_protocol import JournalReport, LoadedCode, ReplaySpec
+from mainspring.app.replay.replay_protocol import LoadedCode, ReplaySpec, TracedReplay
 from mainspring.app.replay.replay_session import ReplayAbortedError, ReplaySession
 from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.errors import MainspringError
@@ -101,7 +101,7 @@ class JournalReplayer:
         if obstacle is not None:
             return obstacle
         futures = [self._pool.submit(session.replay_journal, saved) for session in self._sessions]
-        reports: list[JournalReport] = []
+        reports: list[TracedReplay] = []
         aborts = list(_collect(futures, reports))
         if aborts:
             name = saved.run.automation
@@ -133,7 +133,7 @@ def build_not_replayed(saved: SavedRun, text: str, hint: str | None = None) -> J
     return JournalResult(run.id, run.automation, run.version, [difference], hint=hint)
 
 
-def _collect(futures: "list[Future[JournalReport]]", reports: list[JournalReport]) -> Iterator[ReplayAbortedError]:
+def _collect(futures: "list[Future[TracedReplay]]", reports: list[TracedReplay]) -> Iterator[ReplayAbortedError]:
     for future in futures:
         try:
             reports.append(future.result())
@@ -150,15 +150,15 @@ def _build_aborted(saved: SavedRun, error: MainspringError, limit_s: float) -> J
     return build_not_replayed(saved, error.message, "Code of a workflow must not end its process.")
 
 
-def _compare_reports(saved: SavedRun, reports: list[JournalReport]) -> JournalResult:
+def _compare_reports(saved: SavedRun, reports: list[TracedReplay]) -> JournalResult:
     first, second = reports
     if first.refused:
         text = f"the code calls {first.refused[0]} outside of a step, which a replay refuses"
         return build_not_replayed(saved, text, "Put this call into a step: run.step(function, ...).")
-    run, one, other = saved.run, first.replay, second.replay
-    if _identify(one) == _identify(other):
-        return JournalResult(run.id, run.automation, run.version, one.differences)
-    differing, histories, place = _compare_requests(one, other)
+    run, left, right = saved.run, first.replay, second.replay
+    if _identify(left) == _identify(right):
+        return JournalResult(run.id, run.automation, run.version, left.differences)
+    differing, histories, place = _compare_requests(left, right)
     difference = JournalDifference(
         ReplayOutcome.NOT_DETERMINISTIC, f"two replays of this journal differ: {differing}", place=place
     )
@@ -175,17 +175,17 @@ def _key_of(changes: list[dict[str, str]]) -> list[tuple[str, ...]]:
     return [tuple(change.values()) for change in changes]
 
 
-def _compare_requests(one: JournalReplay, other: JournalReplay) -> tuple[str, list[list[str]], str]:
+def _compare_requests(left: JournalReplay, right: JournalReplay) -> tuple[str, list[list[str]], str]:
     """Return where two replays part, both histories around that place, and the line of the first request that differs."""
-    pairs = list(zip(one.requests, other.requests, strict=False))
+    pairs = list(zip(left.requests, right.requests, strict=False))
     place = next((n for n, (a, b) in enumerate(pairs) if a.identity != b.identity), len(pairs))
-    histories = [_list_requests(replay, place) for replay in (one, other)]
-    if place == len(one.requests) == len(other.requests):
+    histories = [_list_requests(replay, place) for replay in (left, right)]
+    if place == len(left.requests) == len(right.requests):
         differing = "they end in different ways"
-        histories = [[f"end: {replay.end}"] for replay in (one, other)]
+        histories = [[f"end: {replay.end}"] for replay in (left, right)]
     else:
         differing = f"their requests part at number {place + 1}"
-    longer = one if place < len(one.requests) else other
+    longer = left if place < len(left.requests) else right
     return differing, histories, longer.requests[place].place if place < len(longer.requests) else ""
 
 

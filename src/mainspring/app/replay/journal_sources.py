@@ -37,7 +37,7 @@ class Journal(NamedTuple):
 
 
 class JournalFilter(NamedTuple):
-    """Which runs of a store are replayed: at most `limit` of the newest ones. `names` = of these automations, None = of all."""
+    """Filter of the runs of a store: at most `limit` of the newest ones. `names` = of these automations, None = of all."""
 
     limit: int
     names: Sequence[str] | None = None
@@ -69,24 +69,24 @@ def list_exported(exported: Sequence[ExportedRun]) -> list[Journal]:
     ]
 
 
-def list_stored(reader: StoreReader, wanted: JournalFilter) -> list[RunRow]:
+def list_stored(reader: StoreReader, selection: JournalFilter) -> list[RunRow]:
     """Return the runs of a store that are replayed, newest first. Runs of `exec` have no code."""
     rows: list[RunRow] = []
     cursor: int | None = None
-    while len(rows) < wanted.limit:
+    while len(rows) < selection.limit:
         page = run_page(
             reader,
-            states=_UNFINISHED if wanted.is_unfinished else (),
-            names=wanted.names,
-            since_at=wanted.since_at,
-            limit=min(_PAGE, wanted.limit),
+            states=_UNFINISHED if selection.is_unfinished else (),
+            names=selection.names,
+            since_at=selection.since_at,
+            limit=min(_PAGE, selection.limit),
             cursor=cursor,
         )
         rows += [row for row in page.runs if row.kind != DefinitionKind.EXEC]
         cursor = page.cursor
         if cursor is None:
             break
-    return rows[: wanted.limit]
+    return rows[: selection.limit]
 
 
 def read_stored(reader: StoreReader, sealing: Sealing, rows: Sequence[RunRow]) -> Iterator[Journal]:

@@ -14,11 +14,11 @@ from mainspring.app.replay.block_watch import BlockWatch
 from mainspring.app.replay.offline import OfflineMode
 from mainspring.app.replay.replay_protocol import (
     CodeChange,
-    JournalReport,
     LoadedCode,
     MessageChannel,
     ReplayReport,
     ReplaySpec,
+    TracedReplay,
 )
 from mainspring.domain.definitions.definition import DefinitionKind
 from mainspring.domain.failures.classifier import Classifier
@@ -97,10 +97,10 @@ class _Replayer:
         result = replay_run(saved, self._registry, self._build_failure, self._payload_max)
         return ReplayReport(result, list(offline.refused))
 
-    def replay_journal(self, saved: SavedRun, offline: OfflineMode) -> JournalReport:
+    def replay_journal(self, saved: SavedRun, offline: OfflineMode) -> TracedReplay:
         """Return the report about one run for a test."""
         result = replay_journal(saved, self._registry, self._build_failure, self._payload_max)
-        return JournalReport(result, list(offline.refused))
+        return TracedReplay(result, list(offline.refused))
 
     def _build_failure(self, error: BaseException) -> Failure:
         verdict = self._classifier.classify(error, datetime.fromtimestamp(self._clock.now() // 1000, UTC))

@@ -64,7 +64,7 @@ class ReplayReport(msgspec.Struct, frozen=True):
     refused: list[str] = []
 
 
-class JournalReport(msgspec.Struct, frozen=True):
+class TracedReplay(msgspec.Struct, frozen=True):
     """The replay of one journal for a test, and the calls of the body that were refused."""
 
     replay: JournalReplay

@@ -16,11 +16,11 @@ import msgspec
 
 from mainspring.app.replay.replay_protocol import (
     CodeBlockedError,
-    JournalReport,
     LoadedCode,
     MessageChannel,
     ReplayReport,
     ReplaySpec,
+    TracedReplay,
 )
 from mainspring.domain.errors import MainspringError
 from mainspring.engine.attempts.processes.process_lifetime import kill_group
@@ -85,9 +85,9 @@ class ReplaySession:
         """
         return self._replay(saved, ReplayReport)
 
-    def replay_journal(self, saved: SavedRun) -> JournalReport:
+    def replay_journal(self, saved: SavedRun) -> TracedReplay:
         """Replay one run for a test, in a session whose `spec` is traced. Raises as `replay`."""
-        return self._replay(saved, JournalReport)
+        return self._replay(saved, TracedReplay)
 
     def _replay(self, saved: SavedRun, kind: type[M]) -> M:
         if self._channel is None:

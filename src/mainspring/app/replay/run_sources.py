@@ -20,6 +20,7 @@ from mainspring.store.read.run_decisions import read_decisions
 from mainspring.store.read.runs.replayable_runs import (
     RunGroupKey,
     list_grouped_runs,
+    list_run_inputs,
     list_saved_versions,
     read_replayable_runs,
 )
@@ -142,17 +143,33 @@ def read_saved_runs(
     while left:
         part = left[:_BATCH]
         rows, count = read_replayable_runs(reader, part, _BATCH_BYTES)
+        inputs = _read_restart_inputs(reader, [row for row, _ in rows])
         for row, history in rows:
             try:
-                yield row.run.id, open_run(row, history, unsealer)
+                yield row.run.id, open_run(row, history, unsealer, inputs.get(row.run.id))
             except SealedError as error:
                 yield row.run.id, error
         del left[:count]
 
 
-def open_run(row: ReplayableRun, history: History, unsealer: RowUnsealer) -> SavedRun:
-    """Return a stored run with its values opened. Raises SealedError."""
+def _read_restart_inputs(reader: StoreReader, rows: Sequence[ReplayableRun]) -> dict[str, bytes]:
+    """Return the stored inputs with which runs restarted, as far as the next run is still there."""
+    by_successor = {name: row.run.id for row in rows if (name := _find_successor(row)) is not None}
+    if not by_successor:
+        return {}
+    inputs = list_run_inputs(reader, list(by_successor))
+    return {by_successor[run]: data for run, data in inputs.items() if data is not None}
+
+
+def _find_successor(row: ReplayableRun) -> str | None:
     detail = {} if row.detail is None else msgspec.json.decode(row.detail)
+    return detail.get("restarted_as")
+
+
+def open_run(
+    row: ReplayableRun, history: History, unsealer: RowUnsealer, restart_input: bytes | None = None
+) -> SavedRun:
+    """Return a stored run with its values opened. Raises SealedError."""
     return SavedRun(
         msgspec.structs.replace(
             row.run, input=unsealer.value(row.run.input) or b"{}", headers=unsealer.value(row.run.headers)
@@ -162,5 +179,6 @@ def open_run(row: ReplayableRun, history: History, unsealer: RowUnsealer) -> Sav
         unsealer.value(row.result),
         unsealer.failure(row.failure),
         unsealer.history(history),
-        has_restarted="restarted_as" in detail,
+        has_restarted=_find_successor(row) is not None,
+        restart_input=unsealer.value(restart_input),
     )

@@ -40,8 +40,23 @@ def export(invocation: Invocation, run: str) -> None:
         unfinished_children=read_unfinished_children(reader, run_id),
         is_declared_done=any(result.ident is None for result in given),
         definition=_read_definition(reader, stored.run),
+        restart_input=_read_restart_input(invocation, stored.run),
     )
     invocation.output.json(document)
+
+
+def _read_restart_input(invocation: Invocation, run: "RunView") -> bytes | None:
+    """Return the input of the run that continues a restarted run; None if there is none, or it was deleted."""
+    from mainspring.domain.errors import NotFoundError
+    from mainspring.store.read.runs.run_views import run_view
+    from mainspring.store.views import find_continuation
+
+    successor = find_continuation(run)
+    try:
+        stored = None if successor is None else run_view(invocation.reader, successor).input
+    except NotFoundError:
+        return None
+    return invocation.unseal(lambda unsealer: unsealer.value(stored))
 
 
 def _read_definition(reader: "StoreReader", run: "RunView") -> bytes | None:

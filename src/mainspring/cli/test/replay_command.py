@@ -80,8 +80,10 @@ def replay(
         raise click.UsageError("FILES have no store: leave out --from and --since, or the files")
     if store is not None:
         invocation.flags.store = store
-    wanted = JournalFilter(last, None if name is None else [name], params.read_instant(invocation, since), unfinished)
-    report = _replay(invocation, _open_source(invocation, files, wanted), modules, limit_s)
+    selection = JournalFilter(
+        last, None if name is None else [name], params.read_instant(invocation, since), unfinished
+    )
+    report = _replay(invocation, _open_source(invocation, files, selection), modules, limit_s)
     invocation.output.document(report, lambda: _print(invocation, report))
     if report.problems or (report.replayed and not report.is_same):
         return exits.CHECK_FAILED
@@ -92,18 +94,18 @@ def replay(
 
 
 def _open_source(
-    invocation: Invocation, files: tuple[Path, ...], wanted: "JournalFilter"
+    invocation: Invocation, files: tuple[Path, ...], selection: "JournalFilter"
 ) -> "Callable[[JournalReplayer], tuple[int, Iterable[Journal]]]":
     """Return what lists the journals, and how many there are. Raises ArgumentError for a file, NoStoreError."""
     from mainspring.app.replay.journal_sources import list_exported, list_stored, read_files, read_stored
 
     if files:
         exported = read_files(files)
-        if wanted.is_unfinished:
+        if selection.is_unfinished:
             exported = [item for item in exported if not item.is_ended]
 
         def list_files(replayer: "JournalReplayer") -> "tuple[int, Iterable[Journal]]":
-            names = _expand_names(replayer, wanted)
+            names = _expand_names(replayer, selection)
             journals = [journal for journal in list_exported(exported) if names is None or journal.automation in names]
             return len(journals), journals
 
@@ -111,15 +113,15 @@ def _open_source(
     reader, sealing = invocation.reader, invocation.sealing
 
     def list_runs(replayer: "JournalReplayer") -> "tuple[int, Iterable[Journal]]":
-        rows = list_stored(reader, wanted._replace(names=_expand_names(replayer, wanted)))
+        rows = list_stored(reader, selection._replace(names=_expand_names(replayer, selection)))
         return len(rows), read_stored(reader, sealing, rows)
 
     return list_runs
 
 
-def _expand_names(replayer: "JournalReplayer", wanted: "JournalFilter") -> list[str] | None:
+def _expand_names(replayer: "JournalReplayer", selection: "JournalFilter") -> list[str] | None:
     """Return the names by which journals are chosen: also the former ones (`was=`)."""
-    return None if wanted.names is None else [each for name in wanted.names for each in replayer.names_of(name)]
+    return None if selection.names is None else [each for name in selection.names for each in replayer.names_of(name)]
 
 
 def _replay(
@@ -219,9 +221,10 @@ def _wrap(invocation: Invocation, line: str) -> list[str]:
 def _describe_coverage(report: "JournalReport") -> str:
     journals = formatting.format_count(f"{report.replayed:,}", "journal")
     different = report.replayed - report.same
-    verb = "differs" if different == 1 else "differ"
-    end = "all are the same" if not different else f"{report.same:,} are the same, {different:,} {verb}"
-    return f"Replayed {journals} in {report.seconds:g} s: {end}."
+    absent = sum(row.not_replayed for row in report.automations)
+    end = "all are the same" if not different else f"{report.same:,} the same, {different:,} different"
+    rest = f" Not replayed: {absent:,}." if absent else ""
+    return f"Replayed {journals} in {report.seconds:g} s: {end}.{rest}"
 
 
 def _describe_nothing(report: "JournalReport") -> str:

@@ -15,6 +15,7 @@ from mainspring.domain.errors import DefinitionError, UnknownNameError
 from mainspring.domain.failures.error_location import locate_full_path
 from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.runs.step_identity import read_step_name
+from mainspring.domain.states import FailureReason
 from mainspring.domain.values.codec import DEFAULT_LIMIT
 from mainspring.engine.body.drift import Drift
 from mainspring.engine.body.moved_steps import find_gaps
@@ -85,11 +86,11 @@ def replay_journal(
     run = replace(saved.run, undoing=False)
     try:
         program = build_program(run, registry, run.input, payload_max)
+        body = build_body_of(TracedBody, run, program, saved.history, payload_max)
     except (UnknownNameError, DefinitionError) as error:
         return JournalReplay([JournalDifference(ReplayOutcome.NOT_REPLAYED, error.message)])
     except Exception as error:  # noqa: BLE001  whatever a worker would halt the run for
         return JournalReplay([_build_unreadable(failure_of, error)])
-    body = build_body_of(TracedBody, run, program, saved.history, payload_max)
     try:
         body.begin()
         differences, end = _compare(body, program, saved, failure_of)
@@ -104,7 +105,7 @@ def _build_unreadable(failure_of: FailureBuilder, error: Exception) -> JournalDi
     failure = failure_of(error)
     place = locate_full_path(failure.frames)
     return JournalDifference(
-        ReplayOutcome.UNREADABLE_VALUE, f"the code cannot read it: {failure.headline}", None, place
+        ReplayOutcome.UNREADABLE_VALUE, f"the code cannot read the saved run: {failure.headline}", None, place
     )
 
 
@@ -118,7 +119,8 @@ def _compare(
     ]
     halt = find_halt(body, program, saved.run)
     if halt is not None:
-        return [*found, _build_halt_difference(body, halt)], f"stops: {halt.reason}"
+        is_saved = halt.reason is saved.reason and halt.reason is not FailureReason.DRIFT
+        return [*found, *([] if is_saved else [_build_halt_difference(body, halt)])], f"stops: {halt.reason}"
     missing = list(_list_missing(body, program, saved))
     if has_ended(body):
         end = build_run_end(body, program, failure_of)
@@ -169,9 +171,8 @@ def _build_new_step(
         text += f". Saved, and not requested before it: {idents}{', ...' if len(missing) > _MOST_STEPS else ''}"
     elif saved.has_own_end:
         text += f": the saved run {describe_end(saved.state, saved.failure)}"
-    return JournalDifference(
-        ReplayOutcome.NEW_STEP, text, request.ident, body.place_of(request.ident), names=["", request.name]
-    )
+    names = [next((item.names[0] for item in missing), ""), request.name]
+    return JournalDifference(ReplayOutcome.NEW_STEP, text, request.ident, body.place_of(request.ident), names=names)
 
 
 def _list_missing(body: TracedBody, program: Program, saved: SavedRun) -> Iterator[JournalDifference]:

@@ -51,6 +51,8 @@ class SavedRun(msgspec.Struct, frozen=True):
     history: History
     has_restarted: bool = False
     """Whether it ended to restart with another input."""
+    restart_input: bytes | None = None
+    """The input with which it restarted; None = it did not, or the next run was deleted."""
     is_declared_done: bool = False
     """Whether a person declared it done, so that its code did not end it."""
 
@@ -113,9 +115,9 @@ def replay_run(
     run = replace(saved.run, undoing=False)
     try:
         program = build_program(run, registry, run.input, payload_max)
+        body = build_body(run, program, saved.history, payload_max)
     except Exception as error:  # noqa: BLE001  whatever a worker would halt the run for
         return _build_halted(failure_of(error))
-    body = build_body(run, program, saved.history, payload_max)
     try:
         body.begin()
         return msgspec.structs.replace(_evaluate(body, program, saved, failure_of), versions=body.versions.answers)
@@ -202,7 +204,7 @@ def compare_end(end: RunEnd, saved: SavedRun) -> ReplayResult:
     if (saved.state, _identify(saved.failure)) != (end.state, _identify(end.failure)):
         text, changes = f"the stored run {was}, and the code {now}", []
     elif end.state is RunState.SUCCEEDED and (changes := _compare_results(end, saved)):
-        text = "the code ends with another result"
+        text = "the code restarts with another input" if end.restart else "the code ends with another result"
     else:
         return _SAME
     return ReplayResult(ReplayVerdict.OTHER_END, text, end.failed_ident, changes)
@@ -211,6 +213,8 @@ def compare_end(end: RunEnd, saved: SavedRun) -> ReplayResult:
 def _compare_results(end: RunEnd, saved: SavedRun) -> list[dict[str, str]]:
     """Return the differences of two results; a run that restarts has none."""
     if end.restart is not None or saved.result is None:
+        if end.restart is not None and saved.restart_input is not None:
+            return [change._asdict() for change in compare_values(saved.restart_input, end.restart)]
         was, now = _describe_result(saved.result), _describe_result(end.result)
         return [] if was == now else [{"path": "$", "was": was, "now": now}]
     return [change._asdict() for change in compare_values(saved.result, end.result or b"null")]

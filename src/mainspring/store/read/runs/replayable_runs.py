@@ -64,6 +64,12 @@ def list_saved_versions(reader: StoreReader, runs: Sequence[str]) -> list[tuple[
     ]
 
 
+def list_run_inputs(reader: StoreReader, runs: Sequence[str]) -> dict[str, bytes | None]:
+    """Return the inputs of runs, still sealed, as far as they are still there."""
+    rows = REPLAYABLE_RUN.read_all(reader.read("list_replayable_runs", (json.dumps(list(runs)),)))
+    return {row.run.id: row.run.input for row in rows}
+
+
 def read_replayable_runs(
     reader: StoreReader, runs: Sequence[str], about_bytes: int
 ) -> tuple[list[tuple[ReplayableRun, History]], int]:

@@ -1,0 +1,1 @@
+"""Replays of exported journals as tests of a project."""
