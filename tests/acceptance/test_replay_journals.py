@@ -332,7 +332,7 @@ def test_sealed_runs_need_the_codec(tmp_path: Path) -> None:
     """With it they are replayed, without it nothing is; nor are those that were exported without it."""
     (tmp_path / "sealing_codec.py").write_text(Path(__file__).with_name("sealing_codec.py").read_text())
     project = Project(tmp_path, SEALED)
-    codec = {"MAINSPRING_STORE_CODEC": "sealing_codec:codec"}
+    codec: dict[str, Any] = {"MAINSPRING_STORE_CODEC": "sealing_codec:codec"}
     project.call("run", "order", "number=7", **codec)
     assert replay(project, SEALED, exit_code=0, **codec)["same"] == 1
     assert "keystream" in replay(project, SEALED, exit_code=2)["differences"][0]["differences"][0]["text"]

@@ -17,8 +17,11 @@ from mainspring.testing import (
     Lab,
     LabError,
     RealTimeWarning,
+    ReplayError,
     VirtualLoop,
+    replay_cases,
 )
+from tests.acceptance.one_project import Project
 from tests.reference.documented import documents
 
 
@@ -202,3 +205,32 @@ def test_real_time_warning():
 
         with Lab() as lab, pytest.warns(RealTimeWarning, match="time.sleep"):
             lab.start(lazy).result()
+
+
+@pytest.fixture
+def journals(tmp_path):
+    """A project with the file `orders.py`, and an exported run of it."""
+    project = Project(tmp_path, "")
+    code = "import mainspring as ms\n\n@ms.task\ndef order(number: int) -> int:\n    return number\n"
+    (tmp_path / "orders.py").write_text(code)
+    project.call("run", "-m", "orders.py", "order", "number=7")
+    (tmp_path / "journals").mkdir()
+    (tmp_path / "journals" / "small-order.json").write_text(project.call("runs", "export", "@last").stdout)
+
+
+@documents(
+    "testing.replay_cases",
+    "testing.ReplayCase",
+    "testing.ReplayCase.check",
+    "testing.ReplayCase.name",
+    "testing.ReplayCase.run",
+    "testing.ReplayCase.automation",
+    "testing.ReplayError",
+)
+def test_replay_cases(journals):
+    """Replay exported journals against the code of today. With pytest: `@pytest.mark.parametrize("case", replay_cases(...))`."""
+    (case,) = replay_cases("journals/*.json", modules=["orders.py"])
+    case.check()  # raises ReplayError if the code differs
+
+    assert (case.name, case.automation, case.run[:2]) == ("small-order", "order", "r_")
+    assert issubclass(ReplayError, AssertionError)
