@@ -182,7 +182,7 @@ def test_declared_edits_are_the_same(project: Project) -> None:
         "import time; number = time.time_ns()",
     ],
 )
-def test_code_that_is_not_deterministic_is_shown_with_both_histories(project: Project, line: str) -> None:
+def test_code_that_is_not_deterministic_is_reported_with_both_histories(project: Project, line: str) -> None:
     """Random numbers, the order of a set, the clock."""
     body = "async def plain(run: ms.Run, number: int) -> str:\n"
     code = CODE.replace(body, f"{body}    {line}\n")

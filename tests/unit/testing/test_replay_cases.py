@@ -81,7 +81,7 @@ def test_cases_of_nothing_are_an_error(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.slow
-def test_pytest_shows_the_names_of_files(project: Project) -> None:
+def test_pytest_prints_the_names_of_files(project: Project) -> None:
     """As ids of tests, and the difference as the message of the failure."""
     (project.folder / "test_journals.py").write_text(
         "import pytest\nfrom mainspring.testing import replay_cases\n"
