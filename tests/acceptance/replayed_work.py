@@ -93,6 +93,10 @@ async def mapped(run: ms.Run, number: int) -> int:
     return len(await run.map(note, [f"part {n}" for n in range(number)]))
 
 @ms.workflow
+async def spread(run: ms.Run, number: int) -> list[str]:
+    return list(await run.map(ship, range(number), spread=True))
+
+@ms.workflow
 async def restarted(run: ms.Run, number: int) -> str:
     await run.step(charge, number)
     if number < 3:
@@ -123,7 +127,7 @@ async def roll_out():
 async def main():
     app = ms.App(os.environ["MAINSPRING_STORE_URL"])
     async with app.running():
-        for automation in (work.plain, work.rolled, work.changed, work.parent, work.mapped, work.restarted):
+        for automation in (work.plain, work.rolled, work.changed, work.parent, work.mapped, work.spread, work.restarted):
             await (await app.start(automation, 2)).result(timeout=60)
         await roll_out()
         await (await app.start(work.rolled, 2)).result(timeout=60)

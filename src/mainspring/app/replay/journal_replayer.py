@@ -86,9 +86,9 @@ class JournalReplayer:
         """The loaded code."""
         return self._sessions[0].code
 
-    def has_automation(self, name: str) -> bool:
-        """Return whether the code has an automation of this name, or a successor of it (`was=`)."""
-        return name in self._versions or name in self.code.former_names
+    def has_code_of(self, name: str, kind: str) -> bool:
+        """Return whether the code has an automation of this name, or a successor of it (`was=`). A step that runs alone has none."""
+        return kind == STEP_RUN or name in self._versions or name in self.code.former_names
 
     def names_of(self, name: str) -> list[str]:
         """Return a name of an automation and its former names."""

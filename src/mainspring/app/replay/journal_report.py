@@ -115,7 +115,7 @@ def replay_journals(
     """Replay journals and return the report. `on_progress` is called with the number of journals so far."""
     started, collector, count = time.monotonic(), _Collector(), 0
     for count, journal in enumerate(journals, 1):
-        if journal.may_be_left_out and not replayer.has_automation(journal.automation):
+        if journal.may_be_left_out and not replayer.has_code_of(journal.automation, journal.kind):
             collector.leave_out(journal.automation)
         else:
             collector.add(replay_one(replayer, journal))

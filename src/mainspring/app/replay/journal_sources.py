@@ -31,6 +31,7 @@ class Journal(NamedTuple):
 
     run: str
     automation: str
+    kind: str
     saved: SavedRun | SealedError
     may_be_left_out: bool = False
     is_declared_done: Callable[[], bool] = lambda: False
@@ -65,7 +66,8 @@ def read_files(places: Sequence[Path]) -> list[ExportedRun]:
 def list_exported(exported: Sequence[ExportedRun]) -> list[Journal]:
     """Return exported runs as journals."""
     return [
-        Journal(item.saved.run.id, item.saved.run.automation, item.find_obstacle() or item.saved) for item in exported
+        Journal(item.saved.run.id, item.saved.run.automation, item.saved.run.kind, item.find_obstacle() or item.saved)
+        for item in exported
     ]
 
 
@@ -94,7 +96,8 @@ def read_stored(reader: StoreReader, sealing: Sealing, rows: Sequence[RunRow]) -
     by_id = {row.id: row for row in rows}
     for run, saved in read_saved_runs(reader, RowUnsealer(sealing), list(by_id)):
         row = by_id[run]
-        yield Journal(run, row.automation, saved, row.state in TERMINAL_STATES, _make_decision_reader(reader, run))
+        has_ended = row.state in TERMINAL_STATES
+        yield Journal(run, row.automation, row.kind, saved, has_ended, _make_decision_reader(reader, run))
 
 
 def _make_decision_reader(reader: StoreReader, run: str) -> Callable[[], bool]:

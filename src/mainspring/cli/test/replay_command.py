@@ -88,6 +88,8 @@ def replay(
     if report.problems or (report.replayed and not report.is_same):
         return exits.CHECK_FAILED
     if not report.replayed:
+        if (fault := invocation.store_fault()) is not None:
+            raise fault
         invocation.output.warn(f"error: nothing was replayed\n{_describe_nothing(report)}")
         return exits.USAGE
     return exits.OK
