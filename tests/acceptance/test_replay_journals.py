@@ -25,9 +25,10 @@ ENDED_NAMES = {
     "report",
     "restarted",
     "rolled",
+    "spread",
 }
 NAMES = ENDED_NAMES | {"rolled_back", "updated", "waiting"}
-RUNS = 17
+RUNS = 18
 
 
 def read_content(store: str) -> str:
@@ -58,7 +59,8 @@ def journals(filled: Project) -> Path:
     """A folder with all runs as exported files."""
     folder = filled.folder / "journals"
     folder.mkdir()
-    for row in filled.json("runs", "list", "--limit", "100"):
+    rows = filled.json("runs", "list", "--limit", "100")
+    for row in [row for row in rows if row["kind"] != "step"]:  # a step that ran alone has no code of its own
         text = filled.call("runs", "export", row["id"]).stdout
         (folder / f"{row['automation']}-{row['id']}.json").write_text(text)
     return folder
@@ -115,6 +117,7 @@ EDITS = [
     ("parent", "run.child(child, number), ", "", "missing-step", "child#1", 1),
     ("mapped", 'f"part {n}"', 'f"piece {n}"', "changed-input", "note#1[0]", 1),
     ("mapped", "range(number)", "range(number - 1)", "missing-step", "note#1[1]", 1),
+    ("spread", "map(ship", "map(charge", "new-step", "charge#1[0]", 1),
     ("restarted", "run.restart(number + 1)", "run.restart(0)", "different-result", None, 1),
     ("failing", '"no parcel"', '"nothing"', "different-result", None, 1),
     ("failing", 'await run.step(note, "failed")', "number += 1", "missing-step", "note#1", 1),

@@ -11,6 +11,7 @@ from mainspring.domain.errors import ArgumentError, SealedError
 from mainspring.domain.runs.unsealing import RowUnsealer
 from mainspring.domain.states import TERMINAL_STATES, RunState
 from mainspring.domain.values.sealing import Sealing
+from mainspring.engine.body.child_runs import STEP_RUN
 from mainspring.engine.driver.replay import SavedRun
 from mainspring.store.base import StoreReader
 from mainspring.store.read.run_decisions import read_decisions
@@ -72,7 +73,7 @@ def list_exported(exported: Sequence[ExportedRun]) -> list[Journal]:
 
 
 def list_stored(reader: StoreReader, selection: JournalFilter) -> list[RunRow]:
-    """Return the runs of a store that are replayed, newest first. Runs of `exec` have no code."""
+    """Return the runs of a store that are replayed, newest first."""
     rows: list[RunRow] = []
     cursor: int | None = None
     while len(rows) < selection.limit:
@@ -84,11 +85,17 @@ def list_stored(reader: StoreReader, selection: JournalFilter) -> list[RunRow]:
             limit=min(_PAGE, selection.limit),
             cursor=cursor,
         )
-        rows += [row for row in page.runs if row.kind != DefinitionKind.EXEC]
+        rows += [row for row in page.runs if _has_body(row)]
         cursor = page.cursor
         if cursor is None:
             break
     return rows[: selection.limit]
+
+
+def _has_body(row: RunRow) -> bool:
+    """Return whether a run has code of its own: a run of `exec` has none, nor has a step that ran alone and has ended."""
+    is_ended_step = row.kind == STEP_RUN and row.state in TERMINAL_STATES
+    return row.kind != DefinitionKind.EXEC and not is_ended_step
 
 
 def read_stored(reader: StoreReader, sealing: Sealing, rows: Sequence[RunRow]) -> Iterator[Journal]:

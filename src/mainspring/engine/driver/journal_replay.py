@@ -87,8 +87,8 @@ def replay_journal(
     try:
         program = build_program(run, registry, run.input, payload_max)
         body = build_body_of(TracedBody, run, program, saved.history, payload_max)
-    except (UnknownNameError, DefinitionError) as error:
-        return JournalReplay([JournalDifference(ReplayOutcome.NOT_REPLAYED, error.message)])
+    except (UnknownNameError, DefinitionError, ImportError) as error:
+        return JournalReplay([JournalDifference(ReplayOutcome.NOT_REPLAYED, failure_of(error).headline)])
     except Exception as error:  # noqa: BLE001  whatever a worker would halt the run for
         return JournalReplay([_build_unreadable(failure_of, error)])
     try:
