@@ -87,7 +87,7 @@ def test_child_under_way_that_is_not_requested_is_missing() -> None:
 
 
 @pytest.mark.parametrize(("folder", "number", "is_same"), [("/srv/2", 7, True), ("/srv/2", 8, False)])
-def test_step_that_runs_alone_may_be_in_the_folder_of_another_release(folder: str, number: int, is_same: bool) -> None:
+def test_spread_step_may_be_in_the_folder_of_another_release(folder: str, number: int, is_same: bool) -> None:
     """Its function is named with its file; the arguments are compared."""
 
     async def spread(run: ms.Run, number: int) -> None:
