@@ -195,6 +195,7 @@ NOT_CONSTRUCTED = {
         "Truncated",
         "StreamRecord",
         *("testing.Fake", "testing.LabRun", "testing.SyncLab", "testing.SyncRun"),
+        "testing.ReplayCase",
         "File",
         "FileRef",
         "MainspringError",
