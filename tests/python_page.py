@@ -133,6 +133,7 @@ SECTIONS = (
             "Event",
             "File",
             "FileRef",
+            "RunFile",
         ),
     ),
     Section(
@@ -198,6 +199,7 @@ NOT_CONSTRUCTED = {
         "testing.ReplayCase",
         "File",
         "FileRef",
+        "RunFile",
         "MainspringError",
         *RETURNED,
     ),

@@ -31,6 +31,7 @@ PUBLIC = [
     "RunDetails",
     "RunEnded",
     "RunFailed",
+    "RunFile",
     "RunInfo",
     "RunInvocation",
     "RunState",

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from mainspring.domain.failures.saved_error import UpdateFailed as UpdateFailed
     from mainspring.domain.failures.saved_error import UpdateRejected as UpdateRejected
     from mainspring.domain.failures.verdict import Verdict as Verdict
+    from mainspring.domain.runs.run_file import RunFile as RunFile
     from mainspring.domain.runs.stream import StreamRecord as StreamRecord
     from mainspring.domain.runs.stream import Truncated as Truncated
     from mainspring.domain.runs.update import Update as Update
@@ -91,6 +92,7 @@ _PUBLIC: dict[str, str] = {
     "RunDetails": "mainspring.app.run_queries",
     "RunEnded": "mainspring.domain.failures.saved_error",
     "RunFailed": "mainspring.domain.failures.saved_error",
+    "RunFile": "mainspring.domain.runs.run_file",
     "RunInvocation": "mainspring.engine.body.run_middleware",
     "RunInfo": "mainspring.app.run_queries",
     "RunState": "mainspring.domain.states",

@@ -52,6 +52,24 @@ def test_file_ref(app, tmp_path):
     assert made.save_to(tmp_path / "copy.txt").read_text() == "page\npage\npage\n"
 
 
+@documents("Handle.files", "Handle.save_file", "RunFile")
+@pytest.mark.asyncio
+async def test_run_files(app, tmp_path):
+    """List the files of a run, and save one by its number or its name."""
+
+    @ms.task
+    def report() -> ms.FileRef:
+        return ms.FileRef.put(io.BytesIO(b"page"), name="report.txt")
+
+    async with app.running():
+        handle = await app.start(report)
+        await handle.result()
+        files: list[ms.RunFile] = await handle.files()
+        assert [(file.number, file.name, file.size) for file in files] == [(1, "report.txt", 4)]
+        path = await handle.save_file("report.txt", tmp_path / "copy.txt")
+        assert path.read_text() == "page"
+
+
 @documents("FileRef.put_async", "FileRef.save_to_async", "App.put_file")
 @pytest.mark.asyncio
 async def test_file_ref_in_coroutines(app, tmp_path):

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from mainspring.app.blocking import run_blocking
@@ -13,13 +15,14 @@ from mainspring.app.update import await_reply
 from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.domain.runs.log_line import LogLine
 from mainspring.domain.runs.query import DEFAULT_WITHIN
+from mainspring.domain.runs.run_file import RunFile
 from mainspring.domain.runs.unsealing import RowUnsealer
 from mainspring.domain.runs.update import REPLY_TIMEOUT_S, check_timeout
 from mainspring.domain.states import TERMINAL_STATES, RunState
 from mainspring.domain.values.codec import decode
 from mainspring.domain.values.function_signature import Signature
 from mainspring.domain.values.saved_call import decode_result
-from mainspring.engine.attempts.file_ref import files_from
+from mainspring.engine.attempts.file_ref import bind_file, files_from
 from mainspring.service.view_unsealing import ViewUnsealer
 from mainspring.store.read.runs.run_views import newest_of, run_view
 from mainspring.store.views import RunHistory, RunView, find_continuation
@@ -27,6 +30,7 @@ from mainspring.store.views import RunHistory, RunView, find_continuation
 if TYPE_CHECKING:
     from mainspring.app.application import App
     from mainspring.domain.runs.stream import StreamRecord
+    from mainspring.insight.runs.run_files import PlacedFile
     from mainspring.store.read.runs.streams import StreamView
 
 T_co = TypeVar("T_co", covariant=True)
@@ -224,6 +228,42 @@ class Handle(Generic[T_co]):
         def read() -> list[LogLine]:
             parts = parts_of(store.reader, run_view(store.reader, newest_of(store.reader, self.id)).id)
             return read_lines(parts, RowUnsealer(self._app.sealing, lenient=True))
+
+        return await asyncio.to_thread(read)
+
+    async def files(self) -> list[RunFile]:
+        """Return the files (`ms.FileRef`) in the stored values of the run; of a restarted run those of the newest one.
+
+        Raises:
+            SealedError: a codec sealed the values, and this app does not have it.
+        """
+        return [placed.describe() for placed in (await self._read_files())[1]]
+
+    async def save_file(self, file: str | int, path: str | os.PathLike[str]) -> Path:
+        """Write a file of the run to a path, 4 MiB at a time, and return the path. The path has all bytes or does not change.
+
+        `file` = its number, its name, or the first digits of its SHA-256.
+
+        Raises:
+            NotFoundError: the run has no such file. ArgumentError: several files have this name, or the path is a folder.
+            FileRefError: a part of the file is absent or damaged.
+            SealedError: a codec sealed the values, and this app does not have it.
+        """
+        from mainspring.insight.runs.run_files import choose_run_file  # noqa: PLC0415 - see steps
+
+        run_id, placed = await self._read_files()
+        return await bind_file(choose_run_file(placed, run_id, file).file, self._app.file_chunks).save_to_async(path)
+
+    async def _read_files(self) -> "tuple[str, list[PlacedFile]]":
+        """Return the id of the newest run, and its files."""
+        from mainspring.insight.runs.run_files import list_run_files  # noqa: PLC0415 - see steps
+        from mainspring.store.read.runs.file_values import list_file_values  # noqa: PLC0415
+
+        store = await self._app.opened_store()
+
+        def read() -> "tuple[str, list[PlacedFile]]":
+            run = run_view(store.reader, newest_of(store.reader, self.id))
+            return run.id, list_run_files(list_file_values(store.reader, run.id), self._app.sealing)
 
         return await asyncio.to_thread(read)
 

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
@@ -15,16 +14,6 @@ from mainspring.domain.errors import AlreadyExistsError, NotFoundError
 if TYPE_CHECKING:
     from mainspring.domain.values.stored_file import StoredFile
     from mainspring.insight.runs.run_files import PlacedFile
-
-
-class RunFileRow(msgspec.Struct, frozen=True):
-    """A file of a run, without the keys of its parts. `place` = "input", "result", "state", or the step that has it."""
-
-    name: str
-    size: int
-    content_type: str | None
-    sha256: str
-    place: str
 
 
 @command("files", "show the files of a run, or save one of them")
@@ -50,7 +39,7 @@ def files(invocation: Invocation, run: str, name: str | None, output: Path | Non
     if name is None:
         _print_files(invocation, placed)
         return
-    file = choose_run_file(placed, run_id, name)
+    file = choose_run_file(placed, run_id, name).file
     target = Path(file.name) if output is None else output / file.name if output.is_dir() else output
     if target.exists() and not overwrite:
         raise AlreadyExistsError(
@@ -63,19 +52,16 @@ def files(invocation: Invocation, run: str, name: str | None, output: Path | Non
 
 def _read_files(invocation: Invocation, run: str) -> "list[PlacedFile]":
     from mainspring.insight.runs.run_files import list_run_files
-    from mainspring.store.read.runs.run_views import run_history
+    from mainspring.store.read.runs.file_values import list_file_values
 
-    stored = run_history(invocation.reader, run)
-    large = invocation.sealing.large
-    key = b"" if large is None else large.read_file_key()
-    return list_run_files(invocation.unseal(lambda unsealer: unsealer.run_history(stored)), key)
+    return list_run_files(list_file_values(invocation.reader, run), invocation.sealing)
 
 
 def _print_files(invocation: Invocation, placed: "list[PlacedFile]") -> None:
     from mainspring.domain.text.phrases import format_bytes
     from mainspring.insight.text import formatting
 
-    rows = [RunFileRow(file.name, file.size, file.content_type, file.sha256, place) for place, file in placed]
+    rows = [file.describe() for file in placed]
     columns = [
         TableColumn("FILE", lambda row: formatting.escape_line(row.name)),
         TableColumn("SIZE", lambda row: format_bytes(row.size)),
@@ -89,11 +75,9 @@ def _print_files(invocation: Invocation, placed: "list[PlacedFile]") -> None:
 def _save(invocation: Invocation, file: "StoredFile", target: Path) -> None:
     from mainspring.domain.text.phrases import format_bytes
     from mainspring.domain.values.stored_file import StoreFileChunks
-    from mainspring.engine.attempts.file_ref import FileRef, files_from
+    from mainspring.engine.attempts.file_ref import bind_file
     from mainspring.insight.text import formatting
 
-    with files_from(StoreFileChunks(invocation.sealing)):
-        reference = msgspec.convert(msgspec.to_builtins(file), FileRef)
-    path = reference.save_to(target)
+    path = bind_file(file, StoreFileChunks(invocation.sealing)).save_to(target)
     saved = f"saved {formatting.escape_line(str(path))}: {format_bytes(file.size)}"
     invocation.output.document({"path": str(path), "size": file.size, "sha256": file.sha256}, saved)

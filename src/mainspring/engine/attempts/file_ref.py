@@ -12,12 +12,12 @@ import io
 import mimetypes
 import os
 import re
-import secrets
 from collections.abc import Generator
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self, TypeVar
 
+import msgspec
 from msgspec.structs import force_setattr, replace
 
 from mainspring.domain.errors import ArgumentError, ConflictError, FileRefError
@@ -26,6 +26,7 @@ from mainspring.domain.values.stored_file import CHUNK_SIZE, MAX_FILE_SIZE, File
 from mainspring.engine.attempts.attempt_reports import HeartbeatReport
 from mainspring.engine.attempts.context_flags import IN_BODY
 from mainspring.engine.attempts.step_context import CURRENT_STEP, NotInStepError, StepContext
+from mainspring.resources.file_copy import FileCopy
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -103,8 +104,7 @@ class FileRef(StoredFile, frozen=True, kw_only=True):
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
         """Let a pydantic model have a field of this type."""
-        import msgspec  # noqa: PLC0415 - only programs with pydantic call this
-        from pydantic_core import core_schema  # noqa: PLC0415
+        from pydantic_core import core_schema  # noqa: PLC0415 - only programs with pydantic call this
 
         def read(value: Any) -> Any:
             return value if isinstance(value, cls) else msgspec.convert(value, cls)
@@ -122,6 +122,12 @@ def files_from(source: FileChunks) -> Generator[None]:
         yield
     finally:
         FILE_SOURCE.reset(token)
+
+
+def bind_file(file: StoredFile, source: FileChunks) -> FileRef:
+    """Return a file that a program can open from `source`."""
+    with files_from(source):
+        return FileRef(**msgspec.structs.asdict(file))
 
 
 class _ChunksOfStep:
@@ -184,7 +190,7 @@ def put_file(kind: type[F], chunks: FileChunks, source: FileSource, name: str | 
 
 
 def _put_chunks(chunks: FileChunks, file: Any, name: str) -> tuple[list[str], int, str]:
-    """Return the keys of the chunks, the size of the file and its SHA-256."""
+    """Return the keys of the chunks, the size of the file and its SHA-256. An empty file has one chunk, so each file has a key."""
     keys: list[str] = []
     size, digest = 0, hashlib.sha256()
     while data := _read_chunk(file):
@@ -196,6 +202,8 @@ def _put_chunks(chunks: FileChunks, file: Any, name: str) -> tuple[list[str], in
             )
         digest.update(data)
         keys.append(chunks.put_chunk(data))
+    if not keys:
+        keys.append(chunks.put_chunk(b""))
     return keys, size, digest.hexdigest()
 
 
@@ -226,21 +234,10 @@ def _clean_name(text: str) -> str:
 
 
 def _save(file: FileRef, chunks: FileChunks, path: Path) -> Path:
-    part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.part")
-    digest = hashlib.sha256()
-    try:
-        with part.open("xb") as target:
-            for index in range(len(file.chunks)):
-                data = chunks.read_chunk(file, index)
-                digest.update(data)
-                target.write(data)
-            target.flush()
-            os.fsync(target.fileno())
-        if digest.hexdigest() != file.sha256:
-            raise FileRefError(f"file {describe_name(file)} is damaged: its SHA-256 is not that of the put file")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with FileCopy(path) as copy:
+        for index in range(len(file.chunks)):
+            copy.write(chunks.read_chunk(file, index))
+        copy.finish(file.sha256, describe_name(file))
     return path
 
 

@@ -46,7 +46,7 @@ def test_files_of_a_run_are_listed(cli, run_id):
         ("report.csv", 4_000, "write#2"),
         ("report.csv", 5, "write#3"),
     ]
-    assert all(set(row) == {"name", "size", "content_type", "sha256", "place"} for row in rows)
+    assert all(set(row) == {"number", "name", "size", "content_type", "sha256", "place"} for row in rows)
 
 
 def test_file_is_saved_by_its_digest(cli, run_id, folder):

@@ -139,7 +139,13 @@ def test_reference_is_the_same_after_a_round_trip(sealing, tmp_path):
     ):
         assert decode(encode(value), kind) == value
     assert decode(encode(file), ms.FileRef | None) == file
-    assert put(sealing, b"", tmp_path).chunks == ()
+
+
+def test_empty_file_has_a_chunk(sealing, tmp_path):
+    """So every value with files begins with a list of blobs, and is found by it."""
+    empty = put(sealing, b"", tmp_path)
+    assert (empty.size, len(empty.chunks), read(sealing, empty)) == (0, 1, b"")
+    assert split_held_blobs(sealing.seal(encode(empty)))[0] == list(empty.chunks)
 
 
 def test_only_the_store_makes_a_reference(sealing, tmp_path):
