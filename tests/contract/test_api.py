@@ -66,6 +66,7 @@ async def test_everything_that_is_there_can_be_read(world):
             "delivery",
             "effect",
             "event",
+            "file",
             "query",
             "schedule",
             "step",

@@ -18,6 +18,7 @@ from mainspring.resources.secret_store import SecretStore
 from mainspring.web.api.api_asgi import ApiApp
 from mainspring.web.api.call import HandlerContext
 from mainspring.web.api.change_streams import MOST
+from mainspring.web.api.downloads.file_downloads import MOST as MOST_DOWNLOADS
 from mainspring.web.api.ofrep import OfrepApp
 from mainspring.web.api.run_event_streams import MOST as MOST_FOLLOWING
 from mainspring.web.api.run_waiters import MOST as MOST_WAITING
@@ -41,8 +42,8 @@ from mainspring.web.server.http_server import (
 from mainspring.web.webhooks.webhook_intake import WebhookIntake
 from mainspring.web.webhooks.webhook_listener import WebhookListener
 
-_MOST_CONNECTIONS = MOST + MOST_WAITING + MOST_FOLLOWING + 600
-"""Streams and requests that wait for runs, which last, and others. A new connection closes the oldest idle one."""
+_MOST_CONNECTIONS = MOST + MOST_WAITING + MOST_FOLLOWING + MOST_DOWNLOADS + 600
+"""Streams, downloads and requests that wait for runs, which last, and others. A new connection closes the oldest idle one."""
 _AGAIN_S = 0.2
 _SECRETS_EVERY_S = 60.0
 _LISTEN_AGAIN_S = 5.0

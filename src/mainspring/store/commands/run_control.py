@@ -1,8 +1,8 @@
-"""Commands for the control of single runs by persons and programs: pause and resume one, fork one."""
+"""Commands for the control of single runs by persons and programs: pause and resume one, fork one, download one of its files."""
 
 import msgspec
 
-from mainspring.store.commands.base import StoreCommand
+from mainspring.store.commands.base import PersonalCommand, StoreCommand
 from mainspring.store.commands.results import CommandDone, Refused, StartAnswer
 from mainspring.store.commands.runs import StartRun
 
@@ -58,3 +58,7 @@ class ResumeRun(StoreCommand[CommandDone | Refused], frozen=True):
 
     run: str
     command: str
+
+
+class RecordFileDownload(PersonalCommand[CommandDone | Refused], frozen=True):
+    """Change nothing: only the audit row is needed. Answer: CommandDone."""

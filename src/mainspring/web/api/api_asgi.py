@@ -22,8 +22,10 @@ from mainspring.version import __version__
 from mainspring.web.api.call import ApiCall, HandlerContext, RequestAuthenticator
 from mainspring.web.api.change_streams import ChangeStreams
 from mainspring.web.api.document import build_document
+from mainspring.web.api.downloads.file_downloads import FileDownloads
 from mainspring.web.api.event_page import EventPage
-from mainspring.web.api.problem import CONTENT_TYPE, Problem, build_problem, problem_from_error
+from mainspring.web.api.problem import build_problem, problem_from_error
+from mainspring.web.api.problem_response import HEADERS, problem_response
 from mainspring.web.api.request_parsing import ApiError, parse_body, parse_query, read_command_id, scope_command_id
 from mainspring.web.api.route import BASE, ApiRoute, FindPendingRun
 from mainspring.web.api.run_event_streams import RunEventStreams
@@ -32,7 +34,6 @@ from mainspring.web.api.table import ROUTES, find_route
 
 _JSON = "application/json"
 _THREADS = 8
-_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "X-Robots-Tag": "noindex"}
 _LOG = logging.getLogger("mainspring.web.api")
 DOCUMENT, CHANGES = f"{BASE}/openapi.json".encode(), f"{BASE}/changes".encode()
 _STORE_SILENT = "the store did not answer in time: send the request again; with the same Idempotency-Key it counts once"
@@ -48,6 +49,7 @@ class ApiApp:
         self.changes = ChangeStreams(authenticator, site)
         self.run_waits = RunWaiters(site)
         self.run_events = RunEventStreams(site)
+        self.downloads = FileDownloads(site)
 
     @functools.cached_property
     def _document(self) -> bytes:
@@ -116,11 +118,13 @@ class ApiApp:
             return await self._send_events(request, route, call)
         if route.pending is not None and await self._wait(request, route.pending, call):
             call = msgspec.structs.replace(call, visitor=await self._visitor_now(request, route))
+        if route.is_download:
+            return await self._send_file(request, route, call)
         async with asyncio.timeout(route.within_s):
             data = await asyncio.get_running_loop().run_in_executor(self._threads, _encode_result, route, call)
         if route.request_type is None:
             return _response_with_etag(request, data)
-        return Response(data, 200, _HEADERS, _JSON)
+        return Response(data, 200, HEADERS, _JSON)
 
     async def _send_events(self, request: Request, route: ApiRoute, call: ApiCall[Any, Any]) -> Response:
         """Send the events of a run as it makes them, after the last one that the client had. Raises ApiError."""
@@ -135,8 +139,22 @@ class ApiApp:
             call, int(last) if last.isdecimal() and len(last) < 19 else getattr(call.query, "since", 0), None
         )
         if request.method == "HEAD":
-            return Response(headers=_HEADERS, media_type="text/event-stream")
+            return Response(headers=HEADERS, media_type="text/event-stream")
         return self.run_events.respond(request, call, read, lambda: self._visitor_now(request, route), first)
+
+    async def _send_file(self, request: Request, route: ApiRoute, call: ApiCall[Any, Any]) -> Response:
+        """Send the file that the handler finds. Raises ApiError."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(route.within_s):
+            run, file = await loop.run_in_executor(self._threads, route.handler, call)
+
+        async def check() -> Visitor:
+            visitor = await self._visitor_now(request, route)
+            if not visitor.may_view(run.automation):
+                raise ApiError(build_problem(404, "no_path", "you may not see this run any more"))
+            return visitor
+
+        return self.downloads.respond(request, call, run.id, file, check)
 
     async def _wait(self, request: Request, pending: FindPendingRun, call: ApiCall[Any, Any]) -> bool:
         """Wait for the end of the pending run and of its successors; False if none is pending. Raises ApiError if this process ends."""
@@ -173,6 +191,7 @@ class ApiApp:
         self.changes.close()
         self.run_waits.close()
         self.run_events.close()
+        self.downloads.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
@@ -187,15 +206,6 @@ def raw_path(scope: MutableMapping[str, Any]) -> bytes:
     """Return the path as it was sent."""
     path: bytes = scope.get("raw_path") or scope["path"].encode()
     return path
-
-
-def problem_response(problem: Problem) -> Response:
-    """Return a problem as a response."""
-    headers = dict(_HEADERS)
-    if problem.retry_after_ms is not None:
-        headers["Retry-After"] = str(max(1, -(-problem.retry_after_ms // 1_000)))
-    data = {name: value for name, value in msgspec.structs.asdict(problem).items() if value is not None}
-    return Response(msgspec.json.encode(data), problem.status, headers, CONTENT_TYPE)
 
 
 def _encode_result(route: ApiRoute, call: ApiCall[Any, Any]) -> bytes:
@@ -216,7 +226,7 @@ def _response_with_etag(request: Request, data: bytes) -> Response:
     The tag is of the response itself: a counter of the store's changes moves with each heartbeat, so it would never be the same.
     """
     tag = f'"{hashlib.blake2b(data, digest_size=16).hexdigest()}"'
-    headers = {**_HEADERS, "Cache-Control": "private, no-cache", "ETag": tag, "Vary": "Authorization, Cookie"}
+    headers = {**HEADERS, "Cache-Control": "private, no-cache", "ETag": tag, "Vary": "Authorization, Cookie"}
     known_tags = {
         known_tag.strip().removeprefix("W/") for known_tag in request.headers.get("if-none-match", "").split(",")
     }

@@ -28,6 +28,11 @@ _REFUSALS: Final = {
     500: "a bug of Mainspring",
     503: "the store is unavailable: see Retry-After",
 }
+_UNSATISFIABLE: Final = {416: "no byte of the file is in the range"}
+_RANGE_HEADERS: Final = {
+    "Range": "one range of bytes: `bytes=FIRST-`, `bytes=FIRST-LAST` or `bytes=-LENGTH`",
+    "If-Range": "the `ETag` of the file: without a match all bytes are sent",
+}
 _COMMAND: Final = {"type": "string", "pattern": f"^[A-Za-z0-9_][A-Za-z0-9_.:@-]{{0,{LONGEST_KEY - 1}}}$"}
 _STREAM: Final = 'server-sent events `changed`, whose data is {"nouns": [...]}; comments keep the stream alive'
 
@@ -85,7 +90,7 @@ def _build_operation(
         "tags": [route.path.split("/")[1]],
         "x-least-role": route.role.value,
         "parameters": list(_list_parameters(route)),
-        "responses": _build_responses(response_schema),
+        "responses": _build_download_responses() if route.is_download else _build_responses(response_schema),
     }
     if route.request_type is not None and request_schema is not None:
         is_needed = any(field.required for field in msgspec.structs.fields(route.request_type))
@@ -102,6 +107,8 @@ def _list_parameters(route: ApiRoute) -> Iterator[dict[str, Any]]:
             "before and does nothing again"
         )
         yield {"name": "Idempotency-Key", "in": "header", "description": description, "schema": _COMMAND}
+    for name, description in _RANGE_HEADERS.items() if route.is_download else ():
+        yield {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
     fields = () if route.query is None else msgspec.structs.fields(route.query)
     for field in fields:
         schema: dict[str, Any] = rename_schemas(msgspec.json.schema(field.type))
@@ -126,9 +133,19 @@ def _build_responses(response_schema: dict[str, Any]) -> dict[str, Any]:
     return {"200": {"description": "done", "content": content}, **_error_responses(_REFUSALS)}
 
 
+def _build_download_responses() -> dict[str, Any]:
+    content = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+    return {
+        "200": {"description": "the bytes of the file", "content": content},
+        "206": {"description": "the bytes of the range", "content": content},
+        **_error_responses({*_REFUSALS, 416}),
+    }
+
+
 def _error_responses(statuses: Iterable[int]) -> dict[str, Any]:
     content = {CONTENT_TYPE: {"schema": _PROBLEM}}
-    return {str(status): {"description": _REFUSALS[status], "content": content} for status in statuses}
+    descriptions = _REFUSALS | _UNSATISFIABLE
+    return {str(status): {"description": descriptions[status], "content": content} for status in statuses}
 
 
 def _plain_operation(id: str, line: str, kind: str, description: str) -> dict[str, Any]:

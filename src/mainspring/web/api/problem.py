@@ -19,6 +19,7 @@ ERROR_STATUSES: Final[tuple[tuple[type[MainspringError], int], ...]] = (
     (errors.ConflictError, 409),
     (CodecUnavailableError, 503),
     (SealedError, 409),
+    (errors.FileRefError, 409),
     (errors.UnknownNameError, 422),
     (errors.ArgumentError, 422),
     (errors.OptionError, 422),
@@ -48,6 +49,9 @@ CODES: Final[dict[str, str]] = {
     "too_large": "the body is larger than `store.payload_max` and 64 KiB",
     "slow": "the body did not arrive in time",
     "store_silent": "the store did not answer in time; a repeat with the same Idempotency-Key counts once",
+    "bad_range": "no byte of the file is in the requested range",
+    "ending": "the web process is stopping: send the request again",
+    "too_many_downloads": "too many open downloads, of all visitors or of this one",
     "too_many_streams": "too many open streams, of all visitors or of this one",
     "unexpected": "a bug of Mainspring; it is in the log of the web process",
 }

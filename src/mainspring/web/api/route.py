@@ -37,6 +37,9 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
     pending: FindPendingRun | None = None
     """Returns the run whose end a request awaits before it is answered. It blocks, as the handler does."""
 
+    is_download: bool = False
+    """The handler returns a run and one of its files, whose bytes are the response."""
+
     @property
     def line(self) -> str:
         """The summary: the first line of the handler's docstring."""

@@ -32,7 +32,16 @@ from mainspring.web.api.endpoints import (
 )
 from mainspring.web.api.endpoints.flags import flag_operations, flag_reads
 from mainspring.web.api.endpoints.rollouts import rollout_operations, rollout_reads
-from mainspring.web.api.endpoints.runs import failed_runs, logs, queries, run_operations, runs, streams, updates
+from mainspring.web.api.endpoints.runs import (
+    failed_runs,
+    logs,
+    queries,
+    run_files,
+    run_operations,
+    runs,
+    streams,
+    updates,
+)
 from mainspring.web.api.route import BASE, ApiRoute
 from mainspring.web.server.path_table import PathTable
 
@@ -46,6 +55,7 @@ ROUTES: Final[tuple[ApiRoute, ...]] = (
     *failed_runs.ROUTES,
     *logs.ROUTES,
     *streams.ROUTES,
+    *run_files.ROUTES,
     *automations.ROUTES,
     *automation_health.ROUTES,
     *schedule.ROUTES,

@@ -18,6 +18,8 @@ from mainspring.service.access.sign_in_throttle import address_group
 HEAD_WITHIN_S = 10.0
 WRITE_WITHIN_S = 10.0
 """A client that read nothing between two checks, this far apart, is disconnected."""
+ABORT_KEY = "mainspring.abort"
+"""The key of a function in the scope of a request, which aborts its connection: the client sees that the response is not complete."""
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER: the kernel drops unread data and resets the connection."""
 
@@ -105,6 +107,8 @@ class HttpConnection(H11Protocol):
     def __init__(self, limits: ConnectionLimits, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._limits = limits
+        self._inner_app = self.app
+        self.app = self._answer
         self._group = ""
         self._head_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
@@ -134,6 +138,15 @@ class HttpConnection(H11Protocol):
         super().data_received(data)
         if not self.is_between:
             self._stop_waiting()
+
+    def resume_writing(self) -> None:
+        """Note that the client reads: what it has not read now was written later, so the next check cannot compare it."""
+        self._unread = float("inf")
+        super().resume_writing()
+
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
+        scope[ABORT_KEY] = self.close_now
+        await self._inner_app(scope, receive, send)
 
     def on_response_complete(self) -> None:
         """Queue for the next request if the client has sent it already."""

@@ -339,6 +339,7 @@ COMMANDS: list[Any] = [
     rollouts.MoveRun("moving", 0, 2, 1),
     rollouts.CountRolloutRuns(1, 10),
     rollouts.RecordRolloutEvidence(1, 0, "{}"),
+    automations.AuditedCommand("cmd-download", "me", "download", "run:r", run_control.RecordFileDownload()),
     automations.AuditedCommand("cmd-secret", "me", "set", "secret:S", secrets.RecordSecretOperation()),
     automations.AuditedCommand("cmd-read", "me", "read", "secret:S", secrets.RecordSecretOperation("no")),
     automations.AuditedCommand("cmd-flag", "me", "set", "flag:f", flags.ChangeFlag("f", FlagChange(share=10))),

@@ -1,5 +1,6 @@
 """A store with each primitive in use, whose names and ids the fuzzer puts into the paths of its requests."""
 
+import io
 from pathlib import Path
 
 import msgspec
@@ -8,8 +9,10 @@ from mainspring.app.stores.blob_place import make_blob_contents
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.runs.stream import StreamLimits
 from mainspring.domain.values.blob import LargeValues
-from mainspring.domain.values.codec import DEFAULT_LIMIT
+from mainspring.domain.values.codec import DEFAULT_LIMIT, encode
 from mainspring.domain.values.sealing import Sealing
+from mainspring.domain.values.stored_file import StoreFileChunks
+from mainspring.engine.attempts.file_ref import FileRef, put_file
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.schedule import SchedulingContext, create_schedule
 from mainspring.store.commands.inbox import OpenWait
@@ -43,7 +46,11 @@ def make_populated_world(folder: Path) -> ApiWorld:
     """Return a world whose values of some bytes are stored by reference."""
     clock = FakeClock()
     contents = make_blob_contents(folder / "state.db")
-    world = sqlite_world(folder, Sealing(None, DEFAULT_LIMIT, large=LargeValues(contents, clock.now, _LARGE)), clock)
+    world = sqlite_world(
+        folder,
+        Sealing(None, DEFAULT_LIMIT, large=LargeValues(contents, clock.now, _LARGE, contents.read_file_key)),
+        clock,
+    )
     announce(world.store, *DEFINITIONS)
     return world
 
@@ -65,7 +72,10 @@ def populate(world: ApiWorld) -> dict[str, list[str]]:
     store.apply(suspend(waiting))
     updated = claimed(world, ORDER)
     store.apply(RequestUpdate(updated.id, UpdateRequest("add", "u1", b"1", "hash")))
-    runs = [failed(world), succeeded.id, waiting.id, updated.id, world.begin(PAY)]
+    exported = claimed(world, ORDER)
+    file = put_file(FileRef, StoreFileChunks(world.sealing), io.BytesIO(b"a,b\n1,2\n"), "report.csv", None)
+    store.apply(finish(exported, result=world.sealing.seal(encode(file))))
+    runs = [failed(world), succeeded.id, exported.id, waiting.id, updated.id, world.begin(PAY)]
     context = SchedulingContext(store, store.reader, world.sealing)
     act = operation_context(Actor.cli("ann", "box"), world.clock)
     create_schedule(context, "nightly", "pay", {"cron": "0 3 * * *"}, {"amount": 5}, act=act)
@@ -75,6 +85,7 @@ def populate(world: ApiWorld) -> dict[str, list[str]]:
         "run": runs,
         "automation": [definition.name for definition in DEFINITIONS],
         "stream": ["tokens", "short"],
+        "file": ["1", "report.csv"],
         "step": ["dump", "q1"],
         "update": updates,
         "schedule": ["nightly", "a-new-one"],

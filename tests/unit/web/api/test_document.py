@@ -32,7 +32,16 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 NEGATIVE_CHECKS = [*CHECKS, negative_data_rejection]
 EVERY = bool(os.environ.get("TESTS_LONG"))
 # The long tier asks all of them.
-WITH_BODY = {"runs.listed", "incidents.listed", "automations.begin", "bulk.retry", "events.publish", "workers.drain"}
+WITH_BODY = {
+    "runs.listed",
+    "incidents.listed",
+    "automations.begin",
+    "bulk.retry",
+    "events.publish",
+    "workers.drain",
+    "files.list",
+    "files.download",
+}
 KEY = {"Authorization": "Bearer ann"}
 
 

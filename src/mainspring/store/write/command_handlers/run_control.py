@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from mainspring.store.commands.run_control import EnterPause, ForkRun, PauseRun, ResumeRun
+from mainspring.store.commands.run_control import EnterPause, ForkRun, PauseRun, RecordFileDownload, ResumeRun
 from mainspring.store.transaction import HandlerTable
-from mainspring.store.write.runs import fork, pauses
+from mainspring.store.write.runs import file_downloads, fork, pauses
 
 HANDLERS: Final[HandlerTable] = dict(
     (
@@ -12,5 +12,6 @@ HANDLERS: Final[HandlerTable] = dict(
         EnterPause.answered_by(pauses.enter_pause),
         ResumeRun.answered_by(pauses.resume_run),
         ForkRun.answered_by(fork.fork_run),
+        RecordFileDownload.answered_by(file_downloads.record_file_download),
     )
 )
