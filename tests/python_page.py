@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 import mainspring as ms
 import mainspring.testing
 from mainspring.app.application import Starter
-from mainspring.app.client import Client, RemoteStarter
 from mainspring.app.question_queries import QuestionQueries
-from mainspring.app.remote_handle import RemoteHandle
-from mainspring.app.remote_schedules import RemoteSchedules
+from mainspring.app.remote.client import Client, RemoteStarter
+from mainspring.app.remote.remote_handle import RemoteHandle
+from mainspring.app.remote.remote_schedules import RemoteSchedules
 from mainspring.app.run_queries import RunQueries
 from mainspring.app.schedules.schedule_operations import ScheduleOperations
 from mainspring.app.secret import Secret
@@ -207,7 +207,7 @@ NOT_CONSTRUCTED = {
 """Classes whose objects Mainspring makes."""
 INTERNAL = {
     *("App.do", "App.of", "App.work_on", "App.open_store", "App.opened_store", "App.opened_engine"),
-    "App.file_chunks",
+    *("App.file_chunks", "Client.stream"),
     *(
         "App.prepare_start",
         "App.choose_version",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-import mainspring.app.client
+import mainspring.app.remote.api_errors
 import mainspring.store.base  # noqa: F401 - their errors belong to the page of errors
 from mainspring.cli import exits
 from mainspring.cli.doctor.checks import checks_by_name
@@ -128,7 +128,7 @@ SPOKEN = (
         "mainspring.domain.values.sealing",
         "mainspring.cli.exits",
     ),
-    *("mainspring.store.base", "mainspring.store.maintenance.move_marker", "mainspring.app.client"),
+    *("mainspring.store.base", "mainspring.store.maintenance.move_marker", "mainspring.app.remote.api_errors"),
 )
 
 

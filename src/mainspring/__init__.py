@@ -12,7 +12,6 @@ from mainspring.version import __version__ as __version__
 if TYPE_CHECKING:
     from mainspring.app.action import action as action
     from mainspring.app.application import App as App
-    from mainspring.app.client import connect as connect
     from mainspring.app.flag import flag as flag
     from mainspring.app.flag import flag_async as flag_async
     from mainspring.app.handle import Handle as Handle
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from mainspring.app.once import once as once
     from mainspring.app.program_schedules import schedules as schedules
     from mainspring.app.question_queries import QuestionInfo as QuestionInfo
+    from mainspring.app.remote.client import connect as connect
     from mainspring.app.run_queries import RunDetails as RunDetails
     from mainspring.app.run_queries import RunInfo as RunInfo
     from mainspring.app.run_queries import StepInfo as StepInfo
@@ -113,7 +113,7 @@ _PUBLIC: dict[str, str] = {
     "action": "mainspring.app.action",
     "attempt": "mainspring.engine.attempts.step_context",
     "checkpoint": "mainspring.engine.attempts.step_context",
-    "connect": "mainspring.app.client",
+    "connect": "mainspring.app.remote.client",
     "flag": "mainspring.app.flag",
     "flag_async": "mainspring.app.flag",
     "headers": "mainspring.engine.attempts.step_context",

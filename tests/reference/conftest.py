@@ -7,9 +7,10 @@ import httpx2
 import pytest
 
 import mainspring as ms
-from mainspring.app import program_schedules, remote_handle
-from mainspring.app.client import Client
+from mainspring.app import program_schedules
 from mainspring.app.project import Project
+from mainspring.app.remote import remote_handle
+from mainspring.app.remote.client import Client
 from mainspring.config import Settings
 from mainspring.engine.definitions.registry import Registry
 from mainspring.web.api.api_asgi import ApiApp

@@ -1,6 +1,7 @@
 """Examples of the reference: programs elsewhere, which call the API of a project."""
 
 import asyncio
+import io
 
 import pytest
 
@@ -176,3 +177,20 @@ async def test_remote_stream(app, client):
     async with app.running():
         handle = await client.start("answer", question="how are you")
         assert [record.value async for record in handle.stream("tokens", type=str)] == ["how", "are", "you"]
+
+
+@documents("RemoteHandle.files", "RemoteHandle.save_file")
+@pytest.mark.asyncio
+async def test_client_files(app, client, tmp_path):
+    """List the files of a run, and download one."""
+
+    @ms.task
+    def report() -> ms.FileRef:
+        return ms.FileRef.put(io.BytesIO(b"page"), name="report.txt")
+
+    async with app.running():
+        handle = client.run((await app.start(report)).id)
+        await handle.result()
+        assert [(file.number, file.name) for file in await handle.files()] == [(1, "report.txt")]
+        path = await handle.save_file("report.txt", tmp_path / "copy.txt")
+        assert path.read_text() == "page"

@@ -3,13 +3,10 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from mainspring.domain.errors import ArgumentError, NotFoundError
-from mainspring.domain.runs.run_file import RunFile
+from mainspring.domain.runs.run_file import RunFile, choose_file
 from mainspring.domain.values.sealing import Sealing
 from mainspring.domain.values.stored_file import StoredFile, list_sealed_files
 from mainspring.store.read.runs.file_values import FileValue
-
-_MIN_DIGITS = 8
 
 
 class PlacedFile(NamedTuple):
@@ -50,22 +47,5 @@ def list_run_files(values: Iterable[FileValue], sealing: Sealing) -> list[Placed
 
 
 def choose_run_file(files: list[PlacedFile], run: str, name: str | int) -> PlacedFile:
-    """Return the file that a person means: by its number, its name, or the first digits of its SHA-256, at least eight.
-
-    Raises:
-        NotFoundError: the run has no such file; it lists those that it has.
-        ArgumentError: several files have this name.
-    """
-    if isinstance(name, int):
-        matches = [placed for placed in files if placed.number == name]
-    else:
-        matches = [placed for placed in files if placed.file.name == name]
-        if not matches and len(name) >= _MIN_DIGITS:
-            matches = [placed for placed in files if placed.file.sha256.startswith(name.lower())]
-    if len({placed.file.sha256 for placed in matches}) == 1:
-        return matches[0]
-    if matches:
-        digests = ", ".join(placed.file.sha256[:12] for placed in matches)
-        raise ArgumentError(f"run {run} has {len(matches)} files {name!r}", hint=f"Name one by its SHA-256: {digests}")
-    names = ", ".join(dict.fromkeys(placed.file.name for placed in files))
-    raise NotFoundError(f"run {run} has no file {name!r}", hint=f"Its files: {names}." if names else "It has no files.")
+    """Return the file that a person means. Raises NotFoundError, ArgumentError: as `choose_file`."""
+    return files[choose_file([placed.describe() for placed in files], run, name).number - 1]

@@ -10,8 +10,9 @@ import pytest
 
 import mainspring as ms
 from mainspring.app import program_schedules
-from mainspring.app.client import Client, DeniedError
 from mainspring.app.project import Project
+from mainspring.app.remote.api_errors import DeniedError
+from mainspring.app.remote.client import Client
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.errors import (
     AlreadyExistsError,

@@ -6,7 +6,8 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
-from mainspring.app.client import Client, DeniedError
+from mainspring.app.remote.api_errors import DeniedError
+from mainspring.app.remote.client import Client
 from mainspring.config import Settings
 from mainspring.domain.access.permissions import Role
 from mainspring.domain.errors import NotFoundError

@@ -7,8 +7,8 @@ import httpx2
 import msgspec
 import pytest
 
-from mainspring.app.client import Client
-from mainspring.app.remote_handle import _FIRST_POLL_INTERVAL_S
+from mainspring.app.remote.client import Client
+from mainspring.app.remote.remote_handle import _FIRST_POLL_INTERVAL_S
 from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.runs.run import mark_done

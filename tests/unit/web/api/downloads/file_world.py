@@ -1,8 +1,10 @@
 """An API on a store with files, and a client that leaves, reads slowly or stops reading when a test wants it."""
 
 import asyncio
+import contextlib
 import io
 import random
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from mainspring.domain.values.codec import DEFAULT_LIMIT, Codec, encode
 from mainspring.domain.values.sealing import Sealing
 from mainspring.domain.values.stored_file import StoreFileChunks
 from mainspring.engine.attempts.file_ref import put_file
-from mainspring.web.server.connection import ABORT_KEY
+from mainspring.web.server.connection import ABORT_KEY, ConnectionLimits
+from mainspring.web.server.http_server import build_server, open_socket
 from tests.api_world import PAY, ApiWorld, announce
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import finish
@@ -109,6 +112,19 @@ class AsgiClient:
     def _abort(self) -> None:
         self.aborted.set()
         self.gone.set()
+
+
+@contextlib.asynccontextmanager
+async def served(world: ApiWorld) -> AsyncIterator[int]:
+    """The API behind our server; yields its port."""
+    listener = open_socket("127.0.0.1:0", "web.bind")
+    server = build_server(world.api, ConnectionLimits(100, 100))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        await serving
 
 
 async def until(is_so: Any) -> None:

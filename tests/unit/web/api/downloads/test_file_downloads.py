@@ -17,7 +17,6 @@ from mainspring.engine.attempts import file_ref
 from mainspring.web.api.downloads import download_response, file_downloads
 from mainspring.web.api.downloads.download_response import DownloadBrokenError
 from mainspring.web.server import connection
-from mainspring.web.server.http_server import build_server, open_socket
 from mainspring.web.server.request_slots import SLOT_KEY, RequestSlots
 from tests.acceptance.sealing_codec import Keystream
 from tests.api_world import ApiWorld
@@ -29,6 +28,7 @@ from tests.unit.web.api.downloads.file_world import (
     lose_chunk,
     make_file_world,
     put,
+    served,
     until,
 )
 
@@ -408,19 +408,6 @@ async def test_absent_codec_is_a_problem_with_the_fix(tmp_path):
     plain.api.close()
     sealed.api.close()
     sealed.store.close()
-
-
-@contextlib.asynccontextmanager
-async def served(world: ApiWorld):
-    """The API behind our server; yields its port."""
-    listener = open_socket("127.0.0.1:0", "web.bind")
-    server = build_server(world.api, connection.ConnectionLimits(100, 100))
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        server.should_exit = True
-        await serving
 
 
 async def test_lost_chunk_is_an_error_of_a_real_client(world, caplog):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Protocol, Unpack
 
-from mainspring.app.remote_handle import encode_value, quote_path_part
+from mainspring.app.remote.remote_handle import encode_value, quote_path_part
 from mainspring.app.schedules.schedule_info import ScheduleInfo, ScheduleOptions, read_schedule_info
 from mainspring.domain.duration import MILLISECOND, format_duration, parse_duration
 from mainspring.domain.values.option_readers import read_tags

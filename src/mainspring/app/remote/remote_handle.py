@@ -1,16 +1,20 @@
 """Remote handle: one run of a project's API, with its state, its result, updates and queries."""
 
+import os
 import time
 from collections.abc import AsyncIterator
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
 
+from mainspring.app.remote.remote_files import list_remote_files, save_remote_file
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.saved_error import QueryFailed, RunFailed
 from mainspring.domain.runs.query import DEFAULT_WITHIN, make_unanswered_error, read_within
+from mainspring.domain.runs.run_file import RunFile
 from mainspring.domain.runs.stream import StreamRecord, StreamRecordKind, convert_record
 from mainspring.domain.runs.update import REPLY_TIMEOUT_S, check_timeout, make_timeout_error, make_update_error
 from mainspring.domain.states import TERMINAL_STATES, RunState, UpdateState
@@ -18,7 +22,7 @@ from mainspring.domain.values.codec import decode, encode
 from mainspring.domain.values.sealing import MAX_PAYLOAD_BYTES
 
 if TYPE_CHECKING:
-    from mainspring.app.client import Client
+    from mainspring.app.remote.client import Client
 
 _FIRST_POLL_INTERVAL_S, _LONGEST_POLL_INTERVAL_S = 0.02, 2.0
 _STREAM_POLL_S = 0.2
@@ -125,6 +129,25 @@ class RemoteHandle:
             has_waited = time.monotonic() - sent_at >= SERVER_WAIT_S / 2
             if not page.records and page.continued_by is None and not has_waited:
                 await self._client.sleep(_STREAM_POLL_S)  # the server has no free place for one more that waits
+
+    async def files(self) -> list[RunFile]:
+        """Return the files (`ms.FileRef`) of the run; of a restarted run those of the newest one. See `Handle.files`."""
+        run = await self._client.read_run(self.id, newest=True)
+        return await list_remote_files(self._client, run.id)
+
+    async def save_file(self, file: str | int, path: str | os.PathLike[str]) -> Path:
+        """Download a file of the run to a path, and return the path. The path has all bytes or does not change.
+
+        `file` = its number, its name, or the first digits of its SHA-256. It continues where a connection broke, and compares the SHA-256.
+
+        Raises:
+            NotFoundError: the run has no such file. ArgumentError: several files have this name, or the path is a folder.
+            FileRefError: a part of the file is absent or damaged.
+            DeniedError: the token may not download files: this needs the role operator.
+            StoreUnavailableError: no byte came for two minutes.
+        """
+        run = await self._client.read_run(self.id, newest=True)
+        return await save_remote_file(self._client, run.id, file, path)
 
     async def result(self, timeout: float | None = None, *, type: Any = Any) -> Any:
         """Wait for the end and return the result, typed by `type`. Follows a restarted run to the run that ends.

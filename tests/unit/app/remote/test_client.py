@@ -11,8 +11,9 @@ import msgspec
 import pytest
 
 import mainspring as ms
-from mainspring.app import remote_handle
-from mainspring.app.client import Client, DeniedError, make_api_error
+from mainspring.app.remote import remote_handle
+from mainspring.app.remote.api_errors import DeniedError, make_api_error
+from mainspring.app.remote.client import Client
 from mainspring.domain import errors
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.errors import (

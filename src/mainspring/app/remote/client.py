@@ -10,15 +10,17 @@ Each operation has a command id of its own, so that a repeated request after a l
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
 
-from mainspring.app.remote_handle import (
+from mainspring.app.remote.api_errors import RETRYABLE_STATUSES, make_api_error
+from mainspring.app.remote.remote_handle import (
     RemoteHandle,
     RemoteRun,
     await_reply,
@@ -26,21 +28,14 @@ from mainspring.app.remote_handle import (
     encode_value,
     quote_path_part,
 )
-from mainspring.app.remote_schedules import RemoteSchedules
+from mainspring.app.remote.remote_schedules import RemoteSchedules
 from mainspring.app.start_options import StartsWithOptions
 from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.errors import (
-    ArgumentError,
-    BusyError,
     ConfigError,
-    MainspringError,
-    NotFoundError,
     StoreUnavailableError,
-    UnknownNameError,
-    ValueRefusedError,
 )
 from mainspring.domain.failures.retry import Retry
-from mainspring.domain.runs.stream import Truncated
 from mainspring.domain.runs.update import REPLY_TIMEOUT_S, Update
 from mainspring.resources.trace_baggage import add_current_baggage
 
@@ -48,76 +43,7 @@ REQUEST_TIMEOUT_S = 90.0
 """The longest time for one request: an operation on many runs is answered within a minute."""
 _TRIES = 4
 _FIRST_PAUSE_S = 0.2
-_RETRYABLE_STATUSES = frozenset({502, 503, 504})
 _Sleep = Callable[[float], Awaitable[None]]
-
-_REFUSED_VALUE_TEXT = " cannot be saved or read: "
-
-
-class DeniedError(MainspringError):
-    """The project does not know the caller of its API, or the caller's role is not sufficient."""
-
-    code = "denied"
-
-
-_ERROR_BY_STATUS: dict[int, type[MainspringError]] = {
-    400: ArgumentError,
-    401: DeniedError,
-    403: DeniedError,
-    404: NotFoundError,
-    413: ArgumentError,
-    429: StoreUnavailableError,
-    503: StoreUnavailableError,
-}
-"""The error for a status, if no error has the response's code."""
-
-
-class ProblemDetails(msgspec.Struct, frozen=True):
-    """The problem details of a response, as far as a program needs them."""
-
-    code: str
-    detail: str
-    hint: str | None = None
-    at: str | None = None
-    retry_after_ms: int | None = None
-
-
-def make_api_error(status: int, body: bytes, where: str) -> MainspringError:
-    """Return the error for a response; `where` = the address of the project."""
-    kind = _ERROR_BY_STATUS.get(status, StoreUnavailableError if status >= 500 else MainspringError)
-    try:
-        problem = msgspec.json.decode(body, type=ProblemDetails)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        hint = "Check that the address is that of its API and that the token is valid there. A proxy may have answered."
-        return kind(f"{where} answered {status}, but not as a project of Mainspring", hint=hint)
-    if kind is DeniedError:
-        return DeniedError(
-            problem.detail, hint=problem.hint or "Check the token: an admin of the project can create one."
-        )
-    kinds = {error_class.code: error_class for error_class in _error_classes(MainspringError)}
-    return _make_error(kinds.get(problem.code, kind), problem)
-
-
-def _error_classes(kind: type[MainspringError]) -> Iterator[type[MainspringError]]:
-    """Yield a class and all its subclasses. If two have one code, the upper one counts."""
-    for inner in kind.__subclasses__():
-        yield from _error_classes(inner)
-    yield kind
-
-
-def _make_error(kind: type[MainspringError], problem: ProblemDetails) -> MainspringError:
-    if issubclass(kind, BusyError):
-        return kind(timedelta(milliseconds=problem.retry_after_ms or 1_000), problem.detail, hint=problem.hint)
-    error = kind.__new__(kind)
-    MainspringError.__init__(error, problem.detail, hint=problem.hint)
-    if isinstance(error, ValueRefusedError):
-        error.value_name, _, rest = problem.detail.partition(_REFUSED_VALUE_TEXT)
-        error.reason, error.path = rest.partition("\n")[0], problem.at or "$"
-    elif isinstance(error, Truncated):
-        error.at = int(problem.at or 0)
-    elif isinstance(error, UnknownNameError):
-        error.kind, error.name, error.nearest = "", "", None
-    return error
 
 
 class Client(StartsWithOptions["RemoteStarter"]):
@@ -281,6 +207,10 @@ class Client(StartsWithOptions["RemoteStarter"]):
         """Read anything of the API: GET a path below /api/v1 and return the response."""
         return await self._request("GET", path, params=query)
 
+    def stream(self, path: str, headers: Mapping[str, str]) -> AbstractAsyncContextManager[httpx2.Response]:
+        """Read anything of the API in parts: GET a path below /api/v1, once, and return the response when its head is there."""
+        return self._http.stream("GET", f"{self.url}/api/v1/{path.lstrip('/')}", headers=headers)
+
     async def read_run(self, run_id: str, *, newest: bool = False, wait: float = 0) -> RemoteRun:
         """Return a run, or with `newest` the run that continues it. Raises NotFoundError.
 
@@ -303,7 +233,7 @@ class Client(StartsWithOptions["RemoteStarter"]):
                         f"{self.url} does not answer: {type(error).__name__}", hint="Is `mainspring up` running there?"
                     ) from error
             else:
-                if response.status_code not in _RETRYABLE_STATUSES or not left:
+                if response.status_code not in RETRYABLE_STATUSES or not left:
                     return self._read_response(response)
             await self.sleep(pause)
             pause *= 2
