@@ -80,7 +80,7 @@ class FileRef(StoredFile, frozen=True, kw_only=True):
         Raises:
             NotInStepError: a workflow body calls it.
             ConflictError: a coroutine calls it; read it in a function, `await asyncio.to_thread(function, ref)`.
-            FileRefError: it is not a file of this store. Reads raise it for a part that is absent or damaged.
+            FileRefError: it is not a file of this store, or this program has no store. Reads raise it for a part that is absent or damaged.
         """
         chunks = _find_chunks("FileRef.open()", self)
         _require_thread("open", "await asyncio.to_thread(read, ref)   # `read` = your function that opens it")
@@ -149,13 +149,18 @@ class _ChunksOfStep:
 
 
 def _find_chunks(call: str, file: FileRef | None) -> FileChunks:
-    """Return where the calling code puts and reads chunks. Raises NotInStepError: nowhere."""
+    """Return where the calling code puts and reads chunks. Raises NotInStepError, FileRefError: nowhere."""
     step = None if IN_BODY.get() else CURRENT_STEP.get()
     if step is not None:
         return _ChunksOfStep(step)
     bound: FileChunks | None = None if file is None else getattr(file, _SOURCE_FIELD, None)
-    if bound is None or IN_BODY.get():
+    if file is None or IN_BODY.get():
         raise NotInStepError(call)
+    if bound is None:
+        raise FileRefError(
+            f"{call}: this program does not have the store of file {describe_name(file)}",
+            hint="Download it from its run: await handle.save_file(name, path)",
+        )
     return bound
 
 

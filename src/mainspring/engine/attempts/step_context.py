@@ -70,8 +70,6 @@ class NotInStepError(MainspringError):
             hint = "In the body of a workflow, use `run.headers` instead."
         elif name == "FileRef.put()" and not IN_BODY.get():
             hint = "Call it in a function that `run.step` runs. Outside of a run, write `await app.put_file(path)`."
-        elif name.startswith("FileRef.") and not IN_BODY.get():
-            hint = "Open it in a step, or where `await handle.result()` has returned it."
         elif IN_BODY.get() and name in _METHODS_OF_RUN:
             hint = f"In the body of a workflow, write run.{name.partition('.')[0]} instead."
         elif name in _SENDING_CALLS:

@@ -169,6 +169,16 @@ async def test_files_of_a_restarted_run_are_those_of_the_newest(world, folder):
     assert content_of(folder) == CONTENT
 
 
+async def test_file_in_a_result_names_the_download(world):
+    """Its bytes are not here: reading it raises an error with the call that gets them."""
+    handle = client_of(world).run(finish_with(world, put(world)))
+    (file,) = await handle.result(type=list[ms.FileRef])
+    assert (file.name, file.size, file.sha256) == ("report.csv", 2_500, DIGEST)
+    for read in (file.open, lambda: file.save_to("copy"), lambda: asyncio.run(file.save_to_async("copy"))):
+        with pytest.raises(FileRefError, match=r"handle\.save_file"):
+            await asyncio.to_thread(read)
+
+
 async def test_errors_are_those_of_a_program_with_the_store(world, folder):
     """And a token without the role is refused."""
     file = put(world)
