@@ -37,9 +37,9 @@ class PageWorld:
         self._browsers = {}
         self.use(Settings())
 
-    def use(self, settings):
-        """Serve with these settings from here on."""
-        self.site = HandlerContext(self.store, PLAIN_SEALING, settings, self.clock, CHEAP)
+    def use(self, settings, sealing=PLAIN_SEALING):
+        """Serve with these settings and sealing from here on."""
+        self.site = HandlerContext(self.store, sealing, settings, self.clock, CHEAP)
         self.api = ApiApp(self.auth.auth.authenticator, self.site)
         pages = DashboardApp(self.auth.auth.pages, self.site)
         self.auth.routes._more = [*self._routes, self.api.mounted(), pages.mounted()]

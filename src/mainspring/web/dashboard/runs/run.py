@@ -32,6 +32,7 @@ from mainspring.web.dashboard.runs.run_comparison import (
     has_comparable_run,
     list_drifted_inputs,
 )
+from mainspring.web.dashboard.runs.run_files import FileRow, read_file_table
 from mainspring.web.dashboard.runs.run_log import WHOLE_RUN, RunPageQuery
 from mainspring.web.dashboard.runs.run_operations import BUTTONS
 from mainspring.web.dashboard.runs.run_step import AttemptView, find_chosen_step, list_attempts, read_step
@@ -115,6 +116,11 @@ def _list_streams(call: ApiCall[RunPageQuery, None]) -> list[StreamRow]:
     return list_stream_rows(call, runs.read_outline(call).run)
 
 
+def _list_files(call: ApiCall[RunPageQuery, None]) -> list[FileRow]:
+    table = read_file_table(call, runs.read_outline(call).run)
+    return [] if table is None else table.rows
+
+
 def _list_effects(call: ApiCall[RunPageQuery, None]) -> list[RunEffect]:
     return effects.list_effects_of_run(call).items
 
@@ -134,6 +140,7 @@ TABLES: Final[dict[str, Callable[[ApiCall[RunPageQuery, None]], Iterable[msgspec
     "children": _list_children,
     "started": _list_started_runs,
     "updates": _list_updates,
+    "files": _list_files,
     "streams": _list_streams,
     "effects": _list_effects,
     "answers": _list_answers,
@@ -192,6 +199,7 @@ def show(call: ApiCall[RunPageQuery, Form | None]) -> PageView:
         "effects": effects.list_effects_of_run(api_call(call)).items[-_MAX_EFFECTS:],
         "answers": list_answers(api_call(call), run),
         "links_effects": call.visitor.is_for_all,
+        "files": read_file_table(api_call(call), run),
         "streams": list_stream_rows(call, run),
         "parent": _read_parent(call, run),
         "diff": diff,

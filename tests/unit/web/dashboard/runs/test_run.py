@@ -1,15 +1,21 @@
 """`/r/{run}`: what failed and why, what can be done, each step and its log; each button works once, errors are reported at their place."""
 
+import io
 import json
 import re
 
 import pytest
 from msgspec.structs import replace
 
+from mainspring.app.stores.blob_place import make_large_values
+from mainspring.config import Settings
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
+from mainspring.domain.values.codec import encode
 from mainspring.domain.values.sealing import Sealing
+from mainspring.domain.values.stored_file import StoreFileChunks
+from mainspring.engine.attempts.file_ref import FileRef, put_file
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.runs.run import mark_done
 from mainspring.service.runs.run_start import start
@@ -275,6 +281,54 @@ async def test_streams_show_their_last_values_that_count(world):
     assert "old" not in section_text
     exported = await world.get(f"/r/{run.id}?as=json&of=streams")
     assert json.loads(exported)[0]["name"] == "words"
+
+
+@pytest.mark.asyncio
+async def test_files_are_listed_and_downloaded(tmp_path, world):
+    """A run without files has no such section; who may not download has no link. Files with equal bytes keep their names."""
+    sealing = Sealing(large=make_large_values(tmp_path / "s.db", world.clock.now))
+    files = [
+        put_file(FileRef, StoreFileChunks(sealing), io.BytesIO(b"a,b"), name, None) for name in ("<b>.csv", "copy.csv")
+    ]
+    files.append(put_file(FileRef, StoreFileChunks(sealing), io.BytesIO(b"other"), "other.csv", None))
+    run, empty = claimed(world), claimed(world)
+    world.store.apply(finish(run, result=sealing.seal(encode(files))))
+    assert "<h2>Files</h2>" not in await world.get(f"/r/{empty.id}")
+    world.use(Settings(), sealing)
+    text = section(await world.get(f"/r/{run.id}", who="olga"), "<h2>Files</h2>")
+    assert "&lt;b&gt;.csv" in text
+    links = re.findall(r'href="(/api/[^"]*)" download', text)
+    assert links == [f"/api/v1/runs/{run.id}/files/{name}" for name in ("1", "2", files[2].sha256)]
+    browser = await world.browser("olga")
+    for link, name, content in zip(
+        links, ("_b_.csv", "copy.csv", "other.csv"), (b"a,b", b"a,b", b"other"), strict=True
+    ):
+        response = await browser.get(link)
+        assert (response.status_code, response.content) == (200, content)
+        assert f'filename="{name}"' in response.headers["content-disposition"]
+        assert response.headers["content-security-policy"].startswith("sandbox")
+    assert (await browser.get(links[0], headers={"sec-fetch-site": "cross-site"})).status_code == 403
+    seen = section(await world.get(f"/r/{run.id}", who="vic"), "<h2>Files</h2>")
+    assert ("copy.csv" in seen, "/api/" in seen) == (True, False)
+    exported = json.loads(await world.get(f"/r/{run.id}?as=json&of=files"))
+    assert [(row["name"], row["size"], row["place"]) for row in exported][1:] == [
+        ("copy.csv", 3, "result"),
+        ("other.csv", 5, "result"),
+    ]
+
+
+@pytest.mark.asyncio
+async def test_files_of_an_absent_codec_name_the_fix(tmp_path, world):
+    """The page has everything else."""
+    sealing = Sealing(ReversingCodec(), large=make_large_values(tmp_path / "s.db", world.clock.now))
+    file = put_file(FileRef, StoreFileChunks(sealing), io.BytesIO(b"a,b"), "report.csv", None)
+    run = claimed(world)
+    world.store.apply(finish(run, result=sealing.seal(encode(file))))
+    world.use(Settings(), Sealing(large=sealing.large))
+    text = section(await world.get(f"/r/{run.id}"), "<h2>Files</h2>")
+    assert "They cannot be listed: " in text
+    assert "[store] codec" in text
+    assert "report.csv" not in text
 
 
 @pytest.mark.asyncio
