@@ -1,14 +1,22 @@
 """The page of a run in a real browser: it moves while the run does, and is clear to anyone who cannot see it."""
 
+import io
+import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from mainspring.app.stores.blob_place import make_large_values
+from mainspring.config import Settings
 from mainspring.domain.states import OutcomeState
+from mainspring.domain.values.codec import encode
+from mainspring.domain.values.sealing import Sealing
+from mainspring.domain.values.stored_file import StoreFileChunks
+from mainspring.engine.attempts.file_ref import FileRef, put_file
 from mainspring.store.commands.logs import SaveLogs
 from tests.browser import chromium, served, sign_in
-from tests.contract.store.process import BOOM, fail, outcome
+from tests.contract.store.process import BOOM, fail, finish, outcome
 from tests.unit.web.dashboard.page_world import PageWorld
 from tests.unit.web.dashboard.run_world import HOSTILE, claimed, lines
 
@@ -111,3 +119,29 @@ def test_form_that_could_not_be_done_is_not_lost_and_times_are_the_servers(world
         assert "is not a span of time" in page.locator(".message").inner_text()
         assert page.input_value("input[name=for]") == "nonsense"
         assert f"{address}/a/pay" not in requests
+
+
+@pytest.mark.slow
+def test_file_of_a_run_is_downloaded_by_one_tap(world, tmp_path):
+    """Whatever it is called and holds: the browser saves it under a safe name, and shows nothing of it."""
+    sealing = Sealing(large=make_large_values(tmp_path / "s.db", world.clock.now))
+    content = b"<script>window.hit = 1</script>" + random.Random(2).randbytes(9_000_000)
+    chunks = StoreFileChunks(sealing)
+    file = put_file(FileRef, chunks, io.BytesIO(content), "bericht \u00fc <img src=x onerror=hit=1>.html", None)
+    run = claimed(world)
+    world.store.apply(finish(run, result=sealing.seal(encode({"report": file}))))
+    world.use(Settings(), sealing)
+    with served(world.auth.app) as address, chromium() as browser:
+        page = browser.new_page(viewport={"width": 360, "height": 740}, has_touch=True)
+        sign_in(page, address)
+        page.goto(f"{address}/r/{run.id}")
+        assert serious(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        with page.expect_download() as waiting:
+            page.get_by_role("link", name="Download bericht").tap()
+        download = waiting.value
+        assert download.suggested_filename.startswith("bericht \u00fc")
+        assert not set(download.suggested_filename) & set('/\\"<>')
+        assert download.path().read_bytes() == content
+        page.goto(f"{address}/r/{run.id}")
+        assert page.evaluate("window.hit") is None

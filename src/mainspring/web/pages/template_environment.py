@@ -16,6 +16,7 @@ from mainspring.domain.access.permissions import Role, Visitor
 from mainspring.domain.clock import Clock
 from mainspring.domain.failures.failure import shorten_headline
 from mainspring.domain.text.escaping import escape as escape_text
+from mainspring.domain.text.phrases import format_bytes as format_size
 from mainspring.domain.values.plain_json import format_iso
 from mainspring.insight.text.formatting import (
     escape_line,
@@ -143,6 +144,7 @@ def build_filters(zone: ZoneInfo, clock: Clock) -> dict[str, Callable[..., Any]]
         "number": lambda number: f"{number:,}" if isinstance(number, int) else str(number),
         "percent": format_share,
         "memory": format_bytes,
+        "size": format_size,
         "of_core": format_core_share,
     }
 

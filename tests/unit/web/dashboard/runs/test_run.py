@@ -297,6 +297,7 @@ async def test_files_are_listed_and_downloaded(tmp_path, world):
     world.use(Settings(), sealing)
     text = section(await world.get(f"/r/{run.id}", who="olga"), "<h2>Files</h2>")
     assert "&lt;b&gt;.csv" in text
+    assert ">3B</td>" in text
     links = re.findall(r'href="(/api/[^"]*)" download', text)
     assert links == [f"/api/v1/runs/{run.id}/files/{name}" for name in ("1", "2", files[2].sha256)]
     browser = await world.browser("olga")
