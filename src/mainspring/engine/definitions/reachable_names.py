@@ -222,7 +222,7 @@ def _versions_in(code: CodeType) -> list[tuple[str, int]]:
                 texts.append(instruction.argval)
                 if len(texts) == 2:
                     change, version = texts
-                    if isinstance(change, str) and isinstance(version, int):
+                    if isinstance(change, str) and type(version) is int:  # not a bool, which the call refuses
                         found.append((change, version))
                     texts = None
             elif texts is not None and instruction.opname not in _BETWEEN:

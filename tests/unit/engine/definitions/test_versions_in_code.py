@@ -44,3 +44,11 @@ def test_code_without_questions_has_none(tmp_path):
     module = {"__name__": "quiet", "__file__": str(tmp_path / "quiet.py")}
     exec(compile("async def order(run):\n    await run.step(print, 1)\n", module["__file__"], "exec"), module)
     assert not has_versions([module["order"]])
+
+
+def test_version_that_the_call_refuses_is_not_found(tmp_path):
+    """A bool is no number of a version, so no run is stored with it."""
+    module = {"__name__": "flagged", "__file__": str(tmp_path / "flagged.py")}
+    body = '    await run.version("flagged", True)\n    await run.version("counted", 2)\n'
+    exec(compile(f"async def order(run):\n{body}", module["__file__"], "exec"), module)
+    assert dict(find_versions(module["order"])) == {"counted": 2}
