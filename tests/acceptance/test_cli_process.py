@@ -337,7 +337,8 @@ def test_of_several_supervisors_in_one_instant_one_wins(place):
         winner.wait()
         follower = subprocess.Popen(command("up"), env=place, cwd=place["HOME"], stderr=subprocess.PIPE, text=True)
         ups.append(follower)
-        assert follower.stderr.readline().startswith("store ")
+        # If the winner was killed before it had made the store, the follower makes it, and says so first.
+        assert any(line.startswith("store ") for line in follower.stderr)
         follower.terminate()
         assert follower.wait(60) == 0
     finally:

@@ -136,7 +136,7 @@ def test_schedule_starts_a_run_at_each_slot(registry):
     assert found == ["28 01:30", "29 01:00", "30 00:30", "31 00:30"]
 
 
-def test_month_of_slots_happens_once_each(registry):
+def test_slots_of_a_long_jump_happen_once_each(registry):
     """No slot is lost or made twice in one long jump."""
 
     @ms.task(cron="*/30 * * * *")
@@ -144,8 +144,8 @@ def test_month_of_slots_happens_once_each(registry):
         """Do nothing."""
 
     with Lab(registry=registry) as lab:
-        lab.advance("7d")
-        assert len(lab.runs("tick", state="succeeded")) == 7 * 48
+        lab.advance("2d")
+        assert len(lab.runs("tick", state="succeeded")) == 2 * 48
 
 
 def test_run_that_does_not_get_there_is_explained(registry):
@@ -443,7 +443,7 @@ def test_closed_lab_is_an_error(registry, order):
             use()
 
 
-def test_hundred_labs_leave_nothing_behind(registry, order):
+def test_many_labs_leave_nothing_behind(registry, order):
     """No thread, no folder, no open file, no object; the memory of a few labs stays with the allocator."""
 
     def count() -> tuple[int, int, int]:
@@ -459,7 +459,7 @@ def test_hundred_labs_leave_nothing_behind(registry, order):
         live()
     gc.collect()
     before, objects, memory = count(), len(gc.get_objects()), resident_bytes()
-    for _ in range(90):
+    for _ in range(30):
         live()
     gc.collect()
     assert count() == before
@@ -467,7 +467,7 @@ def test_hundred_labs_leave_nothing_behind(registry, order):
     assert resident_bytes() - memory < 30_000_000
 
 
-def test_ten_days_of_twenty_schedules(registry):
+def test_days_of_twenty_schedules(registry):
     """Each slot has one run, also in the week in which the clocks go forward, and a healthy project has no incident."""
     holder = {}
     for number in range(20):
@@ -477,9 +477,9 @@ def test_ten_days_of_twenty_schedules(registry):
 
         ms.task(name=f"job{number}", cron=f"{number % 60} */5 * * *", tz="Europe/Berlin")(job)
     instants: list[list[datetime]] = [[] for _ in range(20)]
-    with Lab(registry=registry, at=datetime(2026, 3, 25, 23, tzinfo=UTC)) as lab:
+    with Lab(registry=registry, at=datetime(2026, 3, 26, 23, tzinfo=UTC)) as lab:
         holder["lab"] = lab
-        lab.advance("10d")
+        lab.advance("4d")
         assert lab.incidents() == []
         runs = lab.runs(state="succeeded")
         assert len(runs) == len({run.id for run in runs}) == sum(map(len, instants))
@@ -487,7 +487,7 @@ def test_ten_days_of_twenty_schedules(registry):
     for number, found in enumerate(instants):
         hours = [(instant.astimezone(berlin).day, instant.astimezone(berlin).hour) for instant in found]
         assert {hour for _, hour in hours} == {0, 5, 10, 15, 20}
-        assert len(found) == len(set(found)) in (50, 51)  # of ten days less an hour
+        assert len(found) == len(set(found)) in (20, 21)  # of four days less an hour
         assert {instant.minute for instant in found} == {number}
 
 
