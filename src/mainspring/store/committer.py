@@ -283,11 +283,12 @@ class Committer:
                 if self._group:
                     self._deliver(self._commit_group())
                 self._poll_database()
-                self.group_count += 1
-                with self._queue_lock:
-                    self._open_count -= count
-                if count and self.is_idle:
-                    self.on_idle()
+                if count:
+                    self.group_count += 1
+                    with self._queue_lock:
+                        self._open_count -= count
+                    if self.is_idle:
+                        self.on_idle()
             self._answers.give()
         except BaseException as error:  # noqa: BLE001 - whatever it is, no one else would notice
             self._fail(error)

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import mainspring as ms
-from mainspring.domain.errors import ConfigError, ConflictError, OptionError
+from mainspring.domain.errors import ConfigError, ConflictError, NotFoundError, OptionError
 from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.engine.definitions.registry import Registry
 from mainspring.store.process_usage import resident_bytes
@@ -251,7 +251,7 @@ def take_turn() -> str:
         return "printed"
 
 
-def test_thread_that_waits_for_the_engine_is_at_rest(registry):
+def test_thread_that_waits_for_the_engine_is_idle(registry):
     """A `def` step with a time-out runs in a thread, and its wait for a lock is a wait on the clock."""
 
     async def hold() -> None:
@@ -291,9 +291,7 @@ def test_real_work_that_does_not_end_is_named_with_its_line(registry, monkeypatc
 
     with Lab(registry=registry) as lab:
         for use in (lambda: lab.start(stuck), lambda: lab.advance("1h")):
-            with pytest.raises(
-                LabError, match=r"(?s)did not come to rest.*step block of run r_.*test_lab\.py:\d+.*block"
-            ):
+            with pytest.raises(LabError, match=r"(?s)was not idle.*step block of run r_.*test_lab\.py:\d+.*block"):
                 use()
         go_on.set()
         lab.advance("1s")
@@ -432,6 +430,37 @@ async def test_blocking_lab_in_a_loop_is_refused(registry):
     """It would stop the test's loop."""
     with Lab(registry=registry) as lab, pytest.raises(ConflictError, match="async with Lab"):
         lab.advance("1h")
+
+
+def test_unknown_run_is_an_error_and_the_lab_works_on(registry, order):
+    """For each way to wait for it."""
+    with Lab(registry=registry) as lab:
+        lab.fake(charge, returns="r")
+        unknown = lab.run("r_unknown")
+        for use in (unknown.result, unknown.state, unknown.steps, lambda: unknown.until("waiting")):
+            with pytest.raises(NotFoundError, match="r_unknown"):
+                use()
+        assert lab.start(order, 1).result() == ["r", 2]
+
+
+def test_lab_whose_loop_fails_raises_the_error(registry, order):
+    """No call waits forever for a thread that has ended."""
+    with Lab(registry=registry) as lab:
+        lab.fake(charge, returns="r")
+        run = lab.start(order, 1)
+        lab._lab._thread.loop.next_due_at = lambda: 1 // 0
+        with pytest.raises(ZeroDivisionError):
+            run.result()
+        with pytest.raises(LabError, match="not open"):
+            run.state()
+
+
+def test_lab_that_is_never_opened_leaves_no_folder(registry):
+    """Python says so, as of any temporary folder."""
+    before = set(Path("/dev/shm").glob(f"mainspring-lab-{os.getpid()}-*"))
+    with pytest.warns(ResourceWarning):
+        Lab(registry=registry)
+    assert set(Path("/dev/shm").glob(f"mainspring-lab-{os.getpid()}-*")) == before
 
 
 def test_closed_lab_is_an_error(registry, order):

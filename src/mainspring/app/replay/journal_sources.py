@@ -99,7 +99,7 @@ def _has_body(row: RunRow) -> bool:
 
 
 def read_stored(reader: StoreReader, sealing: Sealing, rows: Sequence[RunRow]) -> Iterator[Journal]:
-    """Yield runs of a store as journals. Runs that were deleted meanwhile are left out."""
+    """Yield runs of a store as journals. Runs that were deleted since the list was read are left out."""
     by_id = {row.id: row for row in rows}
     for run, saved in read_saved_runs(reader, RowUnsealer(sealing), list(by_id)):
         row = by_id[run]

@@ -92,7 +92,7 @@ class Lab:
         return datetime.fromtimestamp(self._clock.now_us() / 1_000_000, UTC)
 
     async def advance(self, span: Span) -> None:
-        """Move the clock by a span such as "3d". All that is due until then happens at its instant, and then all is at rest.
+        """Move the clock by a span such as "3d". All that is due until then happens at its instant, and then the lab is idle.
 
         Raises:
             LabError: something runs in real time, and does not end.
@@ -167,7 +167,10 @@ class Lab:
         return await self._read(lambda app: read_slots(app, name, between))
 
     async def effects(self, run_id: str | None = None) -> list[EffectRecord]:
-        """Return the effects on record (`ms.once` and actions), of one run or of all, those that changed last first."""
+        """Return the effects on record (`ms.once` and actions), of one run or of all, those that changed last first.
+
+        Each has `key`, `state` such as "done", and `run`, the id of the run.
+        """
         return await self._read(lambda app: read_effects(app, run_id))
 
     async def set_flag(self, name: str, value: Any) -> None:
@@ -179,7 +182,10 @@ class Lab:
         await self._act(lambda app: asyncio.to_thread(set_flag, app, name, value))
 
     async def incidents(self, *, unresolved: bool = True) -> list[Incident]:
-        """Return the incidents, the newest change first, after the monitors were evaluated; with `unresolved=False` also the resolved."""
+        """Return the incidents, the newest change first, after the monitors were evaluated; with `unresolved=False` also the resolved.
+
+        Each has `subject.automation`, `subject.kind` such as "silence", `state`, `severity` and `text`.
+        """
 
         async def read(_app: App) -> list[Incident]:
             await self._thread.watch.evaluate()
@@ -224,7 +230,7 @@ class Lab:
         return await self.do(lambda app: asyncio.to_thread(read, app))
 
     async def _act(self, call: Callable[[App], Coroutine[Any, Any, T]]) -> T:
-        return await asyncio.wrap_future(self._thread.call(lambda: call(self._thread.app), until_rest=True))
+        return await asyncio.wrap_future(self._thread.call(lambda: call(self._thread.app), until_idle=True))
 
     async def do(self, call: Callable[[App], Coroutine[Any, Any, T]]) -> T:
         """Call any method of the app of this lab: `await lab.do(lambda app: app.schedules.list())`.

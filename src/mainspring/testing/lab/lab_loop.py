@@ -1,8 +1,8 @@
-"""The event loop of a lab, on a virtual clock: time moves only by a jump, and only while all work rests.
+"""The event loop of a lab, on a virtual clock: time moves only by a jump, and only while the lab is idle.
 
-While something runs in a thread, or a commit is under way, the loop waits for it in real time and the clock does not move. When all
-rests, a jump moves the clock to the next timer, or to the next instant at which something in the store is due. Rounds of scans
-(engine/worker/scans.py) are no such instants: the loop runs those that are due once a stride, and when a jump ends.
+While something runs in a thread, or a commit is under way, the loop waits for it in real time and the clock does not move. When the
+lab is idle, a jump moves the clock to the next timer, or to the next instant at which something in the store is due. Rounds of scans
+(engine/worker/scans.py) are no such instants: the loop runs those that are due once in a scan interval, and when a jump ends.
 """
 
 import asyncio
@@ -20,23 +20,23 @@ from mainspring.testing.clock import FakeClock
 LONGEST_WORK_S: Final = 5.0
 """Real seconds for which a lab waits for work without a sign of life."""
 _SHORTEST_POLL_S, _LONGEST_POLL_S = 0.001, 0.02
-_STRIDES: Final = 200
-_SHORTEST_STRIDE_US: Final = 1_000_000
+_SCANS_PER_JUMP: Final = 200
+_SHORTEST_SCAN_INTERVAL_US: Final = 1_000_000
 
 
 class LabError(RuntimeError):
-    """A test asked a lab for what cannot happen: the message says what holds it up."""
+    """A lab cannot do what the test requests. The message has the reason, and what the run waits for."""
 
 
 class TimeJump:
     """An order to move the clock to `target_us`, or until `is_over` is true; `done` gets whether it was true.
 
-    `is_over` is called whenever all rests, in the thread of the loop.
+    `is_over` is called whenever the lab is idle, in the thread of the loop.
     """
 
     def __init__(self, loop: "LabLoop", span_us: int, is_over: Callable[[], bool] | None = None) -> None:
         self.target_us = loop.clock.now_us() + span_us
-        self.stride_us = max(_SHORTEST_STRIDE_US, span_us // _STRIDES)
+        self.scan_interval_us = max(_SHORTEST_SCAN_INTERVAL_US, span_us // _SCANS_PER_JUMP)
         self.is_over = is_over
         self.done: asyncio.Future[bool] = loop.create_future()
 
@@ -63,7 +63,7 @@ class LabLoop(asyncio.SelectorEventLoop):
         self.next_due_at: Callable[[], int | None] = lambda: None
         self.on_due: Callable[[], object] = lambda: None
         self.is_free = False
-        """Whether the clock jumps whenever all rests: to end the lab."""
+        """Whether the clock jumps whenever nothing is left to do at its instant: to end the lab."""
         self._started_us = clock.now_us()
         self._jobs = 0
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
@@ -72,8 +72,8 @@ class LabLoop(asyncio.SelectorEventLoop):
         self._numbers = itertools.count()
         self._jumps: list[TimeJump] = []
         self._busy_since: float | None = None
-        self._resting = _RestingSelector(self._select)
-        super().__init__(self._resting)
+        self._selector_of_lab = _IdleSelector(self._select)
+        super().__init__(self._selector_of_lab)
 
     def time(self) -> float:
         """Return the seconds since the loop was made."""
@@ -102,27 +102,27 @@ class LabLoop(asyncio.SelectorEventLoop):
         return future
 
     def jump(self, span_us: int, is_over: Callable[[], bool] | None = None) -> "asyncio.Future[bool]":
-        """Move the clock by a span, or until `is_over` is true at a rest; the future tells whether it was true.
+        """Move the clock by a span, or until `is_over` is true while the lab is idle; the future tells whether it was true.
 
-        The future raises LabError: work does not come to rest.
+        The future raises LabError: the lab does not become idle.
         """
         self._jumps.append(TimeJump(self, span_us, is_over))
         return self._jumps[-1].done
 
     def wake(self) -> None:
-        """Check again whether all rests; for any thread."""
+        """Check again whether the lab is idle; for any thread."""
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self.call_soon_threadsafe(_do_nothing)
 
     @property
-    def stride_us(self) -> int:
+    def scan_interval_us(self) -> int:
         """The longest time between two rounds of a scan, in microseconds."""
-        return min((jump.stride_us for jump in self._jumps), default=_SHORTEST_STRIDE_US)
+        return min((jump.scan_interval_us for jump in self._jumps), default=_SHORTEST_SCAN_INTERVAL_US)
 
     @property
     def has_sockets(self) -> bool:
         """Whether code in this loop may wait for something real."""
-        return self._resting.count > 1  # its own, by which threads wake it
+        return self._selector_of_lab.count > 1  # its own, by which threads wake it
 
     def _end_job(self, _future: "asyncio.Future[Any]") -> None:
         self._jobs -= 1
@@ -160,7 +160,10 @@ class LabLoop(asyncio.SelectorEventLoop):
         self._busy_since = None
         if not self._jumps:
             return select(LONGEST_WORK_S)
-        error = f"the lab did not come to rest within {LONGEST_WORK_S:g} s of real time. It waits for {work}"
+        error = (
+            f"the lab was not idle after {LONGEST_WORK_S:g} s of real time. It waits for {work}\n"
+            "Put a fake in the place of this step: lab.fake(STEP, returns=...)"
+        )
         for jump in self._jumps:
             if not jump.done.done():
                 jump.done.set_exception(LabError(error))
@@ -171,7 +174,7 @@ class LabLoop(asyncio.SelectorEventLoop):
         """Run the scans that are due, unless there was a round shortly before; return whether there was any."""
         now_us = self.clock.now_us()
         is_end = self.is_free or any(now_us >= jump.target_us for jump in self._jumps)
-        if not is_end and now_us - self._scanned_us < self.stride_us:
+        if not is_end and now_us - self._scanned_us < self.scan_interval_us:
             return False
         due = [scan for scan in self._scans if scan.handle.when() <= self.time()]
         if not due:
@@ -187,17 +190,27 @@ class LabLoop(asyncio.SelectorEventLoop):
         """End the jumps that are over; return whether any was."""
         count = len(self._jumps)
         for jump in list(self._jumps):
-            is_over = not jump.done.done() and jump.is_over is not None and jump.is_over()
-            if is_over or jump.done.done() or self.clock.now_us() >= jump.target_us:
+            self._check_jump(jump)
+            if jump.done.done():
                 self._jumps.remove(jump)
-                if not jump.done.done():  # else the test gave it up
-                    jump.done.set_result(is_over)
         return len(self._jumps) < count
+
+    def _check_jump(self, jump: TimeJump) -> None:
+        """Settle a jump that is over, unless the test has cancelled it."""
+        if jump.done.done():
+            return
+        try:
+            is_over = jump.is_over is not None and jump.is_over()
+        except Exception as error:  # noqa: BLE001 - it is the answer of the test, and must not end the loop
+            jump.done.set_exception(error)
+            return
+        if is_over or self.clock.now_us() >= jump.target_us:
+            jump.done.set_result(is_over)
 
     def _move(self) -> None:
         """Move the clock to the next instant at which something happens: of a timer, in the store, for a scan, for the test."""
         now_us, due_at = self.clock.now_us(), self.next_due_at()
-        instants = [*(jump.target_us for jump in self._jumps), now_us + self.stride_us]
+        instants = [*(jump.target_us for jump in self._jumps), now_us + self.scan_interval_us]
         due_us = None if due_at is None or due_at * 1_000 <= now_us else due_at * 1_000
         instants += [instant for instant in (due_us, self._next_timer()) if instant is not None]
         self._set_time(min(instants))
@@ -218,7 +231,7 @@ def _do_nothing() -> None:
     """Make the loop check its work."""
 
 
-class _RestingSelector(selectors.DefaultSelector):
+class _IdleSelector(selectors.DefaultSelector):
     """Asks what to do where a loop would wait."""
 
     def __init__(self, wait: Callable[[Callable[[float | None], list[Any]]], list[Any]]) -> None:

@@ -85,11 +85,11 @@ class LabRun(Generic[T_co]):
 
     async def signal(self, name: str, value: Any = None) -> None:
         """Send it a message. Raises as `Handle.signal`."""
-        await self._call(partial(self._handle.signal, name, value), until_rest=True)
+        await self._call(partial(self._handle.signal, name, value), until_idle=True)
 
     async def update(self, name: str, value: Any = None) -> Any:
         """Send it a request and return the reply. Raises as `Handle.update`."""
-        return await self._call(lambda: self._handle.update(name, value), until_rest=True)
+        return await self._call(lambda: self._handle.update(name, value), until_idle=True)
 
     async def query(self, name: str, value: Any = None) -> Any:
         """Ask its code about its state. Raises as `Handle.query`."""
@@ -97,11 +97,11 @@ class LabRun(Generic[T_co]):
 
     async def answer(self, choice: object, *, question: str | None = None) -> None:
         """Answer its open question as a person. Raises as `App.answer`."""
-        await self._call(lambda: self._thread.app.answer(self.id, choice, question=question), until_rest=True)
+        await self._call(lambda: self._thread.app.answer(self.id, choice, question=question), until_idle=True)
 
     async def cancel(self, reason: str | None = None) -> None:
         """Cancel it. Raises as `App.cancel`."""
-        await self._call(lambda: self._thread.app.cancel(self.id, reason=reason), until_rest=True)
+        await self._call(lambda: self._thread.app.cancel(self.id, reason=reason), until_idle=True)
 
     async def _reach(self, states: tuple[RunState, ...], within: Span) -> RunState:
         span_us = read_span(within, "within")
@@ -127,5 +127,5 @@ class LabRun(Generic[T_co]):
 
         return await self._call(read)
 
-    async def _call(self, make: Callable[[], Coroutine[Any, Any, T]], *, until_rest: bool = False) -> T:
-        return await asyncio.wrap_future(self._thread.call(make, until_rest=until_rest))
+    async def _call(self, make: Callable[[], Coroutine[Any, Any, T]], *, until_idle: bool = False) -> T:
+        return await asyncio.wrap_future(self._thread.call(make, until_idle=until_idle))

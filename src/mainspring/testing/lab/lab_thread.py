@@ -3,7 +3,6 @@
 import asyncio
 import os
 import random
-import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Coroutine, Mapping
@@ -35,6 +34,8 @@ from mainspring.testing.lab.lab_watch import LabWatch
 from mainspring.testing.lab.real_time import LAB_THREAD, report_real_sleep
 
 T = TypeVar("T")
+_LONGEST_CALL_US = 366 * 86_400_000_000
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
 
 
 class LabClock(FakeClock):
@@ -49,10 +50,6 @@ class LabClock(FakeClock):
         """Return the next random number of this many bits for this kind of thread."""
         kind = threading.current_thread().name.rstrip("0123456789_-")
         return self._dices.setdefault(kind, random.Random(f"{self._seed} {kind}")).getrandbits(bits)
-
-
-_LONGEST_CALL_US = 366 * 86_400_000_000
-_MEMORY = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a folder of its own in it
 
 
 class LabApp(App):
@@ -109,17 +106,16 @@ class LabThread:
         threads_only: bool,
     ) -> None:
         self._settings = settings
-        self.folder = Path(
-            tempfile.mkdtemp(
-                prefix=f"mainspring-lab-{os.getpid()}-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None
-            )
+        self._folder = tempfile.TemporaryDirectory(
+            prefix=f"mainspring-lab-{os.getpid()}-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None
         )
         self.loop = LabLoop(clock)
-        self.app = LabApp(self.folder, registry, clock, secrets, threads_only=threads_only)
+        self.app = LabApp(Path(self._folder.name), registry, clock, secrets, threads_only=threads_only)
         self._stopping = asyncio.Event()
         self._planned_commit = -1
         self._next_due_at: int | None = None
         self._opened: Future[None] = Future()
+        self._calls: set[Future[Any]] = set()
         self._thread = threading.Thread(target=self._serve, name=LAB_THREAD, daemon=True)
 
     def open(self) -> "Future[None]":
@@ -127,13 +123,12 @@ class LabThread:
         self._thread.start()
         return self._opened
 
-    def call(self, make: Callable[[], Coroutine[Any, Any, T]], *, until_rest: bool = False) -> "Future[T]":
-        """Call a coroutine function in the loop of the lab; `until_rest` waits until all that it caused at this instant has happened.
+    def call(self, make: Callable[[], Coroutine[Any, Any, T]], *, until_idle: bool = False) -> "Future[T]":
+        """Call a coroutine function in the loop of the lab; `until_idle` waits until all that it caused at this instant has happened.
 
-        The clock moves only if all rests while the call waits, so that its time-outs and retries happen.
+        The clock moves only if the lab is idle while the call waits, so that its time-outs and retries happen.
         """
-        self._require_open()
-        return asyncio.run_coroutine_threadsafe(self._finish(make(), until_rest=until_rest), self.loop)
+        return self._submit(lambda: self._finish(make(), until_idle=until_idle))
 
     def move(self, span_us: int, is_over: Callable[[], bool] | None = None) -> "Future[bool]":
         """Move the clock, as `LabLoop.jump` does; the future tells whether `is_over` was true."""
@@ -141,21 +136,24 @@ class LabThread:
         async def jump() -> bool:
             return await self.loop.jump(span_us, is_over)
 
-        self._require_open()
-        return asyncio.run_coroutine_threadsafe(jump(), self.loop)
+        return self._submit(jump)
 
     def close(self) -> None:
         """Stop the worker and delete the store. Blocks until the thread has ended."""
         if self._thread.is_alive():
             self.loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._folder.cleanup()
 
-    def _require_open(self) -> None:
+    def _submit(self, make: Callable[[], Coroutine[Any, Any, T]]) -> "Future[T]":
         if not self._thread.is_alive() or self._stopping.is_set():
             raise LabError("the lab is not open: use it inside of `with Lab(...) as lab:`")
+        call = asyncio.run_coroutine_threadsafe(make(), self.loop)
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+        return call
 
-    async def _finish(self, call: Coroutine[Any, Any, T], *, until_rest: bool) -> T:
+    async def _finish(self, call: Coroutine[Any, Any, T], *, until_idle: bool) -> T:
         task = self.loop.create_task(call)
         jump = self.loop.jump(_LONGEST_CALL_US, task.done)
         try:
@@ -163,7 +161,7 @@ class LabThread:
             if not task.done() and not jump.result():
                 raise LabError("the call has not ended after a year on the clock of the lab")
             result = await task
-            if until_rest:
+            if until_idle:
                 await self.loop.jump(0)
             return result
         finally:
@@ -171,13 +169,15 @@ class LabThread:
             jump.cancel()
 
     def _serve(self) -> None:
-        try:
-            with report_real_sleep(), asyncio.Runner(loop_factory=lambda: self.loop) as runner:
+        with report_real_sleep(), asyncio.Runner(loop_factory=lambda: self.loop) as runner:
+            try:
                 runner.run(self._live())
-        except BaseException as error:
-            if self._opened.done():
-                raise
-            self._opened.set_exception(error)
+            except BaseException as error:  # noqa: BLE001 - the calls that wait get it, and the runner closes the loop
+                for call in [self._opened, *self._calls]:
+                    if not call.done():
+                        call.set_exception(error)
+                self.loop.find_work = self.loop.next_due_at = lambda: None
+                self.loop.is_free = True
 
     async def _live(self) -> None:
         self.loop.is_free = True  # nothing of the user has begun
@@ -200,7 +200,7 @@ class LabThread:
             self.app.close()
 
     def _find_work(self) -> str | None:
-        """Return what keeps the lab from a rest, for a message; None = it rests."""
+        """Return the work for which the lab waits, for a message; None = it is idle."""
         if not self.app.runtime.store.is_idle:
             return "a commit"
         worker = self.app.runtime.worker
@@ -225,7 +225,7 @@ class LabThread:
 
 @cache
 def _new_store() -> bytes:
-    """Return the file of an empty store. Its tables take longer to make than the rest of a lab."""
+    """Return the file of an empty store. Its tables take longer to make than all other parts of a lab."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "lab.db"
         connection = connect(file)

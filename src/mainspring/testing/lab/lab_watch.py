@@ -1,13 +1,14 @@
 """The watch of a lab: monitors, incidents, and the messages that people would get.
 
 It evaluates the monitors as the watcher process does, on the clock of the lab. A failed run, a notification that is due and the test
-itself are evaluated at once; all else at most once a stride (see `TimeJump`), so that a jump over a month stays short.
+itself are evaluated at once; all else at most once in a scan interval (see `TimeJump`), so that a jump over a month stays short.
 """
 
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from mainspring.app.alerting.rollout_guard import RolloutGuard
 from mainspring.app.alerting.watcher import ROUND_INTERVAL_S, make_evaluation, make_notifier
 from mainspring.config import Settings
 from mainspring.domain.clock import Clock
@@ -46,6 +47,7 @@ class LabWatch:
         """The messages until now, oldest first."""
         self._loop = loop
         self._store = store
+        self._rollouts = RolloutGuard(store)
         self._evaluator = make_evaluation(settings, store)
         links: dict[str, ChannelLink] = {
             name: _RecordedChannel(name, store.clock, self.messages) for name in settings.notify.channels
@@ -64,7 +66,7 @@ class LabWatch:
         await self._notifier.close()
 
     def plan(self) -> None:
-        """Plan the next evaluation: the store has changed, and all rests."""
+        """Plan the next evaluation: the store has changed, and the lab is idle."""
         reader, now = self._store.reader, self._loop.clock.now()
         due = [alerts.due_at for alerts in incidents.unsent_alerts(reader) if alerts.due_at is not None]
         if incidents.ungrouped_failures(reader, 1):
@@ -75,10 +77,11 @@ class LabWatch:
             self._timer = self._loop.call_later((at - now) / 1000, self._changed.set)
 
     async def evaluate(self) -> None:
-        """Evaluate the monitors and send what is due."""
+        """Move the rollouts, evaluate the monitors and send what is due."""
         async with self._lock:
             # Rounds may lie hours apart on this clock, and the worker is alive.
             await commit_and_wait(self._store, RecordHeartbeat())
+            await self._loop.run_in_executor(None, self._rollouts.run_once)
             await self._loop.run_in_executor(None, self._evaluator.evaluate_once)
             await self._notifier.send_due()
 

@@ -63,7 +63,7 @@ def lose_chunk(world: ApiWorld, file: ms.FileRef, index: int) -> None:
 class AsgiClient:
     """A request to the API, without a network: `gone` = it leaves; it reads on only while `reads` is set.
 
-    `aborted` = the server was asked to abort the connection.
+    `aborted` = the connection was aborted.
     """
 
     def __init__(self, world: ApiWorld, path: str, who: str = "ann", method: str = "GET", **headers: str) -> None:
