@@ -72,7 +72,7 @@ class LabLoop(asyncio.SelectorEventLoop):
         self._numbers = itertools.count()
         self._jumps: list[TimeJump] = []
         self._busy_since: float | None = None
-        self._selector_of_lab = _IdleSelector(self._select)
+        self._selector_of_lab = _IdleSelector(self._select_safely)
         super().__init__(self._selector_of_lab)
 
     def time(self) -> float:
@@ -126,6 +126,19 @@ class LabLoop(asyncio.SelectorEventLoop):
 
     def _end_job(self, _future: "asyncio.Future[Any]") -> None:
         self._jobs -= 1
+
+    def _select_safely(self, select: Callable[[float | None], list[Any]]) -> list[Any]:
+        """Select. An error is the answer of all jumps, because the calls of the test wait for them; it must not end the loop."""
+        try:
+            return self._select(select)
+        except Exception as error:
+            if not self._jumps:
+                raise
+            for jump in self._jumps:
+                if not jump.done.done():
+                    jump.done.set_exception(error)
+            self._jumps.clear()
+            return []
 
     def _select(self, select: Callable[[float | None], list[Any]]) -> list[Any]:
         """Nothing is ready in this loop: wait for what runs outside of it, or jump, or wait for the next order."""

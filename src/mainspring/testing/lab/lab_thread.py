@@ -115,7 +115,6 @@ class LabThread:
         self._planned_commit = -1
         self._next_due_at: int | None = None
         self._opened: Future[None] = Future()
-        self._calls: set[Future[Any]] = set()
         self._thread = threading.Thread(target=self._serve, name=LAB_THREAD, daemon=True)
 
     def open(self) -> "Future[None]":
@@ -148,10 +147,7 @@ class LabThread:
     def _submit(self, make: Callable[[], Coroutine[Any, Any, T]]) -> "Future[T]":
         if not self._thread.is_alive() or self._stopping.is_set():
             raise LabError("the lab is not open: use it inside of `with Lab(...) as lab:`")
-        call = asyncio.run_coroutine_threadsafe(make(), self.loop)
-        self._calls.add(call)
-        call.add_done_callback(self._calls.discard)
-        return call
+        return asyncio.run_coroutine_threadsafe(make(), self.loop)
 
     async def _finish(self, call: Coroutine[Any, Any, T], *, until_idle: bool) -> T:
         task = self.loop.create_task(call)
@@ -169,15 +165,14 @@ class LabThread:
             jump.cancel()
 
     def _serve(self) -> None:
-        with report_real_sleep(), asyncio.Runner(loop_factory=lambda: self.loop) as runner:
-            try:
+        try:
+            with report_real_sleep(), asyncio.Runner(loop_factory=lambda: self.loop) as runner:
                 runner.run(self._live())
-            except BaseException as error:  # noqa: BLE001 - the calls that wait get it, and the runner closes the loop
-                for call in [self._opened, *self._calls]:
-                    if not call.done():
-                        call.set_exception(error)
-                self.loop.find_work = self.loop.next_due_at = lambda: None
-                self.loop.is_free = True
+        except BaseException as error:
+            if self._opened.done():
+                raise
+            self._folder.cleanup()
+            self._opened.set_exception(error)
 
     async def _live(self) -> None:
         self.loop.is_free = True  # nothing of the user has begun
