@@ -455,14 +455,6 @@ def test_lab_whose_loop_fails_raises_the_error(registry, order):
         assert run.result() == ["r", 2]
 
 
-def test_lab_that_is_never_opened_leaves_no_folder(registry):
-    """Python says so, as of any temporary folder."""
-    before = set(Path("/dev/shm").glob(f"mainspring-lab-{os.getpid()}-*"))
-    with pytest.warns(ResourceWarning):
-        Lab(registry=registry)
-    assert set(Path("/dev/shm").glob(f"mainspring-lab-{os.getpid()}-*")) == before
-
-
 def test_closed_lab_is_an_error(registry, order):
     """And a lab that was never opened."""
     with Lab(registry=registry) as lab:
