@@ -1,4 +1,4 @@
-"""Cases of the contract of an action: `python -m mainspring.testing.action_case` runs each line's cases at once, in forked processes.
+"""Cases of the contract of an action: `main` of this module, a process of its own, runs each line's cases at once, in forked processes.
 
 Role: one warm parent has imported the action; a case costs a fork and not a start of Python. Each case continues the run of its key in
 the store, or starts it, with a disturbance at its place. Invariant: the parent has no thread and opens no store, so that a fork is safe.
@@ -238,7 +238,3 @@ def main() -> None:
     HANDLERS.load_all()  # once here, and not in the process of each case
     for line in sys.stdin.buffer:
         _serve(line)
-
-
-if __name__ == "__main__":
-    main()

@@ -47,7 +47,8 @@ class CaseRunner:
     @staticmethod
     def _start(stderr: BinaryIO, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
-            [sys.executable, "-m", "mainspring.testing.action_case"],
+            # started by import, not with -m: a module that the action imports finds this state, not that of a second copy
+            [sys.executable, "-c", "from mainspring.testing.action_case import main; main()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
