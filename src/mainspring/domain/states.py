@@ -350,6 +350,8 @@ class RolloutMove(StrEnum):
     SUPERSEDE = "supersede"
 
 
+ROLLOUT_VERBS: Final = ("rollout start", *(f"rollout {move.value.replace('_', ' ')}" for move in RolloutMove))
+"""The operations on rollouts as the audit log names them."""
 ACTIVE_ROLLOUT_STATES: Final = frozenset({RolloutState.RUNNING, RolloutState.PAUSED})
 """States in which new runs are divided."""
 FAILED_ROLLOUT_STATES: Final = frozenset({RolloutState.ABORTED, RolloutState.ROLLED_BACK})

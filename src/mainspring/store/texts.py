@@ -24,6 +24,7 @@ No statement repeats a state's name. It has a placeholder, which is replaced fro
     {{columns.runs.claimed_run}}   the columns of a row of a table, see `store/schema`; {{insert...}} and {{unnest...}}: its
         columns with their parameters
     {{rollout.pause}} {{active_rollouts}}   the state in which a move of a rollout ends; those in which new runs are divided
+    {{rollout_verbs}}    the operations on rollouts as the audit log names them, as a list in parentheses
     {{condition.audit_fits}}   a condition shared by several statements, from `store/conditions`
 """
 
@@ -45,6 +46,7 @@ from mainspring.domain.states import (
     INCIDENT_MOVES,
     REOPENABLE_STATES,
     ROLLOUT_MOVES,
+    ROLLOUT_VERBS,
     TERMINAL_STATES,
     UNDECIDED_STATES,
     UPDATE_MOVES,
@@ -161,6 +163,7 @@ def _placeholder_values() -> dict[str, str]:
         "undecided": _listed(UNDECIDED_STATES),
         "unexplained_losses": _listed(UNEXPLAINED_LOSSES),
         "active_rollouts": _listed(ACTIVE_ROLLOUT_STATES),
+        "rollout_verbs": _listed(ROLLOUT_VERBS),
     }
     for effect_move, (sources, effect_state) in EFFECT_MOVES.items():
         table[f"effect_sources.{effect_move.value}"] = _listed(sources)

@@ -41,6 +41,7 @@ _LARGE = (
     "audit_log",
 )
 _PARAMS = {
+    "list_rollout_operations": ("automation:a", 0, 2**62),
     "list_newest_runs": ("[]", 50),
     "list_automations_of_runs": ("[]",),
     "list_runs_of_incident": ("i", "[]", 50),
@@ -113,6 +114,8 @@ def check_few_by_their_index(plans):
             assert f"audit_log_{key}" in plan, plan
             assert "audit_log_pkey" not in plan, plan
             assert "SEARCH audit_log USING INTEGER PRIMARY KEY" not in plan, plan
+    plan = "\n".join(plans.of("list_rollout_operations", _PARAMS["list_rollout_operations"]))
+    assert ("audit_log_verb" in plan, "audit_log_subject" in plan) == (True, False), plan
 
 
 def plan_of(*lines):

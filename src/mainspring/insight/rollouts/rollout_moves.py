@@ -3,8 +3,6 @@
 A deployment that supersedes a rollout is no operation on record, so this end is read from the rollout itself.
 """
 
-from collections.abc import Iterator
-
 import msgspec
 
 from mainspring.domain.flags.flag_text import to_percent
@@ -13,13 +11,10 @@ from mainspring.domain.states import RolloutState
 from mainspring.store.base import StoreReader
 from mainspring.store.commands.results import Result, RolloutMoved
 from mainspring.store.read import rollouts
-from mainspring.store.read.audit_pages import AuditFilter, audit_page
 from mainspring.store.views import AuditView
 
 _RESULT = msgspec.json.Decoder[Result](Result)
 _VERB = "rollout "
-_AT_ONCE = 500
-_PAGES = 20
 
 
 class RolloutMoveEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +59,7 @@ def list_rollout_moves(
         return []
     recorded = [
         entry
-        for row in _read_audit_rows(reader, automation, since_at, until_at)
+        for row in rollouts.list_rollout_operations(reader, automation, since_at, until_at)
         if (entry := _make_entry(row)) is not None
     ]
     known_ends = {(entry.rollout, entry.state) for entry in recorded}
@@ -78,21 +73,9 @@ def list_rollout_moves(
     return sorted([*recorded, *ends], key=lambda entry: entry.at)
 
 
-def _read_audit_rows(reader: StoreReader, automation: str, since_at: int, until_at: int | None) -> Iterator[AuditView]:
-    audit_filter = AuditFilter(subject=f"automation:{automation}", since_at=since_at, until_at=until_at)
-    rows: list[AuditView] = []
-    cursor = None
-    for _ in range(_PAGES):
-        page = audit_page(reader, audit_filter, limit=_AT_ONCE, cursor=cursor)
-        rows += page.rows
-        if (cursor := page.cursor) is None:
-            break
-    return reversed(rows)
-
-
 def _make_entry(row: AuditView) -> RolloutMoveEntry | None:
-    """Return the move of an operation; None = it is another one, or was refused."""
-    answer = _RESULT.decode(row.result) if row.verb.startswith(_VERB) else None
+    """Return the move of an operation; None = it was refused."""
+    answer = _RESULT.decode(row.result)
     if not isinstance(answer, RolloutMoved):
         return None
     return RolloutMoveEntry(

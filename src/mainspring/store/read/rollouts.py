@@ -10,6 +10,8 @@ from mainspring.store.schema.rollouts.rollout_runs import COUNTED_RUN, CountedRu
 from mainspring.store.schema.rollouts.rollout_steps import PAST_STEP, PastStep
 from mainspring.store.schema.rollouts.rollouts import ROLLOUT
 from mainspring.store.schema.row import first_value, first_values
+from mainspring.store.texts import FOR_EVER
+from mainspring.store.views import AuditView
 
 
 def list_versions(reader: StoreReader, automation: str) -> list[AutomationVersion]:
@@ -94,6 +96,14 @@ def read_guard_state(reader: StoreReader, rollout: int) -> GuardState:
 def list_past_steps(reader: StoreReader, rollout: int) -> list[PastStep]:
     """Return the steps of a rollout that another one followed, first to last, each with its last evidence."""
     return PAST_STEP.read_all(reader.read("list_past_steps", (rollout,)))
+
+
+def list_rollout_operations(
+    reader: StoreReader, automation: str, since_at: int, until_at: int | None = None
+) -> list[AuditView]:
+    """Return the operations on an automation's rollouts, oldest first, from an instant on and before another one (ms UTC)."""
+    values = (f"automation:{automation}", since_at, FOR_EVER if until_at is None else until_at)
+    return [AuditView(*row) for row in reader.read("list_rollout_operations", values)]
 
 
 class RolloutCount(msgspec.Struct, frozen=True):

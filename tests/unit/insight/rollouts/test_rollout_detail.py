@@ -8,6 +8,7 @@ from mainspring.insight.rollouts.rollout_detail import read_rollout_detail
 from mainspring.insight.rollouts.rollout_moves import list_rollout_moves
 from mainspring.service.actor import Actor
 from mainspring.store.commands.automations import PauseAutomation
+from mainspring.store.read.automations.recent_changes import changes_since
 from mainspring.store.read.rollouts import find_rollout
 from tests import rollout_world
 from tests.api_world import announce, sqlite_world
@@ -78,6 +79,15 @@ def test_moves_of_another_rollout_are_not_in_the_detail(world):
     since = list_rollout_moves(world.store.reader, "pay", world.clock.now())
     assert [move.rollout for move in since] == [second]
     assert list_rollout_moves(world.store.reader, "backup", 0) == []
+
+
+def test_moves_are_found_behind_many_other_operations(world):
+    """Recent changes search few of the newest operations, and each start of a run can be one of them."""
+    rollout_world.start(world)
+    for _ in range(1_001):
+        world.store.apply(PauseAutomation("pay", None, "cli:ann@box", "many"))
+    assert "rollout start" in {operation.verb for operation in changes_since(world.store.reader, 0).operations}
+    assert [move.verb for move in list_rollout_moves(world.store.reader, "pay", 0)] == ["start"]
 
 
 def test_deployment_that_supersedes_a_rollout_is_its_last_move(world):
