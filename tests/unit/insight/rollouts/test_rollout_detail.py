@@ -6,7 +6,8 @@ from mainspring.app.alerting.rollout_guard import RolloutGuard
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.insight.rollouts.rollout_detail import read_rollout_detail
 from mainspring.insight.rollouts.rollout_moves import list_rollout_moves
-from mainspring.service.actor import Actor
+from mainspring.service.actor import Actor, operation_context
+from mainspring.service.perform import perform
 from mainspring.store.commands.automations import PauseAutomation
 from mainspring.store.read.automations.recent_changes import changes_since
 from mainspring.store.read.rollouts import find_rollout
@@ -85,7 +86,8 @@ def test_moves_are_found_behind_many_other_operations(world):
     """Recent changes search few of the newest operations, and each start of a run can be one of them."""
     rollout_world.start(world)
     for _ in range(1_001):
-        world.store.apply(PauseAutomation("pay", None, "cli:ann@box", "many"))
+        act = operation_context(Actor.cli("ann", "box"), world.clock)
+        perform(world.store, act, "pause", "automation:pay", PauseAutomation("pay", None, str(act.actor), "many"))
     assert "rollout start" in {operation.verb for operation in changes_since(world.store.reader, 0).operations}
     assert [move.verb for move in list_rollout_moves(world.store.reader, "pay", 0)] == ["start"]
 
