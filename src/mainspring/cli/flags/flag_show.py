@@ -9,6 +9,7 @@ import msgspec
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.flags.flag_list import FLAG, STATE_COLOURS, describe_entry, format_day
 from mainspring.cli.lazy_group import command
+from mainspring.insight.flags.flag_words import describe_attributes
 from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ def _format_fields(invocation: Invocation, detail: "FlagDetail") -> Iterator[tup
         yield "allow", formatting.escape_line(", ".join(flag.allow))
     if flag.deny:
         yield "deny", formatting.escape_line(", ".join(flag.deny))
+    if flag.when:
+        yield "when", describe_attributes(flag.when)
     if flag.killed_at is not None:
         yield "killed", formatting.format_moment(flag.killed_at, now, zone)
     yield "owner", formatting.escape_line(flag.owner or "-")

@@ -66,7 +66,8 @@ class FlagRules(msgspec.Struct, frozen=True, omit_defaults=True):
 class Flag(msgspec.Struct, frozen=True):
     """A flag as the store has it. Values are JSON; `off_value` None = the default of the code. Instants are ms UTC.
 
-    `revision` = the number of its last change; it rises over all flags.
+    `changed_at` = the last change of its answers: of values, rules or a kill. `revision` = the number of its last change; it rises over
+    all flags.
     """
 
     name: str
@@ -81,6 +82,11 @@ class Flag(msgspec.Struct, frozen=True):
     created_at: int = 0
     changed_at: int = 0
     revision: int = 0
+
+    @property
+    def answering(self) -> tuple[object, ...]:
+        """The fields that decide about answers."""
+        return self.on_value, self.off_value, self.rules, self.killed_at
 
     @property
     def uniform_side(self) -> FlagSide | None:

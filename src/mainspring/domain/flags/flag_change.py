@@ -60,7 +60,7 @@ def merge(name: str, flag: Flag | None, change: FlagChange, now: int) -> Flag:
     for value in (on_value, off_value):
         if value is not None:
             _check_value(name, kind, value)
-    return Flag(
+    changed = Flag(
         name=name,
         kind=kind,
         on_value=on_value,
@@ -79,6 +79,9 @@ def merge(name: str, flag: Flag | None, change: FlagChange, now: int) -> Flag:
         changed_at=now,
         revision=0 if flag is None else flag.revision,
     )
+    if flag is not None and changed.answering == flag.answering:
+        return msgspec.structs.replace(changed, changed_at=flag.changed_at)
+    return changed
 
 
 _EXAMPLES = {

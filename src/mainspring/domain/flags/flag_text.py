@@ -35,7 +35,7 @@ def to_millionths(percent: Decimal | float) -> int:
     """Return the millionths of a number of percent. Raises OptionError as `parse_share`."""
     exact = Decimal(str(percent))
     if not exact.is_finite() or not 0 <= exact <= 100:
-        raise OptionError(f"a share of {exact:g} % is not possible", hint=_SHARE_HINT)
+        raise OptionError(f"a share of {float(exact):.10g} % is not possible", hint=_SHARE_HINT)
     share = exact * _PER_PERCENT
     if share != int(share):
         raise OptionError(

@@ -1,6 +1,6 @@
 """Words for flags: the rules of one, and what a change of it changed. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -36,11 +36,16 @@ def describe_rules(flag: Flag) -> str:
         parts.append(f"{format_share(rules.share)} of keys" if rules.share else "no key")
     if rules.allow and rules.share != SHARE_UNITS:
         parts.append(f"{len(rules.allow):,} allowed")
-    if rules.share != SHARE_UNITS:
-        parts += [f"{escape_line(name, _LONGEST)}={_join(values, '|')}" for name, values in rules.attributes.items()]
+    if rules.attributes and rules.share != SHARE_UNITS:
+        parts.append(describe_attributes(rules.attributes))
     if rules.deny:
         parts.append(f"{len(rules.deny):,} denied")
     return ", ".join(parts)
+
+
+def describe_attributes(attributes: Mapping[str, tuple[str, ...]]) -> str:
+    """Return the attributes that get the side `on`: "country=DE|AT, plan=pro"."""
+    return ", ".join(f"{escape_line(name, _LONGEST)}={_join(values, '|')}" for name, values in attributes.items())
 
 
 def list_field_changes(before: Flag | None, after: Flag, zone: str) -> list[FlagFieldChange]:
@@ -60,8 +65,7 @@ def _describe_fields(flag: Flag, zone: str) -> Iterator[tuple[str, str]]:
     yield "share", format_share(rules.share)
     yield "allow", _join(rules.allow, ", ")
     yield "deny", _join(rules.deny, ", ")
-    attributes = [f"{escape_line(name, _LONGEST)}={_join(values, '|')}" for name, values in rules.attributes.items()]
-    yield "when", ", ".join(attributes) or _NONE
+    yield "when", describe_attributes(rules.attributes) or _NONE
     yield "owner", escape_line(flag.owner or _NONE, _LONGEST)
     yield "about", escape_line(flag.about or _NONE, _LONGEST)
     yield "expires", format_instant(flag.expires_at, zone).removesuffix(_MIDNIGHT)

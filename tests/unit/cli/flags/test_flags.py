@@ -119,7 +119,7 @@ def test_new_flag_with_a_name_like_another_one_is_noticed(cli, stage):
 
 def test_flag_lists_its_answers_and_the_runs_that_hold_on(cli, stage):
     """By automation, side and reason; a run keeps its answer when the flag changes."""
-    cli("flags", "set", "checkout", "--share", "100%", "--deny", "eve")
+    cli("flags", "set", "checkout", "--share", "100%", "--deny", "eve", "--when", "country=DE,AT", "--when", "plan=pro")
     first, second = hold(stage), hold(stage, key="eve")
     use = FlagUse("checkout", "backup", FlagSide.ON, FlagReason.SHARE, 1_200)
     stage.do(RecordFlagUses(1, (use, FlagUse("checkout", "", FlagSide.OFF, FlagReason.DENIED, 3))))
@@ -132,6 +132,7 @@ def test_flag_lists_its_answers_and_the_runs_that_hold_on(cli, stage):
         first.id,
         "1 unfinished run holds the side on",
         "share: 100 % -> 0 % (slow)",
+        "when       country=DE|AT, plan=pro",
     ):
         assert part in result.out
     assert second.id not in result.out

@@ -22,6 +22,17 @@ def test_change_leaves_what_is_not_stated():
     assert (changed.owner, changed.expires_at, changed.created_at, changed.changed_at) == (None, 9, 5, 6)
 
 
+@pytest.mark.parametrize(
+    "change", [FlagChange(owner="ops", about="mails", expires_at=9), FlagChange(share=5), FlagChange(is_killed=False)]
+)
+def test_change_that_keeps_all_answers_keeps_their_instant(change):
+    """How long all keys have had one side does not begin again with another owner or date, or with what is so already."""
+    made = merge("f", None, FlagChange(share=5), 5)
+    assert merge("f", made, change, 6).changed_at == 5
+    killed = merge("f", made, FlagChange(is_killed=True), 6)
+    assert (killed.changed_at, merge("f", killed, FlagChange(is_killed=True), 7).changed_at) == (6, 6)
+
+
 def test_kill_stays_until_it_is_ended():
     """Other changes do not end it, and a second kill does not move its instant."""
     killed = merge("f", merge("f", None, FlagChange(), 1), FlagChange(is_killed=True), 2)

@@ -38,6 +38,8 @@ def test_percent_of_the_api_is_exact():
     """A float is taken as it is written."""
     assert to_millionths(0.1) == 1_000
     assert to_millionths(33.3333) == 333_333
+    with pytest.raises(OptionError, match="a share of 125 % is not possible"):
+        to_millionths(125.0)
 
 
 def test_attributes_are_read():

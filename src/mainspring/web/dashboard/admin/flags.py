@@ -10,6 +10,7 @@ from mainspring.domain.flags.flag import SHARE_UNITS
 from mainspring.domain.flags.flag_text import parse_share
 from mainspring.insight.flags.flag_history import FlagHistoryEntry
 from mainspring.insight.flags.flag_views import FlagView
+from mainspring.insight.flags.flag_words import describe_attributes
 from mainspring.insight.text.formatting import shell_word
 from mainspring.service.flag import require_flag
 from mainspring.store.schema.flags.flag_uses import FlagUseCount
@@ -56,6 +57,7 @@ def show_one(call: ApiCall[PageQuery, Form | None]) -> PageView:
         "detail": detail,
         "as_json": lambda value: msgspec.json.encode(value).decode(),
         "flag": detail.flag,
+        "describe_attributes": describe_attributes,
         "changes": changes,
         "tones": TONES,
         "quoted": shell_word,

@@ -34,7 +34,9 @@ async def test_no_flag_exists(world):
 @pytest.mark.asyncio
 async def test_flags_are_listed_and_displayed(world):
     """Text of others does no harm, and a viewer sees neither buttons nor the history."""
-    make_flag(world, owner=HOSTILE, about=HOSTILE, allow=(HOSTILE,), attributes={HOSTILE: (HOSTILE,)})
+    make_flag(
+        world, owner=HOSTILE, about=HOSTILE, allow=(HOSTILE,), attributes={HOSTILE: (HOSTILE,), "country": ("DE", "AT")}
+    )
     run = hold(world)
     world.store.apply(RecordFlagUses(1, (FlagUse("new/cart", "pay", FlagSide.ON, FlagReason.SHARE, 1_200),)))
     text = await world.get("/flags")
@@ -44,6 +46,7 @@ async def test_flags_are_listed_and_displayed(world):
     assert [(row["name"], row["state"], row["rule"]) for row in rows] == [("new/cart", "on", "all keys")]
     text = await world.get(PATH)
     assert run in text
+    assert "country=DE|AT" in text
     assert HOSTILE not in text
     rows = json.loads(await world.get(PATH, **{"as": "json"}))
     assert [(row["automation"], row["number"]) for row in rows] == [("pay", 1_200)]
