@@ -11,13 +11,14 @@ from mainspring.domain.errors import UnknownNameError
 from mainspring.domain.rollouts.rollout import Rollout, can_take_force
 from mainspring.engine.body.child_runs import STEP_RUN
 from mainspring.insight.automations.announced_definitions import read_definition
-from mainspring.insight.automations.definition_changes import list_definition_changes
+from mainspring.insight.automations.definition_changes import DefinitionChange, list_definition_changes
 from mainspring.insight.text.formatting import format_count, shell_word
 from mainspring.store.base import StoreReader
 from mainspring.store.read.flags import list_flags
-from mainspring.store.read.rollouts import list_rollouts
+from mainspring.store.read.rollouts import list_rollouts, list_versions
 from mainspring.store.read.runs.replayable_runs import RunGroupKey
 from mainspring.store.read.status.status import automations, schedules
+from mainspring.store.schema.rollouts.automation_versions import AutomationVersion
 from mainspring.store.views import AutomationView
 
 _MOST_PLACES = 3
@@ -33,6 +34,8 @@ class StoredCode(msgspec.Struct, frozen=True):
     flags: list[str] | None
     rollouts: list[Rollout]
     """Newest first."""
+    candidates: list[AutomationView | AutomationVersion] = []
+    """The new versions of the rollouts in progress."""
 
 
 def read_stored_code(reader: StoreReader, *, with_flags: bool) -> StoredCode:
@@ -43,7 +46,15 @@ def read_stored_code(reader: StoreReader, *, with_flags: bool) -> StoredCode:
             scheduled[schedule.automation] = scheduled.get(schedule.automation, 0) + 1
     flags = [flag.name for flag in list_flags(reader)] if with_flags else None
     known = [view for view in automations(reader) if view.retired_at is None]
-    return StoredCode(known, scheduled, flags, list_rollouts(reader, limit=_MOST_ROLLOUTS))
+    rollouts = list_rollouts(reader, limit=_MOST_ROLLOUTS)
+    candidates: list[AutomationView | AutomationVersion] = [
+        row
+        for rollout in rollouts
+        if rollout.is_active
+        for row in list_versions(reader, rollout.automation)
+        if row.version == rollout.new_version
+    ]
+    return StoredCode(known, scheduled, flags, rollouts, candidates)
 
 
 def list_code_findings(
@@ -55,6 +66,7 @@ def list_code_findings(
     findings += _list_removed(definitions, code, stored, groups)
     if stored is not None:
         findings += _list_changed(definitions, code, stored)
+        findings += _list_changed_candidates(definitions, stored)
         findings += _list_unknown_flags(code, stored)
     return findings
 
@@ -159,16 +171,34 @@ def _list_changed(definitions: Sequence[Definition], code: LoadedCode, stored: S
         if compared.version == view.version:  # it stays in force without rollout=True, which is removed after a finish
             changes = [change for change in changes if change.path != "rollout"]
         ended = None if compared.version == view.version else _find_active_rollout(view, stored)
-        hint = "" if ended is None else f"It takes force at once, and ends the rollout to version {ended.new_version}."
+        hint = (
+            None if ended is None else f"It takes force at once, and ends the rollout to version {ended.new_version}."
+        )
         if changes:
-            yield DeployFinding(
-                DeployFindingKind.DEFINITION,
-                name,
-                f"the definition changes: {', '.join(change.path for change in changes)}",
-                compared.version,
-                changes=[DeployChange(change.path, change.was, change.now) for change in changes],
-                hint=hint or None,
-            )
+            yield _build_changed(name, compared.version, changes, hint)
+
+
+def _list_changed_candidates(definitions: Sequence[Definition], stored: StoredCode) -> Iterator[DeployFinding]:
+    """Yield the changed versions of rollouts in progress; another candidate counts for nothing yet."""
+    loaded = {(definition.name, definition.version): definition for definition in definitions}
+    hint = "It takes force when its rollout finishes. The evidence so far is about the code before."
+    for row in stored.candidates:
+        was = read_definition(row)
+        now = None if was is None else loaded.get((was.name, was.version))
+        changes = [] if was is None or now is None else list_definition_changes(was, now)
+        if was is not None and changes:
+            yield _build_changed(was.name, was.version, changes, hint)
+
+
+def _build_changed(name: str, version: int, changes: Sequence[DefinitionChange], hint: str | None) -> DeployFinding:
+    return DeployFinding(
+        DeployFindingKind.DEFINITION,
+        name,
+        f"the definition changes: {', '.join(change.path for change in changes)}",
+        version,
+        changes=[DeployChange(change.path, change.was, change.now) for change in changes],
+        hint=hint,
+    )
 
 
 def _find_next_in_force(view: AutomationView, loaded: Sequence[Definition], stored: StoredCode) -> Definition | None:

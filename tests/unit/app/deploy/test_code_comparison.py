@@ -101,6 +101,18 @@ def test_code_that_lacks_a_version_of_a_rollout_in_progress_is_found() -> None:
     assert finding.hint == "It takes force at once, and ends the rollout to version 2."
 
 
+def test_changed_version_of_a_rollout_in_progress_is_found() -> None:
+    """Its definition is not in force yet, and the evidence is about the code before. One that waits for a rollout changes nothing."""
+    code = load(define("order"), define("order", version=2, options={"rollout": True, "queue": "mail"}))
+    row = store_with(define("order", version=2, options={"rollout": True})).automations[0]
+    stored = store_with(define("order"), rollouts=[rollout(1, 2, RolloutState.RUNNING)])
+    (finding,) = list_code_findings(code, msgspec.structs.replace(stored, candidates=[row]), {})
+    assert (finding.kind, finding.automation, finding.version) == (DeployFindingKind.DEFINITION, "order", 2)
+    assert [(change.path, change.was, change.now) for change in finding.changes] == [("queue", "default", "mail")]
+    assert finding.hint == "It takes force when its rollout finishes. The evidence so far is about the code before."
+    assert list_code_findings(code, stored, {}) == []
+
+
 def test_old_version_does_not_change_what_a_rollout_brought_into_force() -> None:
     """Its code stays in the deployment until its last run has ended."""
     stored = store_with(define("order", version=2), rollouts=[rollout(1, 2, RolloutState.FINISHED)])
