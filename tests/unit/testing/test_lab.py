@@ -397,6 +397,19 @@ def test_unknown_isolation_is_an_error():
         Lab(isolation="process")
 
 
+@pytest.mark.parametrize("at", ["2026-01-01", datetime(2026, 1, 1), None])  # noqa: DTZ001 - that is the mistake
+def test_first_instant_without_a_zone_is_an_error(registry, at):
+    """A text too. The error says what to write."""
+    with pytest.raises(OptionError, match=r"(?s)Lab\(at=.*tzinfo=UTC"):
+        Lab(registry=registry, at=at)
+
+
+def test_name_of_a_step_is_no_step_to_fake(registry):
+    """The error says to write the function."""
+    with Lab(registry=registry) as lab, pytest.raises(OptionError, match="Write the function itself"):
+        lab.fake("charge")
+
+
 def test_files_are_loaded_and_a_broken_one_is_an_error(tmp_path):
     """The error is that of the loader: place, problem and fix."""
     file = tmp_path / "jobs.py"

@@ -51,7 +51,8 @@ def make_fake(fn: Callable[..., Any], returns: Any, raises: Any, side_effect: An
         OptionError: more than one of `returns` and `side_effect` is given, or what it raises is no error.
     """
     if not callable(fn):
-        raise OptionError(f"lab.fake: expected the function of a step, got {fn!r}")
+        hint = "Write the function itself: lab.fake(charge, returns=...)."
+        raise OptionError(f"lab.fake: expected the function of a step, got {fn!r}", hint=hint)
     if returns is not None and side_effect is not None:
         raise OptionError("lab.fake: returns= and side_effect= were both given", hint="Keep one of them.")
     errors: tuple[Any, ...] = tuple(raises) if isinstance(raises, Iterable) else () if raises is None else (raises,)

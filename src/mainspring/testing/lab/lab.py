@@ -51,7 +51,7 @@ class Lab:
 
     Raises:
         ConfigError: a file cannot be loaded.
-        OptionError: there is no such isolation.
+        OptionError: there is no such isolation, or `at` is no aware instant.
     """
 
     def __init__(
@@ -66,6 +66,8 @@ class Lab:
     ) -> None:
         if isolation not in _ISOLATIONS:
             raise OptionError(f"Lab(isolation={isolation!r})", hint=f"Write one of {', '.join(_ISOLATIONS)}.")
+        if not isinstance(at, datetime) or at.tzinfo is None:
+            raise OptionError(f"Lab(at={at!r}) is no instant", hint="Write datetime(2026, 1, 1, tzinfo=UTC).")
         if registry is None:
             registry = _load(files) if files else current_registry()
         self._clock = LabClock(at, seed=seed)
