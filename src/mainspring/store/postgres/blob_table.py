@@ -8,9 +8,10 @@ import psycopg
 from mainspring.domain.errors import CodecUnavailableError, MainspringError
 from mainspring.domain.values.blob import Blob
 from mainspring.store import failpoints
+from mainspring.store.base import StoreBrokenError
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.connection import ServerConnection, connect
-from mainspring.store.postgres.error_table import translate
+from mainspring.store.postgres.schema_check import explain_fault
 from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.postgres.transaction import run
 from mainspring.store.schema.row import first_value, first_values
@@ -67,7 +68,7 @@ class BlobTable:
         try:
             return first_value(self._execute("read_meta", (key,), "cannot be found"), str)
         except CodecUnavailableError as error:
-            if isinstance(error.__cause__, psycopg.errors.UndefinedTable):
+            if isinstance(error.__cause__, StoreBrokenError):
                 return None
             raise
 
@@ -95,10 +96,10 @@ class BlobTable:
                     if broken is not None:
                         broken.close()
                     if is_last or broken is None or not isinstance(error, psycopg.OperationalError):
-                        reason = translate(error, self._address.location) or error
+                        reason = explain_fault(error, self._address) or error
                         raise CodecUnavailableError(
                             f"a large value {verb}: {reason}", hint="Check the server."
-                        ) from error
+                        ) from reason
         raise AssertionError  # each turn returns or raises
 
     def _execute_once(self, statement: str, params: Params) -> Rows:

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from mainspring.domain.errors import CodecUnavailableError
 from mainspring.store.base import PermissionDeniedError, StoreBrokenError
 from mainspring.store.postgres.address import Address, read_address
+from mainspring.store.postgres.blob_table import BlobTable
 from mainspring.store.postgres.connection import connect
 from mainspring.store.postgres.migrate import migrate
 from mainspring.store.postgres.schema_check import explain_fault
@@ -47,6 +49,15 @@ def test_hidden_table_is_reported_as_a_missing_grant(
     error = explain_fault(fault, address)
     assert isinstance(error, PermissionDeniedError)
     assert f"permission denied for schema {address.schema}" in error.message
+
+
+def test_hidden_table_of_large_values_is_reported_as_a_missing_grant(address: Address) -> None:
+    """No one runs a migration because of it, and the store counts as there."""
+    blobs = BlobTable(address)
+    for read in (blobs.days, lambda: blobs.read_meta("store")):
+        with pytest.raises(CodecUnavailableError, match=f"permission denied for schema {address.schema}"):
+            read()
+    blobs.close()
 
 
 @pytest.mark.parametrize("loss", ["drop table {}.sessions cascade", "drop schema {} cascade"], ids=["table", "schema"])
