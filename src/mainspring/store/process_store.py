@@ -223,7 +223,8 @@ class ProcessStore(ABC):
         self._on_change = on_change
         self._on_outage = on_outage
         self._on_fatal = on_fatal
-        self._wrap = wrap
+        self.wrap = wrap
+        """Puts another Database around the real one, when the store is opened."""
         self.end_waiters = RunEndWaiters()
         """Waiters for the ends of runs."""
         self._timeout_s = timeout_s
@@ -301,7 +302,7 @@ class ProcessStore(ABC):
         self._database = self._open_database()
         self._reader = self._open_reader()
         self._committer = Committer(
-            self._wrap(self._database),
+            self.wrap(self._database),
             self._deliver,
             on_change=self._announce_changes,
             on_poll=self._note_poll,

@@ -5,20 +5,19 @@ Role: the only way from the driver to running user code. Invariants: see `live_a
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
-
-from msgspec.structs import replace
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.errors import DefinitionError
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.processes.child_queue import ChildQueue
 from mainspring.domain.values.stored_file import FileChunks
+from mainspring.engine.attempts.attempt_hooks import AttemptHooks
 from mainspring.engine.attempts.attempt_host import AttemptHost, EndCallback, ReportCallback, StackCallback
 from mainspring.engine.attempts.attempt_reports import ReportKind, StartReport
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
-from mainspring.engine.attempts.isolation import LOOP, PROCESS, THREAD, unwrap_function
+from mainspring.engine.attempts.isolation import LOOP, PROCESS, THREAD
 from mainspring.engine.attempts.logs.lifecycle_log import is_step_debug_enabled
 from mainspring.engine.attempts.loop_attempt import LoopAttempt
 from mainspring.engine.attempts.processes.child_pool import ChildPool
@@ -60,7 +59,7 @@ class AttemptExecutor:
 
     `threads` is the most plain functions in threads at a time; `children` serve those in processes, and are closed with
     this executor; None = threads serve those too. A coroutine that ignores its cancellation is abandoned after `grace_after` seconds.
-    `middleware` = that around steps. `files` = where steps put and read files.
+    `middleware` = that around steps. `files` = where steps put and read files. `hooks` = those of a test.
     """
 
     def __init__(
@@ -76,13 +75,13 @@ class AttemptExecutor:
         secrets: AttemptSecrets | None = None,
         middleware: "Sequence[RegisteredMiddleware]" = (),
         files: FileChunks | None = None,
+        hooks: AttemptHooks | None = None,
     ) -> None:
         classifier, clock = classifier or Classifier(), clock or SystemClock()
         self._host = AttemptHost(loop, classifier, clock, on_report, grace_after, secrets, middleware, files)
         self._threads = DaemonThreadPool(threads)
         self._children = children
-        self.replacements: dict[Callable[..., Any], Callable[..., Any]] = {}
-        """Functions that a test puts in the place of others."""
+        self._hooks = hooks
 
     @property
     def child_queue(self) -> ChildQueue | None:
@@ -127,8 +126,8 @@ class AttemptExecutor:
         """
         if is_step_debug_enabled():
             self._host.on_report(spec, ReportKind.STARTED, StartReport())
-        if self.replacements:
-            spec = replace(spec, fn=self.replacements.get(unwrap_function(spec.fn), spec.fn))
+        if self._hooks is not None:
+            spec, on_end = self._hooks.begin(spec, on_end)
         if spec.isolate == LOOP:
             return LoopAttempt(self._host, spec, on_end)
         if spec.isolate == THREAD or (spec.isolate == PROCESS and self._children is None):

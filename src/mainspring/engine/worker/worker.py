@@ -108,6 +108,7 @@ class Worker(RunServices):
             secrets=secrets,
             middleware=registry.step_middleware,
             files=StoreFileChunks(sealing),
+            hooks=self.settings.attempt_hooks,
         )
         self.stalled = StalledAttempts(store, clock, self.drivers, registry, self.settings.stalled_ms)
         self._suspended = SuspendedRunCache(self.settings.max_suspended, self.settings.park_bytes)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from mainspring.domain.runs.log_chunk import DEFAULT_MAX_LINES
 from mainspring.domain.runs.log_line import Level
 from mainspring.domain.runs.stream import DEFAULT_LIMITS, StreamLimits
+from mainspring.engine.attempts.attempt_hooks import AttemptHooks
 from mainspring.resources.flag_provider import FlagProvider
 
 
@@ -28,6 +29,8 @@ class WorkerOptions:
     """Probation: takes only runs that shared a crash, one at a time until each has made progress."""
     threads_only: bool = False
     """Steps of child processes run in threads: for tests on a virtual clock."""
+    attempt_hooks: AttemptHooks | None = None
+    """What a test changes around attempts."""
     one_run: bool = False
     """Takes only the run of `Worker.serve_only` and the runs it starts."""
     environment: str = ""

@@ -47,7 +47,8 @@ class Lab:
     `registry` = the automations, in place of files. `at` = the first instant (aware). `seed` = of random numbers, such as those of
     pauses between retries. `secrets` = the secrets by name: a lab reads no others. `config` = the configuration file whose monitors,
     channels and routes the lab uses; nothing is sent. Without one, every message goes to the channel "people" at once. `isolation` =
-    "threads" runs steps of child processes in threads; "real" runs them in child processes, where fakes do not reach.
+    "threads" runs steps of child processes in threads; "real" runs them in child processes, where fakes do not reach. `folder` = where the
+    lab keeps its store, and continues with the store that is there; None = a temporary folder.
 
     Raises:
         ConfigError: a file cannot be loaded.
@@ -63,6 +64,7 @@ class Lab:
         secrets: Mapping[str, str] | None = None,
         config: str | Path | None = None,
         isolation: str = "threads",
+        folder: str | Path | None = None,
     ) -> None:
         if isolation not in _ISOLATIONS:
             raise OptionError(f"Lab(isolation={isolation!r})", hint=f"Write one of {', '.join(_ISOLATIONS)}.")
@@ -72,7 +74,10 @@ class Lab:
             registry = _load(files) if files else current_registry()
         self._clock = LabClock(at, seed=seed)
         settings = _DEFAULT_SETTINGS if config is None else Project.find(flags={}, config=Path(config)).settings
-        self._thread = LabThread(registry, self._clock, secrets or {}, settings, threads_only=isolation != "real")
+        place = None if folder is None else Path(folder)
+        self._thread = LabThread(
+            registry, self._clock, secrets or {}, settings, threads_only=isolation != "real", folder=place
+        )
 
     def __enter__(self) -> SyncLab:
         self._thread.open().result()
@@ -225,7 +230,7 @@ class Lab:
             OptionError: this cannot be done in one call.
         """
         fake, replacement = make_fake(step, returns, raises, side_effect)
-        self._thread.app.runtime.worker.attempts.replacements[find_step_function(step)] = replacement
+        self._thread.hooks.replacements[find_step_function(step)] = replacement
         return fake
 
     async def _read(self, read: Callable[[App], T]) -> T:

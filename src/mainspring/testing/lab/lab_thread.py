@@ -1,6 +1,7 @@
 """The thread of a lab: a worker with its store, in an event loop on a virtual clock."""
 
 import asyncio
+import contextlib
 import os
 import random
 import tempfile
@@ -18,11 +19,12 @@ from mainspring.app.workers.upkeep import Upkeep
 from mainspring.app.workers.worker_runtime import WorkerRuntime
 from mainspring.config import Settings
 from mainspring.domain.redaction.secret_name import SECRET_VARIABLE_PREFIX
+from mainspring.engine.attempts.attempt_hooks import AttemptHooks
 from mainspring.engine.attempts.executor import AttemptHandle
 from mainspring.engine.attempts.isolation import LOOP
 from mainspring.engine.definitions.registry import Registry
 from mainspring.resources.secret_store import SecretStore
-from mainspring.store.base import CommitChanges
+from mainspring.store.base import CommitChanges, Database
 from mainspring.store.read.status import status
 from mainspring.store.schema.row import first_value
 from mainspring.store.sqlite.connection import connect
@@ -52,16 +54,33 @@ class LabClock(FakeClock):
         return self._dices.setdefault(kind, random.Random(f"{self._seed} {kind}")).getrandbits(bits)
 
 
+class LabHooks(AttemptHooks):
+    """`wrap` puts another Database around that of the lab, when it is opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wrap: Callable[[Database], Database] | None = None
+
+
 class LabApp(App):
     """An app that reads only the secrets of the lab. `threads_only` = its worker runs steps of child processes in threads."""
 
     def __init__(
-        self, folder: Path, registry: Registry, clock: FakeClock, secrets: Mapping[str, str], *, threads_only: bool
+        self,
+        folder: Path,
+        registry: Registry,
+        clock: FakeClock,
+        secrets: Mapping[str, str],
+        hooks: LabHooks,
+        *,
+        threads_only: bool,
     ) -> None:
-        (file := folder / "lab.db").write_bytes(_new_store())
+        if not (file := folder / "lab.db").exists():
+            file.write_bytes(new_store())
         super().__init__(file, registry=registry, clock=clock)
         self.deliveries = LabDeliveries()
-        self._settings = replace(self._settings, threads_only=threads_only)
+        self._hooks = hooks
+        self._settings = replace(self._settings, threads_only=threads_only, attempt_hooks=hooks)
         self.secrets = SecretStore.of(
             None, {f"{SECRET_VARIABLE_PREFIX}{name}": value for name, value in secrets.items()}
         )
@@ -82,6 +101,7 @@ class LabApp(App):
             upkeep=Upkeep(extra=self._make_upkeep_parts()),
         )
         runtime.make_intake = self.deliveries.make_intake
+        runtime.store.wrap = self._hooks.wrap or runtime.store.wrap
         return runtime
 
     @property
@@ -104,13 +124,17 @@ class LabThread:
         settings: Settings,
         *,
         threads_only: bool,
+        folder: Path | None = None,
     ) -> None:
         self._settings = settings
-        self._folder = tempfile.TemporaryDirectory(
-            prefix=f"mainspring-lab-{os.getpid()}-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None
-        )
+        self._folder = contextlib.ExitStack()
+        if folder is None:
+            memory = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+            temporary = tempfile.TemporaryDirectory(prefix=f"mainspring-lab-{os.getpid()}-", dir=memory)
+            folder = Path(self._folder.enter_context(temporary))
         self.loop = LabLoop(clock)
-        self.app = LabApp(Path(self._folder.name), registry, clock, secrets, threads_only=threads_only)
+        self.hooks = LabHooks()
+        self.app = LabApp(folder, registry, clock, secrets, self.hooks, threads_only=threads_only)
         self._stopping = asyncio.Event()
         self._planned_commit = -1
         self._next_due_at: int | None = None
@@ -142,7 +166,7 @@ class LabThread:
         if self._thread.is_alive():
             self.loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join()
-        self._folder.cleanup()
+        self._folder.close()
 
     def _submit(self, make: Callable[[], Coroutine[Any, Any, T]]) -> "Future[T]":
         if not self._thread.is_alive() or self._stopping.is_set():
@@ -171,7 +195,7 @@ class LabThread:
         except BaseException as error:
             if self._opened.done():
                 raise
-            self._folder.cleanup()
+            self._folder.close()
             self._opened.set_exception(error)
 
     async def _live(self) -> None:
@@ -219,7 +243,7 @@ class LabThread:
 
 
 @cache
-def _new_store() -> bytes:
+def new_store() -> bytes:
     """Return the file of an empty store. Its tables take longer to make than all other parts of a lab."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "lab.db"
