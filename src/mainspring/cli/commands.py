@@ -279,6 +279,9 @@ _DEPLOY: Final = {
     ),
 }
 _TEST: Final = {
+    "crash": CommandEntry(
+        "mainspring.cli.test.crash_test_command:crash_test", "kill a run at each crash point, and compare the ends"
+    ),
     "replay": CommandEntry(
         "mainspring.cli.test.replay_command:replay",
         "replay saved journals against the code of today, and list what differs",
@@ -297,7 +300,7 @@ COMMAND_TREE: Final[CommandTree] = {
     "dev": CommandEntry("mainspring.cli.fleet.dev_command:dev", "run everything, and reload when the code changes"),
     "up": CommandEntry("mainspring.cli.fleet.up_command:up", "run workers, scheduler, watcher and web"),
     "deploy": GroupEntry("check new code against the stored runs before it is deployed", _DEPLOY),
-    "test": GroupEntry("test the code of the project against saved runs", _TEST),
+    "test": GroupEntry("test the code of the project: crash points, saved runs", _TEST),
     "down": CommandEntry("mainspring.cli.fleet.down_command:down", "stop what `up` started"),
     "drain": CommandEntry(
         "mainspring.cli.fleet.drain_command:drain", "let workers finish running steps and claim no more runs"

@@ -11,6 +11,7 @@ import msgspec
 from mainspring.cli import exits, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
+from mainspring.cli.runs.run_arguments import read_arguments
 from mainspring.cli.runs.run_wait import wait_for_end
 from mainspring.domain.errors import (
     ArgumentError,
@@ -85,11 +86,11 @@ def run_command(
     invocation.refuse_mistyped_store()
     registry = invocation.registry(modules)
     automation = registry.choose_version(
-        _find_automation(invocation, registry, name), partial(_find_version_in_force, invocation)
+        find_automation(invocation, registry, name), partial(_find_version_in_force, invocation)
     )
     if is_help_requested:
         return _print_automation_help(invocation, automation)
-    data = _read_input(automation, arguments, invocation.sealing.limit)
+    data = read_arguments(automation, arguments, invocation.sealing.limit)
     options = _make_start_options(invocation, given)
     has_worker = _has_live_worker(invocation, automation, options)
     if has_worker:
@@ -115,7 +116,8 @@ def _print_command_help(*, is_help_requested: bool) -> int:
     return exits.OK
 
 
-def _find_automation(invocation: Invocation, registry: "Registry", name: str) -> "Automation":
+def find_automation(invocation: Invocation, registry: "Registry", name: str) -> "Automation":
+    """Return an automation of the loaded code. Raises NotFoundError, UnknownNameError, DefinitionError: it cannot be used."""
     try:
         return registry.get(name)
     except UnknownNameError:
@@ -164,44 +166,6 @@ def _find_announced_file(invocation: Invocation, name: str) -> str:
         return ""
     definition = Definition.from_data(msgspec.json.decode(views[0].definition))
     return "" if definition.kind is DefinitionKind.EXEC else definition.file
-
-
-def _read_input(automation: "Automation", words: tuple[str, ...], limit: int) -> bytes:
-    """Return the arguments as canonical JSON.
-
-    Raises:
-        ArgumentError: they do not fit.
-    """
-    from mainspring.domain.values.arguments import bind_json, bind_words
-    from mainspring.domain.values.codec import encode
-    from mainspring.domain.values.saved_call import encode_call
-
-    signature = automation.signature
-    if signature is None:
-        if words:
-            raise ArgumentError(f"{automation.name} is a script and accepts no arguments (got {words[0]!r})")
-        return encode({})
-    signature = signature.renamed(automation.name)
-    if len(words) == 1 and (words[0] == "-" or words[0].startswith(("@", "{"))):
-        values = bind_json(signature, _read_json_word(words[0]))
-    else:
-        values = bind_words(signature, list(words))
-    args, kwargs = signature.spread(values)
-    return encode_call(signature, args, kwargs, limit=limit)
-
-
-def _read_json_word(word: str) -> Any:
-    from mainspring.cli.json_values import decode_json, read_text_argument
-    from mainspring.domain.json_validation import explain_bad_json
-
-    data = read_text_argument(word, "the arguments")
-    try:
-        return decode_json(data, "the arguments")
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ArgumentError(
-            f"the arguments are not JSON: {explain_bad_json(error, data)}",
-            hint='Write {"name": value, ...} or name=value words.',
-        ) from None
 
 
 def _make_start_options(invocation: Invocation, given: dict[str, Any]) -> "StartOptions":

@@ -25,6 +25,8 @@ from mainspring.domain.incidents.incident import Incident
 from mainspring.engine.attempts.transaction import Tx
 from mainspring.engine.definitions.automation import Automation, Script, Task, Workflow
 from mainspring.engine.definitions.registry import Registry, current_registry
+from mainspring.testing.crash.crash_everywhere import CrashOptions, crash_everywhere
+from mainspring.testing.crash.crash_report import CrashReport
 from mainspring.testing.lab.fakes import Fake, find_step_function, make_fake
 from mainspring.testing.lab.lab_deliveries import Delivery, SentMessage
 from mainspring.testing.lab.lab_runs import LabRun, Span, read_span
@@ -73,6 +75,13 @@ class Lab:
         if registry is None:
             registry = _load(files) if files else current_registry()
         self._clock = LabClock(at, seed=seed)
+        self._crash_settings: dict[str, Any] = {
+            "files": tuple(map(str, files)),
+            "at": at.timestamp(),
+            "seed": seed,
+            "secrets": secrets,
+            "config": None if config is None else str(Path(config).resolve()),
+        }
         settings = _DEFAULT_SETTINGS if config is None else Project.find(flags={}, config=Path(config)).settings
         place = None if folder is None else Path(folder)
         self._thread = LabThread(
@@ -232,6 +241,25 @@ class Lab:
         fake, replacement = make_fake(step, returns, raises, side_effect)
         self._thread.hooks.replacements[find_step_function(step)] = replacement
         return fake
+
+    async def crash_everywhere(
+        self,
+        automation: Automation | str,
+        /,
+        *args: Any,
+        options: CrashOptions | None = None,
+        **kwargs: Any,
+    ) -> CrashReport:
+        """Run an automation, kill its process at each crash point, let another process continue, and compare the ends.
+
+        Each life has a store and a working folder of its own; those of this lab are not used. `assert report.ok, report`.
+
+        Raises:
+            CrashTestError: another process cannot import the code, or the run does not end without a kill.
+            OptionError: no crash point has this text.
+        """
+        options = options or CrashOptions()
+        return await asyncio.to_thread(crash_everywhere, automation, args, kwargs, options, **self._crash_settings)
 
     async def _read(self, read: Callable[[App], T]) -> T:
         return await self.do(lambda app: asyncio.to_thread(read, app))

@@ -21,6 +21,8 @@ from mainspring.testing.lab.lab_state import LabSlot
 from mainspring.testing.lab.lab_watch import LabMessage
 
 if TYPE_CHECKING:
+    from mainspring.testing.crash.crash_everywhere import CrashOptions
+    from mainspring.testing.crash.crash_report import CrashReport
     from mainspring.testing.lab.lab import Lab
 
 P = ParamSpec("P")
@@ -122,6 +124,12 @@ class SyncLab:
     ) -> Fake:
         """Put a fake in the place of a step. See `Lab.fake`."""
         return self._lab.fake(step, returns=returns, raises=raises, side_effect=side_effect)
+
+    def crash_everywhere(
+        self, automation: Automation | str, /, *args: Any, options: "CrashOptions | None" = None, **kwargs: Any
+    ) -> "CrashReport":
+        """Kill a run at each crash point. See `Lab.crash_everywhere`."""
+        return _block(self._lab.crash_everywhere(automation, *args, options=options, **kwargs))
 
     def do(self, call: Callable[[App], Coroutine[Any, Any, T]]) -> T:
         """Call any method of the app of this lab. See `Lab.do`."""
