@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mainspring.testing.action_contract import ActionContract, ContractError
     from mainspring.testing.clock import FakeClock
+    from mainspring.testing.crash.crash_everywhere import CrashOptions
+    from mainspring.testing.crash.crash_point import CrashPoint
+    from mainspring.testing.crash.crash_report import CrashCase, CrashReport, CrashVerdict
+    from mainspring.testing.crash.host_session import CrashTestError
     from mainspring.testing.lab.fakes import Fake
     from mainspring.testing.lab.lab import Lab
     from mainspring.testing.lab.lab_loop import LabError
@@ -21,6 +25,12 @@ if TYPE_CHECKING:
 _MODULES = {
     "ActionContract": "action_contract",
     "ContractError": "action_contract",
+    "CrashCase": "crash.crash_report",
+    "CrashOptions": "crash.crash_everywhere",
+    "CrashPoint": "crash.crash_point",
+    "CrashReport": "crash.crash_report",
+    "CrashTestError": "crash.host_session",
+    "CrashVerdict": "crash.crash_report",
     "DeadlockError": "virtual_loop",
     "Fake": "lab.fakes",
     "FakeClock": "clock",
@@ -39,6 +49,12 @@ _MODULES = {
 __all__ = [
     "ActionContract",
     "ContractError",
+    "CrashCase",
+    "CrashOptions",
+    "CrashPoint",
+    "CrashReport",
+    "CrashTestError",
+    "CrashVerdict",
     "DeadlockError",
     "Fake",
     "FakeClock",
