@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from mainspring.engine.attempts.stacks import read_thread_stack
+from mainspring.engine.worker.scans import scan
 
 
 class StallWatch:
@@ -83,6 +84,7 @@ class StallWatch:
             self._on_limit(since)
         return True
 
+    @scan
     def _clear_mark(self) -> None:
         """Clear the mark; runs in the loop, so the loop turns."""
         self._marked_at = None

@@ -112,10 +112,9 @@ class Worker(RunServices):
         )
         self.stalled = StalledAttempts(store, clock, self.drivers, registry, self.settings.stalled_ms)
         self._suspended = SuspendedRunCache(self.settings.max_suspended, self.settings.park_bytes)
-        self.claimer = RunClaimer(self)
+        self.claimer, self.queries = RunClaimer(self), QueryResponder(self, reads)
         self._round: asyncio.TimerHandle | None = None
         self._inboxes = InboxReader(store, reads, self, self.off_loop, self._later, self.loop.time)
-        self.queries = QueryResponder(self, reads)
         self._fact_blobs = FactBlobs(self.sealing.large, self._off_loop_to_bucket, self._fact_read)
         self._fast_path_runs = FastPathRuns(self)
         self._histories = HistoryReader(reads, self.off_loop, self._later, self._history_read)

@@ -30,7 +30,7 @@ class WorkerOptions:
     threads_only: bool = False
     """Steps of child processes run in threads: for tests on a virtual clock."""
     attempt_hooks: AttemptHooks | None = None
-    """What a test changes around attempts."""
+    """Changes of a test around attempts."""
     one_run: bool = False
     """Takes only the run of `Worker.serve_only` and the runs it starts."""
     environment: str = ""

@@ -14,8 +14,6 @@ from mainspring.testing.crash.crash_protocol import CrashPlan, FunctionPlace
 from mainspring.testing.crash.crash_report import CrashReport
 from mainspring.testing.crash.crash_search import search_crash_points
 from mainspring.testing.crash.host_session import CrashTestError
-from mainspring.testing.lab.lab_runs import Span, read_span
-from mainspring.testing.lab.sync_lab import SyncLab, SyncRun
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,8 +30,8 @@ class CrashOptions:
     most: int | None = None
     lines: bool = False
     setup: Callable[[Any], object] | None = None
-    play: Callable[[SyncLab, SyncRun[Any]], object] | None = None
-    within: Span = "30d"
+    play: Callable[[Any, Any], object] | None = None
+    within: str = "30d"
 
 
 def crash_everywhere(
@@ -54,7 +52,6 @@ def crash_everywhere(
         CrashTestError: a function cannot be imported by another process, or the code cannot be loaded.
         OptionError: the options cannot be read.
     """
-    read_span(options.within, "CrashOptions(within)")
     own: Sequence[str] = ()
     values = msgspec.to_builtins(dict(kwargs))
     if isinstance(automation, Automation):
@@ -75,7 +72,7 @@ def crash_everywhere(
         seed=seed,
         secrets=dict(secrets or {}),
         config=config,
-        within=str(options.within),
+        within=options.within,
         sources=sorted({str(Path(file).parent) for file in loaded if Path(file).is_file()}) if options.lines else None,
     )
     return search_crash_points(plan, jobs=options.jobs, most=options.most, at=options.at)

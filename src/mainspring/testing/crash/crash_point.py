@@ -20,7 +20,7 @@ class CrashPoint(msgspec.Struct, frozen=True, order=True):
 
     @property
     def text(self) -> str:
-        """What a person reads, and gives to `--at`: "orders, charge, attempt 1, after the return"."""
+        """Text for a person, and for `--at`: "orders, charge, attempt 1, after the return"."""
         parts = [self.automation]
         if self.step:
             parts += [self.step, f"attempt {self.attempt}"]

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from mainspring.testing.crash.crash_point import CrashPoint
-from mainspring.testing.crash.work_effects import Effect
+from mainspring.testing.crash.work_effects import WorkEffect
 
 
 class FunctionPlace(NamedTuple):
@@ -16,11 +16,11 @@ class FunctionPlace(NamedTuple):
 
 
 class CrashPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What every life of a crash test does. `files` = those with the automations; `parent` = the process that the host ends with.
+    """The work of every life of a crash test. `files` = those with the automations; `parent` = the process that the host ends with.
     `project` = the flags of a command: the automations of the configured project are loaded too; None = only the files.
 
     `args`, `kwargs` = values for JSON. `setup` = called with the lab before each life opens it. `play` = called with the lab and the run in
-    each life, to answer and to signal. `world` = the recorded world, or a function that makes it. `at` = the first instant of the lab, in
+    each life, to answer and to signal. `at` = the first instant of the lab, in
     seconds UTC. `within` = the span after which a run that has not ended counts as hung. `sources` = folders whose lines are points, None =
     lines are no points.
     """
@@ -33,7 +33,6 @@ class CrashPlan(msgspec.Struct, frozen=True, kw_only=True):
     kwargs: dict[str, Any] = {}
     setup: FunctionPlace | None = None
     play: FunctionPlace | None = None
-    world: FunctionPlace | None = None
     at: float = 0.0
     seed: int = 0
     secrets: dict[str, str] = {}
@@ -90,4 +89,4 @@ class CaseReport(msgspec.Struct, frozen=True, kw_only=True):
 
     first: LifeReport | None
     last: LifeReport
-    effects: list[Effect] = []
+    effects: list[WorkEffect] = []

@@ -9,7 +9,7 @@ import msgspec
 from mainspring.domain.states import RunState
 from mainspring.testing.crash.crash_point import CrashPoint
 from mainspring.testing.crash.crash_protocol import CaseReport, LifeReport
-from mainspring.testing.crash.work_effects import Effect
+from mainspring.testing.crash.work_effects import WorkEffect
 
 _MOST_DIFFERENCES = 5
 
@@ -18,7 +18,7 @@ class CrashVerdict(StrEnum):
     """How a case ended, compared with the undisturbed run."""
 
     SAME = "same"
-    ASKS = "asks a person"
+    NEEDS_PERSON = "needs a person"
     DOUBLED = "doubled"
     LOST = "lost"
     DIFFERENT = "different"
@@ -27,7 +27,6 @@ class CrashVerdict(StrEnum):
     NOT_TESTED = "not tested"
 
 
-_FINDINGS = frozenset({CrashVerdict.DOUBLED, CrashVerdict.LOST, CrashVerdict.DIFFERENT, CrashVerdict.HUNG})
 _FIXES = {
     CrashVerdict.DOUBLED: "Give the effect a key that its target knows (ms.idempotency_key()), put it into ms.once(KEY), look whether "
     'it is there, or declare the step with delivery="at_most_once", so that a person is asked.',
@@ -47,7 +46,7 @@ class CrashCase(msgspec.Struct, frozen=True):
     @property
     def is_finding(self) -> bool:
         """Whether the automation must be changed."""
-        return self.verdict in _FINDINGS
+        return self.verdict in _FIXES
 
     @property
     def fix(self) -> str:
@@ -89,12 +88,18 @@ class CrashReport(msgspec.Struct, frozen=True, kw_only=True):
         lines = [f"{self.automation}: killed at {len(self.cases)} crash points: {summary or 'none'}"]
         if self.void:
             lines.append(f"  This report is void: {self.void}")
-        for case in self.cases:
-            if case.is_finding or case.verdict is CrashVerdict.NOT_REACHED:
+        lines += [
+            f"  without a kill, a run of {run.automation} is {run.state} with {run.result}"
+            for run in self.undisturbed.runs
+            if run.state != RunState.SUCCEEDED
+        ]
+        for verdict in (*_FIXES, CrashVerdict.NOT_REACHED):
+            cases = [case for case in self.cases if case.verdict is verdict]
+            for case in cases:
                 lines.append(f"  {case.verdict}: {case.point.text}")
                 lines += [f"    {difference}" for difference in case.differences]
-                if case.fix:
-                    lines.append(f"    Fix: {case.fix}")
+            if cases and verdict in _FIXES:
+                lines.append(f"    Fix: {_FIXES[verdict]}")
         if self.is_blind:
             lines.append("  Nothing outside was observed: only states and results were compared.")
         lines += [f"  not cut: {text}" for text in self.not_cut]
@@ -103,7 +108,7 @@ class CrashReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Expectation:
-    """What the undisturbed lives have shown. `noise` = targets of effects that differ between them."""
+    """The end of the undisturbed lives. `noise` = targets of effects that differ between them."""
 
     def __init__(self, first: CaseReport, second: CaseReport) -> None:
         self._first = first.last
@@ -117,19 +122,21 @@ class Expectation:
         """Whether anything was observed outside."""
         return bool(self._effects)
 
-    def judge(self, point: CrashPoint, case: CaseReport) -> CrashCase:
+    def evaluate(self, point: CrashPoint, case: CaseReport) -> CrashCase:
         """Return the verdict on a case."""
         last = case.last
         if case.first is None or case.first.end != "killed":
             reason = case.last.detail or "the run has passed by without this point"
             return CrashCase(point, CrashVerdict.NOT_REACHED, [reason])
         doubled, lost, different = self._compare_effects(case.effects)
-        asks = _needs_person(last) > _needs_person(self._first) or bool(Counter(last.questions) - self._questions)
+        needs_person = _count_waiting(last) > _count_waiting(self._first) or bool(
+            Counter(last.questions) - self._questions
+        )
         differences = doubled + lost + different
         if doubled:
             return CrashCase(point, CrashVerdict.DOUBLED, differences[:_MOST_DIFFERENCES])
-        if asks and not different:
-            return CrashCase(point, CrashVerdict.ASKS, last.questions)
+        if needs_person and not different:
+            return CrashCase(point, CrashVerdict.NEEDS_PERSON, last.questions)
         if last.end != self._first.end:
             verdict = CrashVerdict.HUNG if last.end == "hung" else CrashVerdict.DIFFERENT
             return CrashCase(point, verdict, [*last.detail.splitlines()[-_MOST_DIFFERENCES:], *differences])
@@ -140,7 +147,7 @@ class Expectation:
             return CrashCase(point, CrashVerdict.DIFFERENT, (lost + different)[:_MOST_DIFFERENCES])
         return CrashCase(point, CrashVerdict.SAME if last.commits else CrashVerdict.NOT_TESTED)
 
-    def _compare_effects(self, effects: Sequence[Effect]) -> tuple[list[str], list[str], list[str]]:
+    def _compare_effects(self, effects: Sequence[WorkEffect]) -> tuple[list[str], list[str], list[str]]:
         actual = Counter(effect for effect in effects if effect.target not in self.noise)
         doubled, different = [], []
         for effect, count in (actual - self._effects).items():
@@ -171,9 +178,9 @@ class Expectation:
         ]
 
 
-def _differ(first: Sequence[Effect], second: Sequence[Effect]) -> list[Effect]:
+def _differ(first: Sequence[WorkEffect], second: Sequence[WorkEffect]) -> list[WorkEffect]:
     return [*(Counter(first) - Counter(second)), *(Counter(second) - Counter(first))]
 
 
-def _needs_person(life: LifeReport) -> int:
+def _count_waiting(life: LifeReport) -> int:
     return sum(run.state == RunState.NEEDS_ATTENTION for run in life.runs)

@@ -8,6 +8,7 @@ from queue import SimpleQueue
 
 from msgspec.structs import replace
 
+from mainspring.domain.duration import parse_duration
 from mainspring.testing.crash import control_workflow
 from mainspring.testing.crash.crash_point import AFTER_RETURN, CrashPoint
 from mainspring.testing.crash.crash_protocol import CaseOrder, CaseReport, CrashPlan, LifeReport
@@ -34,12 +35,14 @@ def search_crash_points(
 
     Raises:
         CrashTestError: the code cannot be loaded or forked, or the undisturbed run does not end.
-        OptionError: no point contains `at`.
+        OptionError: no point contains `at`, or the plan's `within` is no span of time.
     """
+    parse_duration(plan.within)
     with ExitStack() as stack:
         host = stack.enter_context(HostSession(plan))
-        first, second = host.live(CaseOrder()), host.live(CaseOrder())
+        first = host.live(CaseOrder())
         _require_end(plan, first)
+        second = host.live(CaseOrder())
         expectation = Expectation(first, second)
         points = _choose(first.last.points, plan.seed, most, at)
         void = _prove_controls(host, first.last)
@@ -51,7 +54,7 @@ def search_crash_points(
         def live(point: CrashPoint) -> CrashCase:
             own = hosts.get()
             try:
-                return expectation.judge(point, own.live(CaseOrder(point)))
+                return expectation.evaluate(point, own.live(CaseOrder(point)))
             finally:
                 hosts.put(own)
 
@@ -75,19 +78,22 @@ def _require_end(plan: CrashPlan, first: CaseReport) -> None:
     life = first.last
     if life.end == "ended":
         return
-    hint = (
-        "Answer it in a function play(lab, run)."
-        if life.end == "hung"
-        else "Let it succeed in a lab first: mainspring.testing.Lab."
+    if life.end == "hung":
+        raise CrashTestError(
+            f"without a kill, the run of {plan.automation!r} does not end\n{life.detail}",
+            hint="Answer and signal in a function play(lab, run); put fakes in the place of slow steps in a function setup(lab).",
+        )
+    raise CrashTestError(
+        f"without a kill, the test of {plan.automation!r} fails\n{life.detail}",
+        hint="Let the run end in a lab first: mainspring.testing.Lab.",
     )
-    raise CrashTestError(f"without a kill, the run of {plan.automation!r} does not end\n{life.detail}", hint=hint)
 
 
 def _choose(points: Sequence[CrashPoint], seed: int, most: int | None, at: str | None) -> list[CrashPoint]:
     chosen = list(points) if at is None else CrashPoint.choose(at, list(points))
     if most is not None and most < len(chosen):
-        kept = set(random.Random(seed).sample(range(len(chosen)), most))
-        chosen = [point for position, point in enumerate(chosen) if position in kept]
+        chosen_positions = set(random.Random(seed).sample(range(len(chosen)), most))
+        chosen = [point for position, point in enumerate(chosen) if position in chosen_positions]
     return chosen
 
 
@@ -95,14 +101,15 @@ def _prove_controls(host: HostSession, life: LifeReport) -> str:
     """Return which control was not found; "" = all were."""
     undisturbed = host.live(CaseOrder(is_control=True))
     control = host.live(CaseOrder(_CONTROL_POINT, is_control=True))
-    case = Expectation(undisturbed, undisturbed).judge(_CONTROL_POINT, control)
+    case = Expectation(undisturbed, undisturbed).evaluate(_CONTROL_POINT, control)
     if case.verdict is not CrashVerdict.DOUBLED:
         return f"the known double of the control workflow was not found: {case.verdict}"
-    # Killed at its last point with its journal deleted, the run does everything again: else a second life proves nothing.
-    forgetful = host.live(CaseOrder(life.points[-1], forgets=True))
-    if forgetful.last.commits < life.commits:
+    # At its last point with its journal deleted, the run begins again: else the second life does not use the journal.
+    last = life.points[-1]
+    continued, restarted = host.live(CaseOrder(last)), host.live(CaseOrder(last, forgets=True))
+    if restarted.last.commits <= continued.last.commits:
         return (
-            f"with its journal deleted, the second life made {forgetful.last.commits} of {life.commits} changes: it does not "
-            "continue what the first one left"
+            f"with its journal deleted, the second life made {restarted.last.commits} changes, and with it "
+            f"{continued.last.commits}: it does not continue what the first one left"
         )
     return ""

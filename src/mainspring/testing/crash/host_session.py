@@ -16,7 +16,7 @@ from mainspring.domain.errors import MainspringError
 from mainspring.engine.attempts.processes.process_lifetime import kill_group
 from mainspring.testing.crash.crash_protocol import CaseOrder, CaseReport, CrashPlan, HostReady
 
-_MODULE = "mainspring.testing.crash.crash_host"
+_MODULE = "mainspring.testing.crash_host.crash_host"
 _LAST_OUTPUT = 2_000
 
 

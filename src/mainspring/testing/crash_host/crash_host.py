@@ -1,4 +1,4 @@
-"""`python -m mainspring.testing.crash.crash_host`: the process that imports the code once, and forks each life of a crash test.
+"""`python -m mainspring.testing.crash_host.crash_host`: the process that imports the code once, and forks each life of a crash test.
 
 It gets orders on its standard input. It has one thread, so that a fork loses nothing. It ends with its parent.
 """
@@ -24,8 +24,8 @@ from mainspring.engine.definitions.registry import Registry
 from mainspring.testing.crash import control_workflow
 from mainspring.testing.crash.crash_point import CrashPoint
 from mainspring.testing.crash.crash_protocol import CaseOrder, CaseReport, CrashPlan, HostReady, LifeReport
-from mainspring.testing.crash.life import KILL, OUTPUT, REPORT, KillRecord, Life
 from mainspring.testing.crash.work_effects import read_effects
+from mainspring.testing.crash_host.life import KILL, OUTPUT, REPORT, KillRecord, Life
 from mainspring.testing.lab.lab_thread import new_store
 
 _LONGEST_LIFE_S = 60.0

@@ -3,7 +3,8 @@
 import os
 import sys
 import traceback
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -12,15 +13,16 @@ from typing import Any, NoReturn
 import msgspec
 
 from mainspring.app.application import App
+from mainspring.domain.errors import MainspringError
 from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.engine.definitions.registry import Registry
 from mainspring.testing.crash.crash_point import CrashPoint
 from mainspring.testing.crash.crash_protocol import CrashPlan, FunctionPlace, LifeReport, RunOfLife
-from mainspring.testing.crash.crash_watch import CrashWatch, watch_commits
-from mainspring.testing.crash.line_points import watch_lines
+from mainspring.testing.crash_host.crash_watch import CrashWatch, watch_commits
+from mainspring.testing.crash_host.line_points import watch_lines
 from mainspring.testing.lab.lab import Lab
 from mainspring.testing.lab.lab_loop import LabError
-from mainspring.testing.lab.sync_lab import SyncRun
+from mainspring.testing.lab.sync_lab import SyncLab, SyncRun
 
 REPORT, KILL, OUTPUT = "report.json", "kill.json", "output.txt"
 
@@ -54,6 +56,7 @@ class Life:
     ) -> None:
         self._plan = plan
         self._folder = folder
+        self._is_first = number == 1
         self._watch = CrashWatch(plan.automation, target, self._record_kill)
         self._lab = CrashLab(
             registry=registry,
@@ -68,41 +71,43 @@ class Life:
 
     def live(self) -> NoReturn:
         """Live, write the report, and end this process."""
+        plan = self._plan
         try:
             _redirect_output(self._folder / OUTPUT)
             os.chdir(self._folder / "work")
-            report = self._work()
+            setup, play = (None if place is None else load_name(place) for place in (plan.setup, plan.play))
+            if setup is not None:
+                setup(self._lab)
+            if plan.sources is not None:
+                watch_lines(plan.sources, self._watch)
+            report = self._work(self._lab.__enter__(), play)
+        except LabError as error:  # also a step that works for too long
+            report = LifeReport(end="hung", detail=str(error))
         except BaseException:  # noqa: BLE001 - whatever it is, the report has it
             report = LifeReport(end="error", detail=traceback.format_exc())
         write_report(self._folder / REPORT, report)
-        os._exit(0)  # no exit handler of the process that was forked may run here
+        os._exit(0)  # no exit handler of the process that was forked may run here, and no thread that hangs is awaited
 
-    def _work(self) -> LifeReport:
-        plan = self._plan
-        setup, play = (None if place is None else load_name(place) for place in (plan.setup, plan.play))
-        lines: AbstractContextManager[Any] = (
-            nullcontext() if plan.sources is None else watch_lines(plan.sources, self._watch)
-        )
-        if setup is not None:
-            setup(self._lab)
-        with lines, self._lab as lab:
-            if runs := lab.runs():
-                run = lab.run(min(runs, key=lambda info: info.created_at).id)
-            else:  # a client that got no answer starts it again
-                run = lab.start(plan.automation, *plan.args, **plan.kwargs)
-            if play is not None:
+    def _work(self, lab: SyncLab, play: Callable[[SyncLab, SyncRun[Any]], object] | None) -> LifeReport:
+        if runs := lab.runs():
+            run = lab.run(min(runs, key=lambda info: info.created_at).id)
+        else:  # a client that got no answer starts it again
+            run = lab.start(self._plan.automation, *self._plan.args, **self._plan.kwargs)
+        if play is not None:
+            # After a kill it can be too late: the first life has answered or signalled.
+            with nullcontext() if self._is_first else suppress(LabError, MainspringError):
                 play(lab, run)
-            end, detail = _wait_for_end(run, plan.within)
-            return LifeReport(
-                end=end,
-                now=lab.now.timestamp(),
-                points=self._watch.points,
-                runs=lab.do(_list_runs),
-                commits=self._watch.commits,
-                questions=lab.do(_list_questions),
-                detail=detail,
-                isolated=sorted(self._watch.isolated),
-            )
+        end, detail = _wait_for_end(run, self._plan.within)
+        return LifeReport(
+            end=end,
+            now=lab.now.timestamp(),
+            points=self._watch.points,
+            runs=lab.do(_list_runs),
+            commits=self._watch.commits,
+            questions=lab.do(_list_questions),
+            isolated=sorted(self._watch.isolated),
+            detail=detail,
+        )
 
     def _record_kill(self, point: CrashPoint) -> None:
         record = KillRecord(point, self._lab.now.timestamp(), self._watch.commits)

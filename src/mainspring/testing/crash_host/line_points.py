@@ -2,27 +2,24 @@
 
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-from mainspring.testing.crash.crash_watch import CrashWatch
+from mainspring.testing.crash_host.crash_watch import CrashWatch
 
 _MOST_TIMES = 2
 """How often a line of a loop is a point, in one attempt."""
 
 
-@contextmanager
-def watch_lines(folders: Sequence[str], watch: CrashWatch) -> Iterator[None]:
-    """Pass each line below these folders that the code of a step executes in this process."""
+def watch_lines(folders: Sequence[str], watch: CrashWatch) -> None:
+    """Pass each line below these folders that the code of a step executes, until this process ends."""
     lines = _Lines(folders, watch)
-    stop = lines.monitor() if sys.version_info >= (3, 12) else lines.trace()
-    try:
-        yield
-    finally:
-        stop()
+    if sys.version_info >= (3, 12):
+        lines.monitor()
+    else:
+        lines.trace()
 
 
 class _Lines:
@@ -38,8 +35,8 @@ class _Lines:
         if name := self._names[file]:
             self._watch.note_in_step(f"line {line} of {name}", most=_MOST_TIMES)
 
-    def monitor(self) -> Any:
-        """Watch by `sys.monitoring`; return what ends it."""
+    def monitor(self) -> None:
+        """Watch by `sys.monitoring`."""
         monitoring = sys.monitoring  # type: ignore[attr-defined,unused-ignore]  # since Python 3.12
         tool = monitoring.PROFILER_ID
 
@@ -48,17 +45,12 @@ class _Lines:
                 return monitoring.DISABLE
             return self.note(code.co_filename, line)
 
-        def stop() -> None:
-            monitoring.set_events(tool, 0)
-            monitoring.free_tool_id(tool)
-
         monitoring.use_tool_id(tool, "mainspring crash points")
         monitoring.register_callback(tool, monitoring.events.LINE, note)
         monitoring.set_events(tool, monitoring.events.LINE)
-        return stop
 
-    def trace(self) -> Any:
-        """Watch by a trace function, in threads that begin from now on; return what ends it."""
+    def trace(self) -> None:
+        """Watch by a trace function, in threads that begin from now on."""
 
         def trace(frame: FrameType, event: str, _arg: object) -> Any:
             if not frame.f_code.co_filename.startswith(self._folders):
@@ -68,4 +60,3 @@ class _Lines:
             return trace
 
         threading.settrace(trace)
-        return lambda: threading.settrace(None)  # type: ignore[arg-type,unused-ignore]

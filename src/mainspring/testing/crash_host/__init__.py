@@ -1,0 +1,1 @@
+"""The host process of a crash test: it lives the cases that are ordered, and watches their crash points."""
