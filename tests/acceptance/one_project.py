@@ -53,8 +53,8 @@ class Project:
         assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
         return done
 
-    def json(self, *words: str) -> Any:
-        return json.loads(self.call(*words, "--json").stdout)
+    def json(self, *words: str, code: int = 0) -> Any:
+        return json.loads(self.call(*words, "--json", code=code).stdout)
 
     def start(self, *words: str) -> str:
         return str(self.json("run", *words, "--detach")["run"])

@@ -12,6 +12,12 @@ from mainspring.engine.definitions.registry import Registry
 from mainspring.testing import (
     ActionContract,
     ContractError,
+    CrashCase,
+    CrashOptions,
+    CrashPoint,
+    CrashReport,
+    CrashTestError,
+    CrashVerdict,
     DeadlockError,
     FakeClock,
     Lab,
@@ -234,3 +240,65 @@ def test_replay_cases(journals):
 
     assert (case.name, case.automation, case.run[:2]) == ("small-order", "order", "r_")
     assert issubclass(ReplayError, AssertionError)
+
+
+BOOKING = """
+from pathlib import Path
+
+import mainspring as ms
+
+
+def book(seat: int) -> None:
+    with Path("bookings.txt").open("a") as file:
+        file.write(f"seat {seat}\\n")
+
+
+@ms.workflow
+async def trip(run: ms.Run, seat: int) -> None:
+    await run.step(book, seat)
+
+
+@ms.workflow
+async def safe_trip(run: ms.Run, seat: int) -> None:
+    await run.options(delivery="at_most_once").step(book, seat)
+"""
+
+
+@documents(
+    "testing.Lab.crash_everywhere",
+    "testing.SyncLab.crash_everywhere",
+    "testing.CrashOptions",
+    "testing.CrashReport",
+    "testing.CrashReport.ok",
+    "testing.CrashReport.findings",
+    "testing.CrashCase",
+    "testing.CrashCase.fix",
+    "testing.CrashCase.is_finding",
+    "testing.CrashPoint",
+    "testing.CrashPoint.text",
+    "testing.CrashVerdict",
+    "testing.CrashTestError",
+)
+def test_crash_everywhere(tmp_path):
+    """Kill a run at each crash point. The report names the step that is not safe to repeat, and how to make it safe."""
+    (tmp_path / "trips.py").write_text(BOOKING)
+    with Lab(tmp_path / "trips.py") as lab:
+        report: CrashReport = lab.crash_everywhere("trip", 12)
+        case: CrashCase = report.findings[0]
+        point: CrashPoint = case.point
+        assert point.text == "trip, book#1, attempt 1, after the return"
+        assert case.is_finding
+        assert case.verdict == CrashVerdict.DOUBLED
+        assert case.differences == ["line of bookings.txt: seat 12 is there 2 times, and not 1 times"]
+        assert 'delivery="at_most_once"' in case.fix
+
+        safe = lab.crash_everywhere("safe_trip", 12, options=CrashOptions(jobs=2, at="book#1"))
+        assert safe.ok, safe
+        with pytest.raises(CrashTestError, match="declare no automation 'tripp'"):
+            lab.crash_everywhere("tripp", 12)
+
+    async def use_async_lab() -> bool:
+        async with Lab(tmp_path / "trips.py") as lab:
+            return (await lab.crash_everywhere("safe_trip", 12, options=CrashOptions(at="before the call"))).ok
+
+    assert asyncio.run(use_async_lab())

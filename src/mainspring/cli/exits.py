@@ -39,8 +39,8 @@ MEANINGS: Final[dict[int, str]] = {
     NEEDS_HUMAN: "the run waits for a person, or an effect is in doubt",
     TIMED_OUT: "a wait timed out",
     CONFLICT: "conflict: lock held, key in use, or changed by another",
-    CHECK_FAILED: "a check found something (status, doctor, deploy check, test replay, db check, audit-log verify, triggers test, "
-    "notify test)",
+    CHECK_FAILED: "a check found something (status, doctor, deploy check, test crash, test replay, db check, audit-log verify, "
+    "triggers test, notify test)",
     TRY_AGAIN: "the store is unavailable or full: try again",
     INTERRUPTED: "Ctrl-C",
 }

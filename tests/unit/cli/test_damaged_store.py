@@ -37,6 +37,7 @@ NOT_READING = {
         "watch",
         "run",
         "crash",
+        "test crash",
         "open",
     ),
     *(

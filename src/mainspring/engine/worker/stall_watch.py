@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 
 from mainspring.engine.attempts.stacks import read_thread_stack
-from mainspring.engine.worker.scans import scan
 
 
 class StallWatch:
@@ -84,7 +83,6 @@ class StallWatch:
             self._on_limit(since)
         return True
 
-    @scan
     def _clear_mark(self) -> None:
         """Clear the mark; runs in the loop, so the loop turns."""
         self._marked_at = None

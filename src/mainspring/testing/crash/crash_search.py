@@ -9,6 +9,7 @@ from queue import SimpleQueue
 from msgspec.structs import replace
 
 from mainspring.domain.duration import parse_duration
+from mainspring.domain.errors import OptionError
 from mainspring.testing.crash import control_workflow
 from mainspring.testing.crash.crash_point import AFTER_RETURN, CrashPoint
 from mainspring.testing.crash.crash_protocol import CaseOrder, CaseReport, CrashPlan, LifeReport
@@ -17,6 +18,7 @@ from mainspring.testing.crash.host_session import CrashTestError, HostSession
 
 _CONTROL_POINT = CrashPoint(control_workflow.NAME, "append_line#1", 1, AFTER_RETURN, 1)
 
+_MOST_EXAMPLES = 20
 
 OnCase = Callable[[int, int], object]
 
@@ -90,10 +92,19 @@ def _require_end(plan: CrashPlan, first: CaseReport) -> None:
 
 
 def _choose(points: Sequence[CrashPoint], seed: int, most: int | None, at: str | None) -> list[CrashPoint]:
-    chosen = list(points) if at is None else CrashPoint.choose(at, list(points))
+    chosen = list(points) if at is None else _find_points(at, points)
     if most is not None and most < len(chosen):
         chosen_positions = set(random.Random(seed).sample(range(len(chosen)), most))
         chosen = [point for position, point in enumerate(chosen) if position in chosen_positions]
+    return chosen
+
+
+def _find_points(text: str, points: Sequence[CrashPoint]) -> list[CrashPoint]:
+    """Return the points of this text, else those that contain it. Raises OptionError: none does."""
+    chosen = [point for point in points if point.text == text] or [point for point in points if text in point.text]
+    if not chosen:
+        examples = "\n".join(f"  {point.text}" for point in points[:_MOST_EXAMPLES])
+        raise OptionError(f"no crash point has {text!r}", hint=f"Crash points of this run:\n{examples}")
     return chosen
 
 

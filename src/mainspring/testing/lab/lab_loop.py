@@ -72,7 +72,7 @@ class LabLoop(asyncio.SelectorEventLoop):
         self._numbers = itertools.count()
         self._jumps: list[TimeJump] = []
         self._busy_since: float | None = None
-        self._is_changed = False
+        self._busy_with = ""
         self._selector_of_lab = _IdleSelector(self._select_safely)
         super().__init__(self._selector_of_lab)
 
@@ -92,13 +92,6 @@ class LabLoop(asyncio.SelectorEventLoop):
         timer = super().call_at(self.time() if is_pause(callback) else when, callback, *args, context=context)
         heapq.heappush(self._timers, (timer.when(), next(self._numbers), timer))
         return timer
-
-    def call_soon_threadsafe(  # type: ignore[override]  # the stub types the variadic arguments
-        self, callback: Callable[..., object], *args: Any, context: Any = None
-    ) -> asyncio.Handle:
-        """Call back soon, as every loop does; only a scan is no progress of the work that this loop waits for."""
-        self._is_changed |= not is_scan(callback)
-        return super().call_soon_threadsafe(callback, *args, context=context)
 
     def run_in_executor(  # type: ignore[override]  # the stub types the variadic arguments
         self, executor: Any, func: Callable[..., Any], *args: Any
@@ -170,12 +163,15 @@ class LabLoop(asyncio.SelectorEventLoop):
 
     def _wait_for(self, work: str, select: Callable[[float | None], list[Any]]) -> list[Any]:
         now = time.monotonic()
-        self._busy_since = self._busy_since or now
+        # A step has a stack, and its span does not begin again when something else wakes this loop.
+        subject, _, stack = work.partition("\n")
+        if self._busy_since is None or subject != self._busy_with:
+            self._busy_since, self._busy_with = now, subject
         # A commit and a call wake this loop when they are over. A thread that begins to wait does not: check again soon, then less often.
         pause = (now - self._busy_since) / 4
         if found := select(min(max(pause, _SHORTEST_POLL_S), _LONGEST_POLL_S)):
-            if self._is_changed or self.has_sockets:
-                self._busy_since, self._is_changed = None, False
+            if not stack:
+                self._busy_since = None
             return found
         if now - self._busy_since < LONGEST_WORK_S:
             return []
