@@ -266,7 +266,6 @@ async def safe_trip(run: ms.Run, seat: int) -> None:
 
 @documents(
     "testing.Lab.crash_everywhere",
-    "testing.SyncLab.crash_everywhere",
     "testing.CrashOptions",
     "testing.CrashReport",
     "testing.CrashReport.ok",
